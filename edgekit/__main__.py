@@ -1,0 +1,16 @@
+"""`python -m edgekit` and the command `edgekit`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the process's command line and end with its exit code."""
+    from edgekit.commands import main as run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The bundle: its manifest, and how it is staged, sealed, verified and zipped."""

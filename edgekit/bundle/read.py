@@ -1,0 +1,210 @@
+"""Read a manifest that may come from anybody: bounded in size and depth, one meaning, no path outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from edgekit.bundle import paths
+from edgekit.bundle.manifest import FEATURES, MAJOR, NAME, Manifest, Role, TensorContract, seal_digest
+from edgekit.data import nearest, pretty
+from edgekit.errors import BundleError, from_oserror
+
+MAX_BYTES = 8 * 2**20
+MAX_NESTING = 64
+MAX_FILE = 2**50  # bytes; a size beyond this is a lie
+GIVE = "give the folder or the .zip that edgekit build wrote"
+REBUILD = "build the bundle again, or fetch it again"
+UPGRADE = "pip install --upgrade edgekit-ai"
+FOLDERS: dict[str, Role] = {"model": "model", "check": "check", "runtime": "runtime", "LICENSES": "licence"}
+_FORMAT = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_STRING = re.compile(
+    r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL
+)  # possessive: linear, also when the last quote is missing
+
+
+def read(folder: Path, *, strict: bool = False) -> Manifest:
+    """The manifest of the bundle in `folder`.
+
+    Args:
+        folder: a bundle's folder. Only edgekit.json is read; `verify` looks at the other files.
+        strict: refuse keys that this reader does not know, as on writing; else ignore them, as an app must.
+
+    Raises:
+        BundleError: no bundle, not readable, changed after it was sealed, for a newer reader, or hostile.
+    """
+    return parse(raw_manifest(folder), strict=strict)
+
+
+def raw_manifest(folder: Path) -> bytes:
+    """The bytes of a bundle folder's edgekit.json, one more than MAX_BYTES at most; raises as `read` does."""
+    path = folder / NAME
+    try:
+        if not folder.is_dir():
+            raise BundleError(f"{folder} is not a bundle: no such folder", next=GIVE)
+        if not path.is_file():  # opening a pipe here would never end
+            raise BundleError(f"{folder} is not a bundle: it has no {NAME}", next=GIVE)
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise from_oserror(error, f"reading {path}", otherwise=BundleError) from None
+
+
+def parse(raw: bytes, *, strict: bool = False) -> Manifest:
+    """The manifest in these bytes of an edgekit.json; raises as `read` does."""
+    data = _json(raw)
+    _check_format(data)
+    try:
+        told, found = data.get("sha256"), seal_digest(data)
+    except ValueError as error:  # an infinite number, half a surrogate pair
+        _refuse(str(error))
+    if told == "":
+        _refuse("it was never sealed: its build did not end")
+    if told != found:
+        _refuse("it was changed after it was sealed (its sha256 does not match)")
+    try:
+        manifest = Manifest.model_validate(data, extra="forbid" if strict else "ignore")
+    except ValidationError as error:
+        _refuse(_explain(error))
+    _check_paths(manifest)
+    return manifest
+
+
+def is_as_written(raw: bytes) -> bool:
+    """True when the bytes are just what `seal` writes: a manifest's digest does not see white space."""
+    return raw == pretty(json.loads(raw)).encode()
+
+
+def place(path: str) -> tuple[Role, str | None] | None:
+    """The role and variant that a file has by where it lies; None where a bundle has no files."""
+    first, *rest = path.split("/")
+    if first not in FOLDERS or not rest:
+        return None
+    if first != "model":
+        return FOLDERS[first], None
+    return ("model", rest[0]) if len(rest) > 1 else None  # every model file is in model/<variant>/
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    """Parse strictly: one meaning for every reader, and no more work than the bytes are worth."""
+    if len(raw) > MAX_BYTES:
+        _refuse(f"it is larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        text = raw.decode("utf-8")
+        if _too_deep(text):
+            _refuse(f"its brackets do not close, or nest deeper than {MAX_NESTING}")
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
+        _refuse(f"it is not valid JSON ({error})")
+    if not isinstance(data, dict):
+        _refuse("it is not a JSON object")
+    return data
+
+
+def _too_deep(text: str) -> bool:
+    """True when brackets nest deeper than MAX_NESTING or do not close. Each pass takes one level away."""
+    brackets = re.sub(r"[^][{}]+", "", _STRING.sub("", text)).replace("{", "[").replace("}", "]")
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace("[]", "")
+    return bool(brackets)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):  # readers differ on which one counts, so a digest would hide a second meaning
+        raise ValueError("a key stands twice in one object")
+    return data
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _check_format(data: dict[str, Any]) -> None:
+    """Refuse what this reader cannot know before it looks at anything else."""
+    version = data.get("format")
+    if not isinstance(version, str) or not _FORMAT.fullmatch(version):
+        _refuse("it names no format such as '1.0'")
+    major = int(version.split(".")[0])
+    if major > MAJOR:
+        raise BundleError(f"the bundle has format {version}; this edgekit reads {MAJOR}.x", next=UPGRADE)
+    if major < MAJOR:
+        _refuse(f"its format {version} is older than {MAJOR}.0, the first there was")
+    needs = data.get("requires", [])
+    if not isinstance(needs, list) or not all(isinstance(word, str) for word in needs):
+        _refuse("its `requires` is not a list of names")
+    lacking = sorted(set(needs) - FEATURES)
+    if lacking:
+        raise BundleError(
+            f"the bundle needs what this edgekit cannot do: {_cut(repr(lacking)[1:-1])}", next=UPGRADE
+        )
+
+
+def _check_paths(manifest: Manifest) -> None:
+    """Every path is safe and means the same everywhere, and every reference is to a listed file."""
+    variants = {variant.name for variant in manifest.variants}
+    for what, path in _names(manifest):
+        why = paths.why_unsafe(path)
+        if why or (what == "name" and "/" in path):
+            _refuse(f"the {what} {_cut(path)!r} is not safe: {why or 'it has a slash'}")
+    twice = paths.clash([NAME, *(file.path for file in manifest.files)])
+    twice = twice or paths.clash(variant.name for variant in manifest.variants)
+    if twice:
+        _refuse(f"{_cut(twice)} are the same to some file systems")
+    for file in manifest.files:
+        if place(file.path) != (file.role, file.variant) or not {file.variant} <= variants | {None}:
+            _refuse(f"{_cut(file.path)!r} does not lie where a file of its role and variant lies")
+        if not 0 <= file.size <= MAX_FILE or not _SHA256.fullmatch(file.sha256):
+            _refuse(f"the size or sha256 of {_cut(file.path)!r} is impossible")
+    _check_references(manifest)
+
+
+def _check_references(manifest: Manifest) -> None:
+    held = {(file.variant, above) for file in manifest.files for above in _path_and_parents(file.path)}
+    for variant in manifest.variants:
+        if (variant.name, variant.path) not in held:
+            _refuse(f"variant {_cut(variant.name)!r} points to {_cut(variant.path)!r}, where it has no file")
+    labels = manifest.contract.labels if isinstance(manifest.contract, TensorContract) else None
+    if labels is not None and all(file.path != labels for file in manifest.files):
+        _refuse(f"the labels {_cut(labels)!r} are not among its files")
+
+
+def _names(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "name", manifest.name
+    for variant in manifest.variants:
+        yield "name", variant.name
+        yield "path", variant.path
+    for file in manifest.files:
+        yield "path", file.path
+
+
+def _path_and_parents(path: str) -> Iterator[str]:
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = _cut(".".join(str(part) for part in first["loc"]))
+    if first["type"] == "extra_forbidden":
+        hint = nearest(str(first["loc"][0])[:80], Manifest.model_fields) if len(first["loc"]) == 1 else ""
+        return f"unknown key {where!r}{hint}"
+    return f"{where!r}: {_cut(first['msg'].lower())}"
+
+
+def _cut(text: str) -> str:
+    """At most 120 characters of a stranger's text: a message stays one line."""
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _refuse(why: str) -> NoReturn:
+    plain = "".join(character if character.isprintable() else "?" for character in why)  # no escape sequences
+    raise BundleError(f"{NAME} cannot be used: {plain}", next=REBUILD)

@@ -1,0 +1,108 @@
+"""Verify a bundle: every changed, missing or extra byte is named, and nothing in it points outside."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from edgekit.bundle import files as bundle_files
+from edgekit.bundle import paths
+from edgekit.bundle.files import Files, Problem
+from edgekit.bundle.graph import Graph
+from edgekit.bundle.manifest import NAME, File, Manifest, Role
+from edgekit.bundle.read import REBUILD, is_as_written, parse
+from edgekit.errors import BundleError
+
+
+def verify(
+    bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
+) -> list[Problem]:
+    """What is wrong with a bundle, a folder or a .zip; an empty list when it is whole.
+
+    Args:
+        roles: look only at files of these roles, and neither need nor read the others; None is all.
+        allow_stripped: a role or a variant of which no file is there is no problem: an app left it out. One
+            variant must be there, what is there is verified, and half a variant is still a problem.
+
+    Raises:
+        BundleError: no bundle, or an edgekit.json that is not as it was sealed: it holds its own sha256.
+    """
+    with bundle_files.opened(bundle) as found:
+        return problems(found, parse(found.manifest), roles=roles, allow_stripped=allow_stripped)
+
+
+def verified(
+    bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
+) -> Manifest:
+    """The manifest of a bundle that is whole; arguments as for `verify`.
+
+    Raises:
+        BundleError: it is not; the first problem is named.
+    """
+    with bundle_files.opened(bundle) as found:
+        manifest = parse(found.manifest)
+        wrong = problems(found, manifest, roles=roles, allow_stripped=allow_stripped)
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise BundleError(f"{bundle} is not whole: {wrong[0]}{more}", next=REBUILD)
+    return manifest
+
+
+def problems(
+    found: Files, manifest: Manifest, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
+) -> list[Problem]:
+    """What differs between the files that are there and those of the manifest, sorted by path."""
+    wanted = {file.path: file for file in manifest.files if roles is None or file.role in roles}
+    if allow_stripped:
+        wanted = _kept(wanted, found)
+    sizes = {file.path: file.size for file in manifest.files}
+    there = sorted(wanted.keys() & found.sizes.keys())
+    result = list(found.odd)
+    if not is_as_written(found.manifest):
+        result.append(Problem(NAME, "changed", "its text is not laid out as it was sealed"))
+    result += [Problem(path, "missing") for path in wanted.keys() - found.sizes.keys() - _paths(found.odd)]
+    result += [Problem(path, "extra") for path in found.sizes.keys() - sizes.keys() - {NAME}]
+    same_size = [path for path in there if found.sizes[path] == wanted[path].size]
+    for path in set(there).difference(same_size):
+        result.append(Problem(path, "changed", f"{found.sizes[path]} bytes instead of {wanted[path].size}"))
+    for path, sha256 in zip(same_size, bundle_files.digests(found, same_size), strict=True):
+        if sha256 != wanted[path].sha256:
+            result.append(Problem(path, "changed", "its sha256 differs"))
+        elif path.endswith(".onnx"):
+            result += references(found, path, sizes)
+    return sorted(result, key=lambda problem: (problem.path, problem.what))
+
+
+def references(found: Files, path: str, sizes: Mapping[str, int]) -> list[Problem]:
+    """What is wrong with the files that the .onnx file at `path` names: not in the bundle, or too short.
+
+    Args:
+        sizes: bytes by path of the files that the bundle has.
+    """
+    result = []
+    with found.open(path) as stream:
+        named = {(one.location, one.needs) for one in Graph(stream, path).references()}
+    for location, needs in sorted(named):
+        why = paths.why_unsafe(location)
+        inside = posixpath.join(posixpath.dirname(path), location)
+        if why:
+            result.append(Problem(path, "unsafe", f"it names the file {location[:120]!r}: {why}"))
+        elif inside not in sizes:
+            result.append(Problem(path, "unsafe", f"it names {location!r}, which is not in the bundle"))
+        elif sizes[inside] < needs:
+            few = f"it wants {needs} bytes of {location!r}, which has {sizes[inside]}"
+            result.append(Problem(path, "unsafe", few))
+    return result
+
+
+def _paths(found: Iterable[Problem]) -> set[str]:
+    return {problem.path for problem in found}
+
+
+def _kept(wanted: dict[str, File], found: Files) -> dict[str, File]:
+    """The wanted files without the roles and variants that are gone as a whole; one variant must be there."""
+    kept = {(file.role, file.variant) for path, file in wanted.items() if path in found.sizes}
+    if not any(role == "model" for role, _ in kept):  # without a model there is nothing left to be whole
+        kept |= {(file.role, file.variant) for file in wanted.values() if file.role == "model"}
+    return {path: file for path, file in wanted.items() if (file.role, file.variant) in kept}

@@ -1,0 +1,1 @@
+"""What edgekit knows beforehand: model cards as data, and their reader."""

@@ -1,0 +1,200 @@
+"""Show what a bundle is: sizes, operators, precisions, contract, quality, memory, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit import console
+
+if TYPE_CHECKING:
+    from edgekit.bundle.describe import Description
+    from edgekit.bundle.manifest import LlmContract, Manifest, TensorContract
+    from edgekit.model import Dim
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+def command(bundle: Path) -> None:
+    """Show what BUNDLE, a folder or a .zip, is and where it came from. Nothing in it is executed."""
+    from edgekit.bundle.describe import describe
+    from edgekit.data import jsonable
+
+    found = describe(bundle)
+    if not found.whole:
+        console.warn(f"files of {bundle} are missing, added or changed: edgekit verify names them")
+    if console.json_mode():
+        console.document("edgekit.inspect/1", jsonable(found))
+        return
+    _show_facts(found)
+    _show_files(found.manifest)
+    _show_variants(found)
+    _show_contract(found.manifest)
+    _show_quality(found.manifest)
+    _show_making(found.manifest)
+
+
+def _show_facts(found: Description) -> None:
+    it = found.manifest
+    memory = it.memory
+    parts = ", ".join(f"{role} {_size(tally.bytes)}" for role, tally in found.roles.items())
+    machine = f"{it.target.os} {'/'.join(it.target.abi)}"
+    model = ", ".join(
+        [it.model.name, it.model.architecture or it.model.kind, f"{it.model.parameters:,} parameters"]
+    )
+    rows = [
+        ("bundle", f"{it.name}, format {it.format}, sha256 {it.sha256}"),
+        ("target", f"{it.target.name}: {it.target.title} ({it.target.status}), {machine}"),
+        ("model", model),
+        ("source", f"{it.source.ref} ({it.source.kind}), sha256 {it.source.sha256}"),
+        *(("", step) for step in it.source.origin),
+        ("licence", it.source.licence),
+        ("recipe", f"{it.recipe.name} ({it.recipe.precision}): {it.recipe.summary}"),
+        ("size", f"{_size(found.bytes)}: {parts}"),
+        (
+            "memory",
+            f"{_size(memory.predicted_peak_bytes)} at most, {_size(memory.mapped_bytes)} mapped (predicted)",
+        ),
+    ]
+    if memory.kv_bytes_per_token:
+        whole = f", {_size(memory.kv_bytes_at_max_length)} in all" if memory.kv_bytes_at_max_length else ""
+        rows.append(("", f"{memory.kv_dtype} cache: {_size(memory.kv_bytes_per_token)} a token{whole}"))
+    if it.source.trust_remote_code:
+        rows.append(("remote code", "the source's own code was run to build this"))
+    rows += [(key, str(value)) for key, value in it.platform.items()]
+    rows.append(("built with", ", ".join(f"{name} {version}" for name, version in sorted(it.tools.items()))))
+    _pairs("", rows)
+
+
+def _show_files(it: Manifest) -> None:
+    rows = [(file.path, file.role, _size(file.size)) for file in it.files]
+    _table("Files", ("file", "role", "size"), rows, right=(2,))
+
+
+def _show_variants(found: Description) -> None:
+    for variant in found.manifest.variants:
+        ties = [
+            f"{axis} {value if isinstance(value, str) else '/'.join(value)}"
+            for axis, value in variant.compatibility
+            if value
+        ]
+        options = [f"{key}={value}" for key, value in sorted(variant.ep_options.items())]
+        rows = [("EP", " ".join([variant.ep, *options])), ("runs on", ", ".join(ties) or "anything")]
+        graph = found.graphs.get(variant.name)
+        if graph is not None:
+            most_first = sorted(graph.ops.items(), key=lambda item: (-item[1], item[0]))
+            rows.append(("operators", ", ".join(f"{count} {name}" for name, count in most_first)))
+            rows.append(
+                ("opsets", ", ".join(f"{name} {version}" for name, version in sorted(graph.opset.items())))
+            )
+        _pairs(f"Variant {variant.name}", rows)
+        weights = graph.weights.items() if graph else ()
+        table = [
+            (name, f"{some.tensors:,}", f"{some.parameters:,}", _size(some.bytes)) for name, some in weights
+        ]
+        _table("", ("weights", "tensors", "values", "size"), table, right=(1, 2, 3))
+
+
+def _show_contract(it: Manifest) -> None:
+    if it.contract.kind == "llm":
+        _show_generation(it.contract)
+    else:
+        _show_tensors(it.contract)
+
+
+def _show_generation(contract: LlmContract) -> None:
+    rows = [
+        ("ends at tokens", ", ".join(map(str, contract.eos_token_ids))),
+        ("starts with token", "none" if contract.bos_token_id is None else str(contract.bos_token_id)),
+        ("prompt and answer", f"{contract.max_length} tokens at most (model: {contract.context_length})"),
+        ("vocabulary", f"{contract.vocab_size:,} tokens"),
+        ("chat template", contract.chat_template_sha256 or "none: give it plain text"),
+    ]
+    _pairs("Generation", rows)
+
+
+def _show_tensors(contract: TensorContract) -> None:
+    rows = [
+        (way, tensor.name, tensor.dtype, _shape(tensor.shape), _words(tensor.preprocess))
+        for way, tensors in (("in", contract.inputs), ("out", contract.outputs))
+        for tensor in tensors
+    ]
+    _table("Inputs and outputs", ("", "name", "type", "shape", "made from"), rows)
+    if contract.labels:
+        _line(f"labels: {contract.labels}")
+
+
+def _show_quality(it: Manifest) -> None:
+    quality = it.quality
+    limits = {verdict.metric: verdict for verdict in quality.verdicts}
+    rows = []
+    for one in quality.measurements:
+        verdict = limits.get(one.metric)
+        value = "not measured" if one.value is None else f"{one.value:.4g}"
+        limit = "" if verdict is None else _limit(verdict.limit.min, verdict.limit.max)
+        rows.append((one.metric, value, limit, verdict.verdict if verdict else "", one.evidence, one.reason))
+    where = f" on {quality.ran_on}" if quality.ran_on else ""
+    title = f"Quality against the source: {quality.verdict} ({quality.mode}{where})"
+    if rows:
+        _table(title, ("metric", "value", "limit", "verdict", "evidence", "note"), rows, right=(1,))
+    else:
+        _line(title)
+    for note in quality.notes:
+        _line(f"  {note}")
+
+
+def _show_making(it: Manifest) -> None:
+    rows = [(stage.stage, stage.name, stage.reason) for stage in it.recipe.stages]
+    _table("How it was made", ("stage", "step", "because"), rows)
+    links = [(one.name, one.channel, one.floor, one.last_seen) for one in it.target.runtime]
+    _table("What an app links", ("package", "from", "at least", "last seen"), links)
+
+
+def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    if title:
+        _line(title)
+    for key, value in rows:
+        _line(f"  {key:<18}{value}")
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    if rows:
+        console.table(_plain(title), columns, [[_plain(cell) for cell in row] for row in rows], right=right)
+
+
+def _line(text: str) -> None:
+    console.out(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """A stranger's text without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _size(count: int) -> str:
+    """Bytes for people; decimal units, as a shop or a disk counts."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count} B"
+
+
+def _shape(shape: tuple[Dim, ...]) -> str:
+    return " x ".join("?" if dim is None else str(dim) for dim in shape) or "scalar"
+
+
+def _words(preprocess: Any) -> str:
+    """How an input is made, in one line: its kind and what is set other than by default."""
+    if preprocess is None:
+        return ""
+    set_ = preprocess.model_dump(exclude_defaults=True, exclude={"kind"})
+    return " ".join([preprocess.kind, *(f"{key}={value}" for key, value in set_.items())])
+
+
+def _limit(low: float | None, high: float | None) -> str:
+    return " ".join(f"{word} {value:g}" for word, value in ((">=", low), ("<=", high)) if value is not None)

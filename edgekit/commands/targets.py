@@ -1,0 +1,91 @@
+"""List the device targets, show one with the origin of each value, print their schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from edgekit import console
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """The device targets that ship with edgekit; without a command, list them."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_)
+
+
+@command.command("list")
+def list_() -> None:
+    """List the targets that ship with edgekit."""
+    from edgekit import target
+
+    found = [target.load(name) for name in target.names()]
+    if console.json_mode():
+        keys = ("name", "title", "status", "status_reason", "os", "abi")
+        console.document(
+            "edgekit.targets/1", [one.model_dump(mode="json", include=set(keys)) for one in found]
+        )
+        return
+    rows = [(one.name, one.title, f"{one.os} {'/'.join(one.abi)}", one.status, one.status_reason) for one in found]
+    console.table("", ("target", "title", "for", "status", "because"), rows)
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show every value of target NAME (or of a .toml file) and the file it comes from."""
+    from edgekit import target
+    from edgekit.data import jsonable
+
+    resolved = jsonable(target.load(name))
+    written, files = target.resolve(name)
+    rows = [(key, value, _origin(key, written, files)) for key, value in _flat(resolved)]
+    if console.json_mode():
+        origin = {key: where for key, _, where in rows}
+        console.document("edgekit.targets.show/1", {"target": resolved, "origin": origin})
+    else:
+        console.table("", ("key", "value", "from"), [(key, _text(value), where) for key, value, where in rows])
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a target file: every key, with its meaning and its default."""
+    from edgekit.data import pretty
+    from edgekit.target import Target
+
+    found = Target.model_json_schema()
+    if console.json_mode():
+        console.document("edgekit.targets.schema/1", found)
+    else:
+        console.out(pretty(found).rstrip())
+
+
+def _flat(data: dict[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested tables with their dotted keys; lists are leaves."""
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{at}{key}.")
+        else:
+            yield f"{at}{key}", value
+
+
+def _origin(dotted: str, written: dict[str, Any], files: dict[str, str]) -> str:
+    """The file a value was read from: that of the key or of the table it came in, or "default"."""
+    here: Any = written
+    for part in dotted.split("."):
+        if not isinstance(here, dict) or part not in here:
+            return "default"
+        here = here[part]
+    while dotted not in files:
+        dotted = dotted.rpartition(".")[0]
+    return files[dotted]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "\n".join(" ".join(f"{key}={part}" for key, part in one.items()) for one in value)
+    return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)

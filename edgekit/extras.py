@@ -1,0 +1,40 @@
+"""The optional parts of edgekit: what each needs, and the pip line for one that is not installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from edgekit.errors import ToolMissing
+
+# Extra -> the modules that show it is installed. pyproject.toml holds the versions.
+EXTRAS = {
+    "build": ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript"),
+    "qnn": ("onnxruntime_qnn",),
+    "report": ("matplotlib",),
+}
+
+
+def missing(extra: str) -> list[str]:
+    """The modules of an extra that cannot be imported here; nothing heavy is imported to find out."""
+    return [module for module in EXTRAS[extra] if not _installed(module)]
+
+
+def require(extra: str) -> None:
+    """Raise ToolMissing with the pip line when an extra is not installed."""
+    if absent := missing(extra):
+        raise ToolMissing(
+            f"this command needs the extra {extra!r} ({', '.join(absent)} not installed)",
+            next=pip_line(extra),
+        )
+
+
+def pip_line(extra: str) -> str:
+    """What to type to install an extra."""
+    return f"pip install 'edgekit-ai[{extra}]'"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above it is missing
+        return False

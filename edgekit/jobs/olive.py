@@ -1,0 +1,136 @@
+"""The Olive job: runs one workflow and believes only the files it left.
+
+Olive's engine swallows most exceptions and ends with exit 0, so its log is no evidence: the outcome needs
+has_output_model(), the expected files, and a session that loads them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import BuildError
+from edgekit.wrappers.python.protocol import Emit, serve
+
+
+def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Run request["config"] with its placeholders filled and leave the model in request["work"]/model.
+
+    Request: config (Olive workflow with ${SOURCE}, ${WORK}, ${CALIBRATION}), source, work, calibration, expected (files).
+    Outcome: files (names in model/), peak_mb (of this process).
+    """
+    work = Path(request["work"])
+    config = _fill(request["config"], request)
+    config |= {
+        "systems": {
+            "local": {
+                "type": "LocalSystem",
+                "accelerators": [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}],
+            }
+        },
+        "host": "local",
+        "target": "local",
+        "evaluate_input_model": False,
+        "cache_dir": str(work / "olive"),
+        "output_dir": str(work / "out"),
+        "log_severity_level": 1,
+    }
+    emit("progress", text="loading Olive")
+    from olive.workflows import run
+
+    _feed_registry()
+    _report_passes(emit)
+    with tempfile.TemporaryDirectory(dir=work) as scratch:
+        result = run(config, tempdir=scratch)
+    if not result.has_output_model():
+        raise BuildError("Olive ended without a model", next="run again with --verbose; its log names the failed pass")
+    files = _collect(Path(result.get_best_candidate().model_path), work / "model", request["expected"])
+    shutil.rmtree(work / "olive", ignore_errors=True)
+    shutil.rmtree(work / "out", ignore_errors=True)
+    emit("progress", text="loading the result")
+    _load(work / "model", files)
+    return {"files": files, "peak_mb": _peak_mb()}
+
+
+def _fill(value: Any, request: dict[str, Any]) -> Any:
+    """The configuration with this machine's folders in place of the placeholders."""
+    if isinstance(value, dict):
+        return {key: _fill(item, request) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, request) for item in value]
+    if isinstance(value, str):
+        for name in ("source", "work", "calibration"):
+            value = value.replace(f"${{{name.upper()}}}", str(request.get(name) or ""))
+    return value
+
+
+def _feed_registry() -> None:
+    """Let Olive read a folder of .npz feeds: one file per call, one array per model input."""
+    from olive.data.registry import Registry
+
+    from edgekit.inputs.calibration import FeedFolder
+
+    Registry.register_dataset("edgekit_feeds")(lambda folder: FeedFolder(Path(folder)))
+    Registry.register_dataloader("edgekit_unbatched")(lambda dataset: dataset)
+
+
+def _report_passes(emit: Emit) -> None:
+    class Passes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            if text.startswith("Running pass "):
+                emit("progress", text=f"Olive: {text[8:].split(':')[0]}")
+
+    logging.getLogger("olive").addHandler(Passes())
+
+
+def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
+    """Move the expected files, and no other (Olive's footprints hold paths of this machine), into model/."""
+    folder = produced if produced.is_dir() else produced.parent
+    if produced.is_file() and produced.name != "model.onnx":
+        raise BuildError(f"Olive named its model {produced.name}", next="this is a bug in the recipe: report it")
+    model.mkdir()
+    for path in sorted(folder.iterdir()):
+        wanted = path.name in expected or path.name in OPTIONAL
+        if wanted and path.is_file():
+            shutil.move(path, model / path.name)
+            (model / path.name).chmod(0o644)
+    missing = [name for name in expected if not (model / name).is_file()]
+    if missing:
+        raise BuildError(f"Olive's output lacks {', '.join(missing)}", next="run again with --verbose and read its log")
+    return sorted(path.name for path in model.iterdir())
+
+
+OPTIONAL = ("model.onnx.data", "chat_template.jinja", "special_tokens_map.json", "generation_config.json")
+
+
+def _load(model: Path, files: list[str]) -> None:
+    """The graph must at least make a session before anything else looks at it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BuildError(
+            f"ONNX Runtime cannot load what Olive made: {str(error).splitlines()[0][:200]}",
+            next="try another --recipe, and report the model",
+        ) from error
+    if "genai_config.json" in files:
+        json.loads((model / "genai_config.json").read_text(encoding="utf-8"))
+
+
+def _peak_mb() -> int:
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+if __name__ == "__main__":
+    sys.exit(serve(optimize, Path(sys.argv[1])))

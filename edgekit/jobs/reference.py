@@ -1,0 +1,225 @@
+"""The reference job: what the float source itself says. Two actions, each cached by the parent.
+
+chat    token ids of conformance strings, rendered chat templates, greedy answers to prompts.
+logits  log-probabilities of the next token, teacher-forced over text and over those answers.
+
+Log-probabilities are stored whole, in float16: against float64 the mean KL of SmolLM2 (0.17) moves by 3e-6, that of a
+near-equal pair (3.5e-4) by 3e-6, and no token's by more than 6e-4; the best 256 of 49,152 entries with one
+remainder would move it by 7 %. The best token and the likelihood of the true one are kept from float32.
+Memory: the float32 weights and one window. Computing layer by layer would replace _load and the two calls of a model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgekit.wrappers.python.protocol import Emit, serve
+
+CACHE_BYTES = 512 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
+CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]+\|>|</?s>|<(?:start|end)_of_\w+>")
+PLAIN_ANSWER = "Fine, thank you."
+
+
+def reference(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Do request["action"] for the Hugging Face folder request["source"] and leave the result in request["out"]."""
+    return {"chat": chat, "logits": logits}[request["action"]](request, emit)
+
+
+def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write out/chat.json.
+
+    Request: source, out, trust_remote_code, strings, conversations ({messages, tools, add_generation_prompt}),
+    prompts, new_tokens.
+    chat.json: ids (of the strings), rendered (text and ids of each conversation, None where the template refuses it or
+    takes no tools), control (the template's control tokens), end_token_id, eos_token_ids, prompts and answers (ids).
+    """
+    emit("progress", text="source: loading")
+    tokenizer = _tokenizer(request)
+    rendered = [_render(tokenizer, conversation) for conversation in request["conversations"]]
+    model = _load(request)
+    eos = _eos_ids(model)
+    prompts = [_prompt_ids(tokenizer, prompt) for prompt in request["prompts"]]
+    found = {
+        "ids": [tokenizer(text)["input_ids"] for text in request["strings"]],
+        "rendered": rendered,
+        "control": sorted({token for one in rendered if one for token in CONTROL_TOKEN.findall(one["text"])}),
+        "end_token_id": _end_token(tokenizer),
+        "eos_token_ids": eos,
+        "prompts": prompts,
+        "answers": _answer(model, prompts, eos, request["new_tokens"], emit),
+    }
+    Path(request["out"], "chat.json").write_text(json.dumps(found), encoding="utf-8")
+    return {"rendered": sum(one is not None for one in rendered)}
+
+
+def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write out/windows.json, out/logprobs.npy (float16 [tokens, vocabulary]), out/nll.npy and out/best.npy.
+
+    Request: source, out, trust_remote_code, chat (path of chat.json), documents, window, text_tokens, chat_tokens.
+    windows.json: [{ids, start, kind}]; the predictions after positions start ... len(ids) - 2 are stored, in order.
+    """
+    import numpy as np
+    import torch
+
+    emit("progress", text="source: loading")
+    windows = _windows(_tokenizer(request), request)
+    model = _load(request)
+    tokens = sum(_predictions(window) for window in windows)
+    out = Path(request["out"])
+    nll, best = np.empty(tokens, np.float32), np.empty(tokens, np.int32)
+    stored: Any = None
+    row = 0
+    for window in windows:
+        emit("progress", text=f"source: log-probabilities {row}/{tokens}")
+        ids = torch.tensor(window["ids"])
+        with torch.inference_mode():
+            values = model(ids[None, :-1], use_cache=False).logits[0, window["start"] :].float()
+            values -= torch.logsumexp(values, -1, keepdim=True)
+            best_here, nll_here = values.argmax(-1), -values.gather(-1, ids[window["start"] + 1 :, None])[:, 0]
+            half = values.clamp_(min=-60000).half()
+        if stored is None:
+            shape = (tokens, values.shape[-1])
+            stored = np.lib.format.open_memmap(out / "logprobs.npy", "w+", np.float16, shape)
+        rows = slice(row, row + len(values))
+        stored[rows], best[rows], nll[rows] = half.numpy(), best_here.numpy(), nll_here.numpy()
+        row = rows.stop
+    stored.flush()
+    np.save(out / "nll.npy", nll)
+    np.save(out / "best.npy", best)
+    (out / "windows.json").write_text(json.dumps(windows), encoding="utf-8")
+    return {"tokens": tokens, "vocabulary": stored.shape[1]}
+
+
+def _tokenizer(request: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(request["source"], trust_remote_code=request["trust_remote_code"])
+
+
+def _load(request: dict[str, Any]) -> Any:
+    """The model in float32, whatever its weights are stored in."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        request["source"], dtype=torch.float32, trust_remote_code=request["trust_remote_code"]
+    )
+    return model.eval()
+
+
+def _eos_ids(model: Any) -> list[int]:
+    for config in (model.generation_config, model.config):
+        eos = getattr(config, "eos_token_id", None)
+        if eos is not None:
+            return [eos] if isinstance(eos, int) else list(eos)
+    return []
+
+
+def _render(tokenizer: Any, conversation: dict[str, Any]) -> dict[str, Any] | None:
+    """The conversation as the template writes it; None where there is no template or it does not take this one."""
+    if tokenizer.chat_template is None:
+        return None
+    tools = conversation["tools"]
+    try:
+        text = _apply(tokenizer, conversation, tools)
+        ignored = tools is not None and text == _apply(tokenizer, conversation, None)
+    except Exception:  # a template refuses with whatever its raise_exception() raises
+        return None
+    return None if ignored else {"text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
+
+
+def _apply(tokenizer: Any, conversation: dict[str, Any], tools: Any) -> str:
+    text: str = tokenizer.apply_chat_template(
+        conversation["messages"],
+        tools=tools,
+        add_generation_prompt=conversation["add_generation_prompt"],
+        tokenize=False,
+    )
+    return text
+
+
+def _end_token(tokenizer: Any) -> int | None:
+    """The token by which the template ends an answer: the first added token behind one."""
+    messages = [{"role": "user", "content": "How are you?"}, {"role": "assistant", "content": PLAIN_ANSWER}]
+    one = _render(tokenizer, {"messages": messages, "tools": None, "add_generation_prompt": False})
+    if one is None or PLAIN_ANSWER not in one["text"]:
+        return None
+    behind = one["text"].rpartition(PLAIN_ANSWER)[2]
+    added = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
+    return next((i for i in tokenizer(behind, add_special_tokens=False)["input_ids"] if i in added), None)
+
+
+def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """A prompt as an app gives it to the model: through the chat template, or as plain text where there is none."""
+    messages = [{"role": "user", "content": prompt}]
+    one = _render(tokenizer, {"messages": messages, "tools": None, "add_generation_prompt": True})
+    ids: list[int] = one["ids"] if one else tokenizer(prompt)["input_ids"]
+    return ids
+
+
+def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: int, emit: Emit) -> list[list[int]]:
+    """Greedy answers, the end token included. Batches are padded on the left, which changes no answer."""
+    import torch
+    from transformers import GenerationConfig
+
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=new_tokens, eos_token_id=eos or None, pad_token_id=eos[0] if eos else 0
+    )
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))  # little padding
+    answers: list[list[int]] = [[] for _ in prompts]
+    size = _batch_size(model.config, max(map(len, prompts), default=0) + new_tokens)
+    for start in range(0, len(order), size):
+        emit("progress", text=f"source: answers {start}/{len(order)}")
+        batch = order[start : start + size]
+        width = max(len(prompts[at]) for at in batch)
+        ids = torch.tensor([[0] * (width - len(prompts[at])) + prompts[at] for at in batch])
+        mask = torch.tensor([[0] * (width - len(prompts[at])) + [1] * len(prompts[at]) for at in batch])
+        with torch.inference_mode():
+            full = model.generate(
+                input_ids=ids, attention_mask=mask, generation_config=config, use_model_defaults=False
+            )
+        for at, row in zip(batch, full[:, width:].tolist(), strict=True):
+            ends = [place for place, token in enumerate(row) if token in eos]
+            answers[at] = row[: ends[0] + 1] if ends else row
+    return answers
+
+
+def _batch_size(config: Any, tokens: int) -> int:
+    """How many float32 key-value caches of this many tokens fit in CACHE_BYTES."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    one: int = config.num_hidden_layers * heads * head_size * 2 * 4 * tokens
+    return max(1, CACHE_BYTES // max(one, 1))
+
+
+def _windows(tokenizer: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The source's own answers up to chat_tokens, and text for the rest of chat_tokens + text_tokens."""
+    said = json.loads(Path(request["chat"]).read_text(encoding="utf-8"))
+    windows: list[dict[str, Any]] = []
+    count = 0
+    for prompt, answer in zip(said["prompts"], said["answers"], strict=True):
+        if count < request["chat_tokens"] and len(prompt) > 0:
+            windows.append({"ids": prompt + answer, "start": len(prompt) - 1, "kind": "chat"})
+            count += len(answer)
+    documents = [tokenizer(text)["input_ids"] for text in request["documents"]]
+    step = request["window"]
+    # First the beginning of every document, then the second window of every document, and so on.
+    for start in range(0, max(map(len, documents), default=0), step):
+        for ids in documents:
+            piece = ids[start : start + step + 1]
+            if count < request["text_tokens"] + request["chat_tokens"] and len(piece) > step // 8:
+                windows.append({"ids": piece, "start": 0, "kind": "text"})
+                count += len(piece) - 1
+    return windows
+
+
+def _predictions(window: dict[str, Any]) -> int:
+    return len(window["ids"]) - 1 - int(window["start"])
+
+
+if __name__ == "__main__":
+    sys.exit(serve(reference, Path(sys.argv[1])))

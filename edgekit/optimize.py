@@ -1,0 +1,91 @@
+"""The optimize stage: runs a plan's Olive step in a child process and keeps the result in the cache."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit import cache, console, tools
+from edgekit.cache import Entry
+from edgekit.extras import require
+from edgekit.plan import Plan, Step
+
+ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
+TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
+
+
+def run(plan: Plan, source: Path, source_sha256: str, calibration: Path | None, calibration_sha256: str | None) -> Entry:
+    """The optimized model of a plan: entry.path / "model" holds plan.expected_files.
+
+    Raises:
+        ToolMissing: the `build` extra is not installed.
+        BuildError: Olive failed, ran out of memory or disk, or left something that does not load.
+    """
+    step = next(step for step in plan.steps if step.stage == "optimize")
+    key = {
+        "source": source_sha256,
+        "config": step.config,
+        "recipe": plan.recipe_sha256,
+        "calibration": calibration_sha256,
+        "expected": list(plan.expected_files),
+        "tools": versions(ENGINES) if step.config else {},
+    }
+    return cache.produce(
+        "optimize",
+        key,
+        lambda folder: _make(plan, step, source, calibration, folder),
+        what=f"{plan.model} {plan.recipe}",
+    )
+
+
+def versions(names: Sequence[str]) -> dict[str, str]:
+    """Installed versions by distribution name; those not installed are left out."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _make(plan: Plan, step: Step, source: Path, calibration: Path | None, folder: Path) -> None:
+    if not step.config:
+        _keep(source, folder / "model")
+        return
+    require("build")
+    request: dict[str, Any] = {
+        "config": step.config,
+        "source": str(source),
+        "work": str(folder),
+        "calibration": str(calibration) if calibration else None,
+        "expected": list(plan.expected_files),
+    }
+    with console.step(f"quantizing with {plan.recipe}"):
+        tools.job(
+            [*tools.python(), "-m", "edgekit.jobs.olive"],
+            request,
+            folder,
+            timeout=TIMEOUT,
+            what="Olive",
+            on_event=lambda event: console.tick(str(event.get("text", ""))),
+            env={"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "hf")},
+        )
+    shutil.rmtree(folder / "hf", ignore_errors=True)
+    for name in ("request.json", "outcome.json", "log.txt"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _keep(source: Path, model: Path) -> None:
+    """A model that is kept as it is: its graph under our name, with the external data it refers to."""
+    model.mkdir()
+    shutil.copyfile(source, model / "model.onnx")
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    for name in sorted({ExternalDataInfo(t).location for t in graph.initializer if uses_external_data(t)}):
+        shutil.copyfile(source.parent / name, model / name)

@@ -1,0 +1,129 @@
+"""What every gate is given, and what every gate does with it: run a child, write a measurement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit import console, tools
+from edgekit.bundle.manifest import LlmContract, TensorContract
+from edgekit.catalog.cards import Card
+from edgekit.report.measurement import Evidence, Measurement
+from edgekit.sources.source import Source
+from edgekit.target import Budget, Target
+
+Mode = Literal["default", "fast", "thorough", "off"]
+Feed = dict[str, NDArray[Any]]  # one array for each input of the model
+EVIDENCE: Evidence = "host"  # every gate runs on the CPU of this machine
+TIMEOUT = 4 * 3600.0  # seconds for one child
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a mode measures.
+
+    Attributes:
+        text_tokens, chat_tokens: predictions compared on text and on the source's own answers (MEASURING.md).
+        prompts: how many prompts are answered.
+        new_tokens: the longest answer.
+        classifier_inputs: inputs needed before top-1 agreement is judged.
+    """
+
+    text_tokens: int
+    chat_tokens: int
+    prompts: int
+    new_tokens: int
+    classifier_inputs: int
+
+
+EFFORTS = {
+    "fast": Effort(text_tokens=768, chat_tokens=512, prompts=16, new_tokens=48, classifier_inputs=100),
+    "default": Effort(text_tokens=2048, chat_tokens=2048, prompts=64, new_tokens=64, classifier_inputs=200),
+    "thorough": Effort(text_tokens=4096, chat_tokens=4096, prompts=64, new_tokens=96, classifier_inputs=200),
+}
+
+
+@dataclass(frozen=True)
+class GateContext:
+    """A built model beside its source.
+
+    Attributes:
+        source: the float model.
+        staged: the bundle's folder before it is sealed (or a sealed bundle).
+        model_path: of the variant: the GenAI folder (llm) or the .onnx file (tensor), relative to `staged`.
+        contract: what the manifest promises apps.
+        precision: of the recipe; chooses the limits.
+        card: the catalogue's card, if the model has one.
+        feeds: tensor models: inputs that were not used for calibration.
+        text: llm: the user's text, instead of the one that ships with edgekit.
+        work: a folder for the gate's own files; the caller removes it.
+        overrides: limits from the command line.
+    """
+
+    source: Source
+    staged: Path
+    model_path: str
+    contract: LlmContract | TensorContract
+    target: Target
+    precision: str
+    work: Path
+    card: Card | None = None
+    mode: Mode = "default"
+    feeds: list[Feed] | None = None
+    text: Path | None = None
+    overrides: Mapping[str, Budget] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Path:
+        """The built model on this machine."""
+        return self.staged / self.model_path
+
+    @property
+    def effort(self) -> Effort:
+        """How much is measured."""
+        return EFFORTS[self.mode]
+
+
+def run_child(ctx: GateContext, child: str, request: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """Run edgekit.quality.<child> on the built model in a process of its own: an engine may abort it.
+
+    Returns: the child's folder, where its files are, and its outcome.
+    """
+    folder = ctx.work / f"{child.strip('_')}-{request['action']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = tools.job(
+        [*tools.python(), "-m", f"edgekit.quality.{child}"],
+        {**request, "model": str(ctx.model), "out": str(folder)},
+        folder,
+        timeout=TIMEOUT,
+        what="the built model",
+        on_event=lambda event: console.tick(str(event.get("text", ""))),
+    )
+    return folder, outcome
+
+
+def measured(
+    metric: str, value: float, *, n: int, interval: tuple[float, float] | None = None, reason: str = ""
+) -> Measurement:
+    """A measurement of this machine, rounded to what repeats; a value that is no number is not measured."""
+    if not math.isfinite(value):
+        return not_measured(metric, reason or "the value is not finite")
+    low, high = (_rounded(interval[0]), _rounded(interval[1])) if interval else (None, None)
+    return Measurement(
+        metric=metric, value=_rounded(value), evidence=EVIDENCE, n=n, low=low, high=high, reason=reason
+    )
+
+
+def not_measured(metric: str, reason: str) -> Measurement:
+    """A metric that could not be measured, and why."""
+    return Measurement(metric=metric, value=None, evidence=EVIDENCE, reason=reason)
+
+
+def _rounded(value: float) -> float:
+    return float(np.format_float_scientific(value, precision=4)) if math.isfinite(value) else value

@@ -1,0 +1,39 @@
+"""Gate: the built model stops where its source stops, and does not repeat itself more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.quality import _reference, _stats
+from edgekit.quality._context import GateContext, measured, run_child
+from edgekit.quality._limits import AT_SOURCE
+from edgekit.report.measurement import Measurement
+
+KIND = "llm"
+METRICS = ("eos_rate", "repetition_rate")
+ADVICE = "check the end tokens first, then try a recipe that keeps more bits"
+
+
+def measure(ctx: GateContext) -> list[Measurement]:
+    """Greedy answers to the prompt set, beside the source's.
+
+    The agreement of the first tokens is reported and never judged: one near-tie changes the rest of an answer.
+    """
+    source = _reference.chat(ctx)
+    _, built = run_child(
+        ctx, "_child_llm", {"action": "answers", "prompts": source["prompts"], "new_tokens": ctx.effort.new_tokens}
+    )
+    longest = ctx.effort.new_tokens
+    # The source's answers hold their end token, the runtime's do not: without it "shorter" is "stopped" for both.
+    answers = {
+        AT_SOURCE: [ids[:-1] if ids and ids[-1] in source["eos_token_ids"] else ids for ids in source["answers"]],
+        "": built["answers"],
+    }
+    found = []
+    for where, given in answers.items():
+        stopped = np.mean([len(ids) < longest for ids in given])
+        repeated = np.mean([_stats.repetition_rate(ids) for ids in given])
+        found.append(measured(f"eos_rate{where}", float(stopped), n=len(given)))
+        found.append(measured(f"repetition_rate{where}", float(repeated), n=len(given)))
+    same = [_stats.common_prefix(a, b) for a, b in zip(*answers.values(), strict=True)]
+    return [*found, measured("greedy_prefix_agreement", float(np.mean(same)), n=len(same))]

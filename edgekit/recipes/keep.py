@@ -1,0 +1,18 @@
+"""Keep the model as it is: for one that is already quantized, or that must not be touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.model import Model
+from edgekit.target import TensorSettings
+
+KIND = "tensor"
+PRECISION = "as-is"
+SUMMARY = "the model's own bytes, unchanged"
+CALIBRATED = False
+
+
+def passes(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:
+    """No pass at all."""
+    return []

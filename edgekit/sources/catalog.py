@@ -1,0 +1,88 @@
+"""A name of the catalogue, or the .toml file of a card: the card's model, with what the card knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit import cache
+from edgekit.catalog import cards
+from edgekit.catalog.cards import Card
+from edgekit.errors import SourceError
+from edgekit.model import Model, StateInput
+from edgekit.sources import _places, hf
+from edgekit.sources._convert import convert
+from edgekit.sources.facts.files import slug
+from edgekit.sources.source import Options, Source
+
+PREFIX = "catalog:"
+
+
+def matches(ref: str) -> bool:
+    """A card's name, catalog:NAME, or a card's file."""
+    return ref in cards.names() or ref.startswith(PREFIX) or ref.endswith(".toml")
+
+
+def fetch(ref: str, options: Options) -> Source:
+    """What the card's own reference gives, transformed and described as the card says."""
+    card = cards.load(ref.removeprefix(PREFIX))
+    at = _resolve(card, Path(ref).parent if ref.endswith(".toml") else None)
+    inner = replace(
+        options, name=slug(card.name), task=options.task or (card.task if card.kind == "tensor" else None)
+    )
+    source = _places.fetch(at, inner)
+    if card.transform:
+        source = _transformed(source, card, inner)
+    if source.model.kind != card.kind:
+        raise SourceError(
+            f"the card {card.name} says {card.kind}, its model is {source.model.kind}",
+            next="correct the card",
+        )
+    return replace(source, ref=card.name, card=card, model=_described(source.model, card))
+
+
+def _resolve(card: Card, folder: Path | None) -> str:
+    """The card's reference with its checksum; a path is taken from the card's own folder."""
+    if card.ref.startswith("pypi:"):
+        return f"{card.ref}@sha256={card.sha256}" if card.sha256 and "@sha256=" not in card.ref else card.ref
+    path = folder / card.ref if folder is not None else Path(card.ref)
+    if card.sha256 and path.exists() and (found := cache.path_digest(path)) != card.sha256:
+        raise SourceError(
+            f"{path.name} has sha256 {found}, its card expects {card.sha256}", next="correct one of them"
+        )
+    return str(path)
+
+
+def _transformed(source: Source, card: Card, options: Options) -> Source:
+    """The same function as another architecture."""
+    folder, outcome = convert(
+        card.transform, source.path, source.model.sha256, {}, what=f"repacking {card.name}", emit=options.emit
+    )
+    opened = hf.fetch(str(folder), options)
+    line = (
+        f"repacked as {opened.model.architecture}: logits at most {outcome['max_difference']:.1e} from before"
+    )
+    return replace(opened, origin=(*source.origin, line), licences=source.licences)
+
+
+def _described(model: Model, card: Card) -> Model:
+    """The model with the card's licence, task and inputs.
+
+    Raises:
+        SourceError: the card speaks of an input or an output that the model does not have.
+    """
+    outputs = {one.name for one in model.outputs}
+    states = {form.output for form in card.inputs.values() if isinstance(form, StateInput)}
+    unknown = sorted((set(card.inputs) - {one.name for one in model.inputs}) | (states - outputs))
+    if unknown:
+        has = ", ".join(repr(one.name) for one in (*model.inputs, *model.outputs))
+        raise SourceError(
+            f"the card {card.name} names {unknown[0]!r}, the model has {has}", next="correct the card"
+        )
+    inputs = tuple(
+        one.model_copy(update={"preprocess": card.inputs.get(one.name, one.preprocess)})
+        for one in model.inputs
+    )
+    return model.model_copy(
+        update={"licence": card.licence, "task": card.task or model.task, "inputs": inputs}
+    )

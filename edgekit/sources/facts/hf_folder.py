@@ -1,0 +1,298 @@
+"""What a Hugging Face folder says of itself: configuration, end tokens, weights; and where these disagree."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from edgekit import cache
+from edgekit.errors import SourceError
+from edgekit.model import LlmFacts, Model
+from edgekit.sources.facts import safetensors
+from edgekit.sources.facts.files import AGAIN, PICKLES, licence_of, optional_json, read_json
+from edgekit.sources.facts.safetensors import Weight
+
+Config = dict[str, Any]
+DISAGREE = "get the folder again: config.json and weights must come from the same release"
+LIMIT = 1 << 31  # no size in a configuration is beyond this
+# Decoders of the plain kind, whose every weight's shape follows from the configuration.
+PLAIN = (
+    "llama",
+    "mistral",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "granite",
+    "smollm3",
+    "olmo2",
+)
+LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
+
+
+def read_config(folder: Path) -> Config:
+    """config.json; that of the text part where a model has several.
+
+    Raises:
+        SourceError: missing, broken, or without the name of an architecture.
+    """
+    config = read_json(folder / "config.json")
+    architectures = config.get("architectures")
+    if not isinstance(architectures, list) or not architectures or not isinstance(architectures[0], str):
+        raise SourceError(
+            "config.json names no architecture", next="give a folder written by save_pretrained"
+        )
+    text = config.get("text_config")
+    return {**config, **text, "architectures": architectures} if isinstance(text, dict) else config
+
+
+def is_llm(config: Config) -> bool:
+    """True for a decoder that writes text: a causal language model without an encoder."""
+    named: str = config["architectures"][0]
+    return named.endswith(("ForCausalLM", "LMHeadModel")) and not config.get("is_encoder_decoder")
+
+
+def remote_code(folder: Path, config: Config) -> str | None:
+    """The folder's own code that loading it would run; None where transformers has the architecture itself.
+
+    Many checkpoints (Phi-3 among them) carry the code they were published with although transformers has it
+    since: that code is never run, so it asks for no trust.
+    """
+    for name in ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"):
+        mapped = optional_json(folder / name).get("auto_map")
+        if mapped and not (name == "config.json" and _native(config)) and not _native_tokenizer(folder, name):
+            return name
+    return None
+
+
+def _native(config: Config) -> bool:
+    """True where the installed transformers has this class; its source is searched, nothing is imported."""
+    spec = find_spec("transformers")
+    kind = config.get("model_type")
+    if (
+        spec is None
+        or not spec.submodule_search_locations
+        or not isinstance(kind, str)
+        or not kind.isidentifier()
+    ):
+        return False
+    source = Path(spec.submodule_search_locations[0]) / "models" / kind / f"modeling_{kind}.py"
+    return source.is_file() and f"class {config['architectures'][0]}(" in source.read_text(encoding="utf-8")
+
+
+def _native_tokenizer(folder: Path, name: str) -> bool:
+    """A tokenizer.json is data that needs no code, whatever class the publisher wrote around it."""
+    return name == "tokenizer_config.json" and (folder / "tokenizer.json").is_file()
+
+
+def read_weights(folder: Path) -> dict[str, Weight]:
+    """The tensors of the folder's safetensors files.
+
+    Raises:
+        SourceError: no weights, only pickled ones, or headers that lie.
+    """
+    weights = safetensors.read_folder(folder)
+    if weights:
+        return weights
+    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickled:
+        raise SourceError(
+            f"the weights are pickled ({pickled[0]}): loading them could run any code, so edgekit never does",
+            next="convert them where you trust them: model.save_pretrained(FOLDER, safe_serialization=True)",
+        )
+    raise SourceError(
+        f"{folder.name} has a config.json but no weights ({safetensors.SINGLE})",
+        next="give the model's whole folder",
+    )
+
+
+def llm_model(folder: Path, config: Config, *, name: str) -> Model:
+    """The facts of a decoder's folder.
+
+    Raises:
+        SourceError: parts that are missing or that disagree with each other.
+    """
+    weights = read_weights(folder)
+    facts = _llm_facts(folder, config, weights)
+    if "quantization_config" not in config:
+        _check_shapes(config, facts, weights)
+    counted = [
+        one for key, one in weights.items() if not (facts.tied_embeddings and key.endswith("lm_head.weight"))
+    ]
+    sizes: dict[str, int] = {}
+    for one in counted:
+        sizes[one.dtype] = sizes.get(one.dtype, 0) + one.nbytes
+    main = max(sizes, key=lambda dtype: sizes[dtype])
+    return Model(
+        name=name,
+        kind="llm",
+        architecture=config["architectures"][0],
+        task="text-generation",
+        parameters=sum(prod(one.shape) for one in counted),
+        source_bytes=sum(one.nbytes for one in weights.values()),
+        dtype=safetensors.NUMPY.get(main, main.lower()),
+        quantized="quantization_config" in config,
+        licence=licence_of(folder),
+        sha256=cache.path_digest(folder),
+        llm=facts,
+    )
+
+
+def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmFacts:
+    heads = _number(config, "num_attention_heads", "n_head")
+    hidden = _number(config, "hidden_size", "n_embd")
+    vocab = _number(config, "vocab_size")
+    context = _number(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+    tokens = Tokens(folder, vocab)
+    generation = optional_json(folder / "generation_config.json")
+    stated = generation.get("eos_token_id", config.get("eos_token_id"))
+    ends = dict.fromkeys([*(stated if isinstance(stated, list) else [stated]), tokens.end])
+    eos = tuple(one for one in ends if type(one) is int)
+    if not eos:
+        raise SourceError("the model names no end token", next="add eos_token_id to generation_config.json")
+    if not all(0 <= one < vocab for one in eos):
+        raise SourceError(f"end tokens {list(eos)} are beyond the vocabulary of {vocab}", next=DISAGREE)
+    begin = config.get("bos_token_id")
+    return LlmFacts(
+        context_length=context,
+        vocab_size=vocab,
+        layers=_number(config, "num_hidden_layers", "n_layer"),
+        kv_heads=_number(config, "num_key_value_heads", "num_attention_heads", "n_head"),
+        head_size=_number(config, "head_dim") if config.get("head_dim") else hidden // heads,
+        hidden_size=hidden,
+        eos_token_ids=eos,
+        bos_token_id=begin if type(begin) is int else None,
+        sliding_window=_sliding_window(config, context),
+        tied_embeddings=_tied(config, weights),
+        has_chat_template=tokens.has_chat_template,
+    )
+
+
+def _number(config: Config, *keys: str) -> int:
+    """The first of these settings that is there, as a positive whole number."""
+    key = next((key for key in keys if config.get(key) is not None), keys[0])
+    value = config.get(key)
+    if type(value) is not int or not 0 < value < LIMIT:
+        shown = "missing" if value is None else f"{str(value)[:40]!r}, not a size"
+        raise SourceError(
+            f"config.json: {key} is {shown}", next="get the folder again, or correct config.json"
+        )
+    return value
+
+
+def _sliding_window(config: Config, context: int) -> int | None:
+    """The attention window in tokens, None where it is off or no narrower than the context."""
+    window = config.get("sliding_window")
+    # Qwen writes a window it does not use.
+    used = config.get("use_sliding_window", not str(config.get("model_type", "")).startswith("qwen"))
+    return window if used and type(window) is int and 0 < window < context else None
+
+
+def _tied(config: Config, weights: dict[str, Weight]) -> bool:
+    """Whether the output layer shares the embedding's weights; without weights of its own it must."""
+    has_head = any(key.endswith("lm_head.weight") for key in weights)
+    stated = config.get("tie_word_embeddings")
+    if stated is False and not has_head and any(key.endswith("embed_tokens.weight") for key in weights):
+        raise SourceError("config.json says lm_head has its own weights, but there are none", next=DISAGREE)
+    return bool(stated) if stated is not None else not has_head
+
+
+def _check_shapes(config: Config, facts: LlmFacts, weights: dict[str, Weight]) -> None:
+    """Every weight that the configuration implies is there and has the implied shape."""
+    plain = config.get("model_type") in PLAIN
+    expected = _layer_shapes(config, facts) if plain else {}
+    layers: dict[int, set[str]] = {}
+    for name, weight in weights.items():
+        if name.endswith((".embed_tokens.weight", "lm_head.weight")) and "per_layer" not in name:
+            _same(name, weight, (facts.vocab_size, facts.hidden_size))
+        if found := LAYER.search(name):
+            layers.setdefault(int(found[1]), set()).add(found[2])
+            if found[2] in expected:
+                _same(name, weight, expected[found[2]])
+    if layers and set(layers) != set(range(facts.layers)):
+        raise SourceError(
+            f"config.json says {facts.layers} layers, the weights have {len(layers)}", next=DISAGREE
+        )
+    for index, names in sorted(layers.items()) if plain else ():
+        if missing := sorted(layers[0] - names):
+            raise SourceError(f"layer {index} lacks the weight {missing[0]!r} that layer 0 has", next=AGAIN)
+
+
+def _layer_shapes(config: Config, facts: LlmFacts) -> dict[str, tuple[int, int]]:
+    hidden, inner = facts.hidden_size, _number(config, "intermediate_size")
+    queries = _number(config, "num_attention_heads", "n_head") * facts.head_size
+    keys = facts.kv_heads * facts.head_size
+    return {
+        "self_attn.q_proj.weight": (queries, hidden),
+        "self_attn.k_proj.weight": (keys, hidden),
+        "self_attn.v_proj.weight": (keys, hidden),
+        "self_attn.qkv_proj.weight": (queries + 2 * keys, hidden),
+        "self_attn.o_proj.weight": (hidden, queries),
+        "mlp.gate_proj.weight": (inner, hidden),
+        "mlp.up_proj.weight": (inner, hidden),
+        "mlp.gate_up_proj.weight": (2 * inner, hidden),
+        "mlp.down_proj.weight": (hidden, inner),
+    }
+
+
+def _same(name: str, weight: Weight, shape: tuple[int, int]) -> None:
+    if weight.shape != shape:
+        raise SourceError(
+            f"config.json implies {list(shape)} for {name}, it is {list(weight.shape)}", next=DISAGREE
+        )
+
+
+class Tokens:
+    """What the tokenizer's files say.
+
+    Attributes:
+        end: the id of the tokenizer's own end token, where it names one.
+        has_chat_template: whether a chat template comes with it.
+
+    Raises:
+        SourceError: no tokenizer, a broken one, or ids beyond the model's `vocab` embeddings.
+    """
+
+    def __init__(self, folder: Path, vocab: int) -> None:
+        settings = optional_json(folder / "tokenizer_config.json")
+        named = ("chat_template.jinja", "chat_template.json")
+        self.has_chat_template = bool(settings.get("chat_template")) or any(
+            (folder / name).is_file() for name in named
+        )
+        self.end: int | None = None
+        if (folder / "tokenizer.json").is_file():
+            ids = _token_ids(read_json(folder / "tokenizer.json"))
+            if ids and max(ids.values()) >= vocab:
+                raise SourceError(
+                    f"the tokenizer has ids up to {max(ids.values())}, the model only {vocab} embeddings",
+                    next=DISAGREE,
+                )
+            end = settings.get("eos_token")
+            self.end = ids.get(str(end.get("content") if isinstance(end, dict) else end))
+        elif not any((folder / name).is_file() for name in ("tokenizer.model", "vocab.json")):
+            raise SourceError(
+                "the folder has no tokenizer (tokenizer.json)", next="copy the model's tokenizer files there"
+            )
+
+
+def _token_ids(tokenizer: dict[str, Any]) -> dict[str, int]:
+    """Token -> id of a tokenizer.json: BPE and WordPiece keep a table, Unigram a list of [token, score]."""
+    model = tokenizer.get("model")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    added = tokenizer.get("added_tokens") or []
+    try:
+        if isinstance(vocab, list):
+            ids = {str(token): index for index, (token, _) in enumerate(vocab)}
+        else:
+            ids = dict(vocab)  # type: ignore[arg-type]
+        ids |= {one["content"]: one["id"] for one in added}
+        if ids and all(type(one) is int for one in ids.values()):
+            return ids
+    except (TypeError, ValueError, KeyError):
+        pass
+    raise SourceError("tokenizer.json is broken: it has no vocabulary", next=AGAIN)

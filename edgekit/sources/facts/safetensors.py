@@ -1,0 +1,158 @@
+"""safetensors headers, read strictly and without torch.
+
+Layout (https://github.com/huggingface/safetensors#format): 8 bytes, little endian, the length of the header;
+the header, a JSON object of name -> {dtype, shape, data_offsets}; then the data, which the tensors must fill
+without gap or overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import SourceError
+from edgekit.sources.facts.files import AGAIN, read_json
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+HEADER_LIMIT = 10 << 20  # bytes; the format allows 100 MB, which JSON would turn into gigabytes of objects
+MAX_DIMS = 8
+MAX_DIM = 1 << 48
+BITS = {
+    "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U64": 64,
+    "U32": 32, "U16": 16, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "C64": 64, "F4": 4,
+}  # fmt: skip
+NUMPY = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "U8": "uint8",
+    "I8": "int8",
+}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One tensor as its header describes it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+def read_folder(folder: Path) -> dict[str, Weight]:
+    """Every tensor of a folder: of the shards its index names, else of its one file; none without either.
+
+    Raises:
+        SourceError: a missing shard, a tensor that its shard lacks, a header that lies.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        single = folder / SINGLE
+        return read_header(single) if single.is_file() else {}
+    placed = read_json(index).get("weight_map")
+    if not isinstance(placed, dict) or not placed:
+        raise SourceError(f"{INDEX} has no weight_map", next=AGAIN)
+    weights: dict[str, Weight] = {}
+    for shard in sorted({_plain(name) for name in placed.values()}):
+        if not (folder / shard).is_file():
+            raise SourceError(f"the shard {shard} is missing", next="get every file that " + INDEX + " names")
+        found = read_header(folder / shard)
+        missing = [name for name, where in placed.items() if where == shard and name not in found]
+        if missing:
+            raise SourceError(f"{shard} lacks the tensor {missing[0]!r} that the index promises", next=AGAIN)
+        weights |= found
+    return weights
+
+
+def _plain(name: Any) -> str:
+    """A shard's file name: in the folder itself, never a path out of it."""
+    if (
+        not isinstance(name, str)
+        or not name
+        or name != Path(name).name
+        or "\\" in name
+        or name in (".", "..")
+    ):
+        raise SourceError(
+            f"{INDEX} names a shard outside its folder: {str(name)[:80]!r}", next="do not use this model"
+        )
+    return name
+
+
+def read_header(path: Path) -> dict[str, Weight]:
+    """The tensors of one file; their data is measured, not read.
+
+    Raises:
+        SourceError: not a safetensors file, cut off, or a header that contradicts itself or the file's size.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if size < 10 or length > size - 8:
+                raise _bad(path, f"its header should have {length} bytes, the file has {size}")
+            if length > HEADER_LIMIT:
+                raise _bad(path, f"its header has {length >> 20} MB; {HEADER_LIMIT >> 20} MB is the limit")
+            raw = stream.read(length)
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {path.name}: {error.strerror}", next="check the path and its rights"
+        ) from None
+    try:
+        header = json.loads(raw, object_pairs_hook=_no_twins)
+    except (ValueError, RecursionError) as error:
+        raise _bad(path, f"its header is not readable: {str(error)[:80]}") from None
+    if not isinstance(header, dict):
+        raise _bad(path, "its header is no JSON object")
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    spans = {name: _span(path, name, entry) for name, entry in entries.items()}
+    _filled(path, sorted((begin, end) for begin, end, _ in spans.values()), size - 8 - length)
+    return {name: weight for name, (_, _, weight) in spans.items()}
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _span(path: Path, name: str, entry: Any) -> tuple[int, int, Weight]:
+    shown = name[:80]
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise _bad(path, f"the entry of {shown!r} is not dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in BITS:
+        raise _bad(path, f"{shown!r} has the unknown type {str(dtype)[:20]!r}")
+    if not _sizes(shape) or len(shape) > MAX_DIMS or not _sizes(offsets) or len(offsets) != 2:
+        raise _bad(path, f"{shown!r} has an impossible shape or place")
+    nbytes = prod(shape) * BITS[dtype] // 8
+    if offsets[1] - offsets[0] != nbytes:
+        raise _bad(
+            path, f"{shown!r} of shape {shape} takes {nbytes} bytes, its place has {offsets[1] - offsets[0]}"
+        )
+    return offsets[0], offsets[1], Weight(dtype, tuple(shape), nbytes)
+
+
+def _sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(type(one) is int and 0 <= one <= MAX_DIM for one in value)
+
+
+def _filled(path: Path, spans: list[tuple[int, int]], size: int) -> None:
+    """The tensors lie one behind the other and fill the data, as the format demands."""
+    at = 0
+    for begin, end in spans:
+        if begin != at:
+            raise _bad(path, f"its tensors leave a gap or overlap at byte {at} of the data")
+        at = end
+    if at != size:
+        raise _bad(path, f"its tensors need {at} bytes of data, the file has {size}")
+
+
+def _bad(path: Path, what: str) -> SourceError:
+    return SourceError(f"{path.name} is damaged: {what}", next=AGAIN)

@@ -1,0 +1,213 @@
+"""The only door to subprocess: find(), run() and job().
+
+A job is a child process of ours (Olive, a float reference, a bundle's wrapper). Its contract: request.json in; JSON
+lines of events on its standard output, which the child keeps for itself and replaces by its standard error, so that
+no library's print can disturb them; outcome.json written last. A missing outcome is a failure whatever the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import console
+from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
+
+Event = dict[str, Any]
+FULL = 1 << 20  # bytes; a disk with less left is full
+MEMORY_WORDS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "DefaultCPUAllocator: can't allocate")
+# Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
+QUIET_ENGINES = {
+    "CI": "1",
+    "OLIVE_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished program left: its exit code and its decoded output."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def find(name: str, *, next: str) -> Path:
+    """The full path of a program, or ToolMissing whose next step is the line that installs it."""
+    path = shutil.which(name)
+    if path is None:
+        raise ToolMissing(f"{name} is not installed or not on PATH", next=next)
+    return Path(path)
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Done:
+    """Run a program to its end and return its output; it is killed with its children after `timeout` seconds."""
+    command = [str(word) for word in argv]
+    console.detail("+ " + " ".join(command))
+    process = _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with _killed_on_exit(process):
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise BuildError(
+                f"{Path(command[0]).name} did not end within {timeout:.0f} s", next="look at it with --verbose"
+            ) from None
+    return Done(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def job(
+    argv: Sequence[str | Path],
+    request: Mapping[str, Any],
+    folder: Path,
+    *,
+    timeout: float,
+    what: str,
+    on_event: Callable[[Event], None] = lambda event: None,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run one of our own children by the job contract and return its outcome.
+
+    Args:
+        argv: the program; the path of request.json is appended.
+        request: plain JSON, written to folder/request.json.
+        folder: an existing folder of this job alone; request.json, outcome.json and log.txt go there.
+        timeout: seconds until the child and its whole group are killed.
+        what: names the job in messages ("Olive").
+        on_event: called for each event, on the calling thread's behalf, in order.
+
+    Raises:
+        EdgekitError: the one the child wrote down, or BuildError when it left no outcome.
+    """
+    (folder / "request.json").write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
+    outcome = folder / "outcome.json"
+    outcome.unlink(missing_ok=True)
+    command = [str(word) for word in argv] + [str(folder / "request.json")]
+    console.detail("+ " + " ".join(command))
+    expired = threading.Event()
+    with (folder / "log.txt").open("wb") as log:
+        process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
+        with _killed_on_exit(process):
+            timer = threading.Timer(timeout, lambda: (expired.set(), _kill(process)))
+            timer.start()
+            try:
+                for event in _events(process):
+                    on_event(event)
+                process.wait()
+            finally:
+                timer.cancel()
+    if expired.is_set():
+        raise BuildError(f"{what} did not end within {timeout:.0f} s and was stopped", next="try --verbose")
+    return _read_outcome(outcome, process.returncode, folder / "log.txt", what)
+
+
+def python() -> list[str]:
+    """The interpreter for children, with warnings of third parties kept out of their logs' way."""
+    return [sys.executable, "-X", "utf8"]
+
+
+def _read_outcome(path: Path, returncode: int, log: Path, what: str) -> dict[str, Any]:
+    try:
+        outcome = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        outcome = None
+    if isinstance(outcome, dict) and "error" in outcome:
+        error = outcome["error"]
+        raise from_code(error["code"], error["message"], error["next"])
+    if isinstance(outcome, dict):
+        return outcome
+    if shutil.disk_usage(log.parent).free < FULL:  # the log itself could not be written
+        raise disk_full(what)
+    raise died(returncode, log.read_text(encoding="utf-8", errors="replace"), what)
+
+
+def died(returncode: int, log: str, what: str) -> EdgekitError:
+    """Why a child left no outcome: out of memory, killed, full disk, or a crash with its last line."""
+    if any(word in log for word in MEMORY_WORDS) or returncode in (-9, 137):
+        return BuildError(
+            f"{what} ran out of memory or was killed (exit {returncode})",
+            next="close other programs, use a smaller model or recipe, or a machine with more memory",
+        )
+    if "No space left on device" in log:
+        return disk_full(what)
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    last = lines[-1][:300] if lines else "no output"
+    return BuildError(
+        f"{what} stopped without a result (exit {returncode}): {last}",
+        next="run again with --verbose; if it persists, report it with the log",
+    )
+
+
+def disk_full(what: str) -> BuildError:
+    """A child could not write."""
+    return BuildError(
+        f"the disk is full while {what} was writing",
+        next="free space, or set EDGEKIT_CACHE to a larger disk, then run the same command again",
+    )
+
+
+def _start(
+    command: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdout: Any, stderr: Any
+) -> subprocess.Popen[bytes]:
+    flags = {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
+    try:
+        return subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, **flags
+        )
+    except FileNotFoundError:
+        raise ToolMissing(f"{command[0]} is not installed", next="install it, then run the command again") from None
+
+
+def _events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # written before the child took its stdout over: not ours
+        if isinstance(event, dict):
+            yield event
+
+
+@contextmanager
+def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The child's whole group dies with this block, however it is left."""
+    try:
+        yield
+    finally:
+        _kill(process)
+        if process.stdout is not None:
+            process.stdout.close()
+        process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -1,0 +1,1 @@
+"""The minimal runtimes that are copied into bundles, one folder per language."""

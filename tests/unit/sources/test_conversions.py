@@ -1,0 +1,187 @@
+"""Conversions by the real engines: GGUF, ONNX export and the Phi-3 form, on real models and on tiny ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit import cache
+from edgekit.errors import SourceError
+from edgekit.sources import Source, open_source
+
+pytestmark = pytest.mark.olive
+
+QUESTION = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.fixture(scope="module")
+def hf() -> Iterator[Any]:
+    import transformers
+
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    yield transformers
+    transformers.logging.set_verbosity(before)
+
+
+@pytest.fixture(scope="module")
+def llama() -> Source:
+    return open_source("smollm2-135m-instruct")
+
+
+def _logits(hf: Any, folder: Path) -> Any:
+    """Next-token logits after QUESTION, [tokens, vocabulary], float32."""
+    import torch
+
+    tokenizer = hf.AutoTokenizer.from_pretrained(str(folder))
+    model = hf.AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+    with torch.no_grad():
+        logits = model(**tokenizer(QUESTION, return_tensors="pt")).logits[0]
+    return tokenizer, logits
+
+
+def test_a_real_gguf(hf: Any, llama: Source) -> None:
+    model, llm = llama.model, llama.model.llm
+    assert llm is not None and llama.form == "hf" and llama.ref == "smollm2-135m-instruct"
+    assert (model.architecture, model.licence, model.parameters) == (
+        "LlamaForCausalLM",
+        "Apache-2.0",
+        134_515_008,
+    )
+    assert (llm.context_length, llm.layers, llm.kv_heads, llm.head_size) == (8192, 30, 3, 64)
+    assert llm.eos_token_ids[0] == 2 and llm.has_chat_template and llm.tied_embeddings
+    assert "sha256 b179c952" in llama.origin[0] and llama.origin[1] == "converted from GGUF to safetensors"
+    tokenizer, logits = _logits(hf, llama.path)
+    best = tokenizer.decode(logits[-1].argmax().item()).strip()
+    assert best in ("The", "Paris"), best
+
+
+def test_the_same_weights_as_phi3(hf: Any, llama: Source) -> None:
+    phi = open_source("smollm2-135m-instruct-phi3")
+    assert phi.model.architecture == "Phi3ForCausalLM" and phi.model.llm == llama.model.llm
+    assert phi.model.parameters == llama.model.parameters
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        assert (phi.path / name).read_bytes() == (llama.path / name).read_bytes()
+    (_, ours), (_, theirs) = _logits(hf, phi.path), _logits(hf, llama.path)
+    assert (ours - theirs).abs().max().item() < 1e-4
+
+
+def test_minilm_as_onnx(hf: Any) -> None:
+    source = open_source("all-minilm-l6-v2")
+    assert source.form == "onnx" and source.model.opset == 18 and source.model.architecture == "BertModel"
+    assert [one.preprocess.kind for one in source.model.inputs if one.preprocess] == ["text"] * 3
+    assert (source.path.parent / "tokenizer.json").is_file(), "the bundle's inputs are made with it"
+    assert b"/transformers/" not in source.path.read_bytes(), "no path of the machine that exported it"
+    near, far = _similarity(hf, source.path)
+    assert near > 0.6 > 0.2 > far
+
+
+def _similarity(hf: Any, path: Path) -> tuple[float, float]:
+    """Cosines of a sentence with its paraphrase and with an unrelated one, by mean pooling."""
+    import onnxruntime
+
+    texts = ["A man is eating food.", "A man is eating a meal.", "The stock market fell sharply today."]
+    feeds = hf.AutoTokenizer.from_pretrained(str(path.parent))(texts, padding=True, return_tensors="np")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    hidden = session.run(
+        ["last_hidden_state"], {key: value.astype(np.int64) for key, value in feeds.items()}
+    )[0]
+    mask = feeds["attention_mask"][..., None]
+    pooled = (hidden * mask).sum(1) / mask.sum(1)
+    pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+    return float(pooled[0] @ pooled[1]), float(pooled[0] @ pooled[2])
+
+
+TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+
+
+def test_a_vision_model(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    hf.ViTForImageClassification(hf.ViTConfig(**TINY, image_size=32, patch_size=8)).save_pretrained(
+        tmp_path / "vit"
+    )
+    hf.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
+    source = open_source(str(tmp_path / "vit"))
+    assert source.model.task == "image-classification" and source.origin[0].startswith("exported to ONNX")
+    form = source.model.inputs[0].preprocess
+    assert form is not None and form.kind == "image"
+    assert (form.width, form.height, form.mean, form.std) == (32, 32, (0.5,) * 3, (0.5,) * 3)
+    again = cache.path_digest(source.path)
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "other"))
+    assert cache.path_digest(open_source(str(tmp_path / "vit")).path) == again, "the same bytes each time"
+
+
+def test_a_speech_model(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    config = hf.Wav2Vec2Config(
+        **TINY,
+        vocab_size=12,
+        conv_dim=(16, 16),
+        conv_stride=(4, 4),
+        conv_kernel=(8, 8),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+    )
+    hf.Wav2Vec2ForCTC(config).save_pretrained(tmp_path / "wav")
+    hf.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "wav")
+    model = open_source(str(tmp_path / "wav")).model
+    form = model.inputs[0].preprocess
+    assert model.task == "automatic-speech-recognition" and form is not None and form.kind == "audio"
+    assert form.sample_rate == 16000
+
+
+def test_what_cannot_be_exported(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "bert"
+    hf.BertModel(hf.BertConfig(**TINY, vocab_size=32)).save_pretrained(folder)
+    with pytest.raises(SourceError, match="cannot be exported for image-classification") as error:
+        open_source(str(folder), task="image-classification")
+    assert error.value.exit_code == 4 and "--task" in error.value.next and "\n" not in error.value.message
+    changed = json.loads((folder / "config.json").read_text()) | {"hidden_size": 18}
+    (folder / "config.json").write_text(json.dumps(changed))
+    with pytest.raises(SourceError, match="cannot be exported for feature-extraction"):
+        open_source(str(folder))
+    assert not [path for path in (tmp_path / "cache" / "import").iterdir() if path.is_dir()], (
+        "nothing half-made stays"
+    )
+
+
+def test_weights_are_never_made_up(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    hf.BertModel(hf.BertConfig(**TINY, vocab_size=32), add_pooling_layer=False).save_pretrained(
+        tmp_path / "bert"
+    )
+    assert open_source(str(tmp_path / "bert")).form == "onnx", "a pooler that is not used may be missing"
+    with pytest.raises(SourceError, match="has no weights for classifier"):
+        open_source(str(tmp_path / "bert"), task="text-classification")
+
+
+def test_code_beside_the_weights_is_not_run(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "bert"
+    hf.BertModel(hf.BertConfig(**TINY, vocab_size=32)).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    for trust in (False, True):
+        assert not open_source(str(folder), trust_remote_code=trust).trust_remote_code
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_encoder_decoder_is_several_graphs(
+    hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    config = hf.T5Config(d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, vocab_size=32)
+    hf.T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")
+    with pytest.raises(SourceError, match="is not a model edgekit exports by itself"):
+        open_source(str(tmp_path / "t5"))
+    with pytest.raises(SourceError, match="becomes 2 graphs"):
+        open_source(str(tmp_path / "t5"), task="text2text-generation")
