@@ -159,7 +159,8 @@ def _folder(stage: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"cannot write the cache folder {folder}: {error.strerror}", next="set EDGEKIT_CACHE to a writable folder"
+            f"cannot write the cache folder {folder}: {error.strerror}",
+            next="set EDGEKIT_CACHE to a writable folder",
         ) from None
     return folder
 
@@ -184,7 +185,7 @@ def _intact(path: Path, facts: Mapping[str, Any]) -> bool:
         return False
     if stat.st_size != facts["size"]:
         return False
-    return stat.st_mtime_ns == facts["mtime_ns"] or file_digest(path) == facts["sha256"]
+    return bool(stat.st_mtime_ns == facts["mtime_ns"] or file_digest(path) == facts["sha256"])
 
 
 def _record(folder: Path, key: Mapping[str, Any], what: str) -> None:

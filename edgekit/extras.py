@@ -8,7 +8,16 @@ from edgekit.errors import ToolMissing
 
 # Extra -> the modules that show it is installed. pyproject.toml holds the versions.
 EXTRAS = {
-    "build": ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript"),
+    "build": (
+        "olive",
+        "optimum.onnxruntime",
+        "transformers",
+        "torch",
+        "accelerate",
+        "gguf",
+        "onnx_ir",
+        "onnxscript",
+    ),
     "qnn": ("onnxruntime_qnn",),
     "report": ("matplotlib",),
 }

@@ -17,7 +17,9 @@ ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "tra
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
 
 
-def run(plan: Plan, source: Path, source_sha256: str, calibration: Path | None, calibration_sha256: str | None) -> Entry:
+def run(
+    plan: Plan, source: Path, source_sha256: str, calibration: Path | None, calibration_sha256: str | None
+) -> Entry:
     """The optimized model of a plan: entry.path / "model" holds plan.expected_files.
 
     Raises:

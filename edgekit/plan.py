@@ -14,7 +14,13 @@ from edgekit.model import Kind, Model
 from edgekit.recipes import Recipe
 from edgekit.target import LlmSettings, Target, TensorSettings
 
-GENAI_FILES = ("model.onnx", "model.onnx.data", "genai_config.json", "tokenizer.json", "tokenizer_config.json")
+GENAI_FILES = (
+    "model.onnx",
+    "model.onnx.data",
+    "genai_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 class Step(Strict):
@@ -48,8 +54,13 @@ class Plan(Strict):
 
 
 def make(
-    model: Model, target: Target, *, recipe: str | None = None, calibration: dict[str, Any] | None = None,
-    card: Card | None = None, origin: tuple[str, ...] = (),
+    model: Model,
+    target: Target,
+    *,
+    recipe: str | None = None,
+    calibration: dict[str, Any] | None = None,
+    card: Card | None = None,
+    origin: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for one model and one target.
 
@@ -65,7 +76,10 @@ def make(
     chosen, reason = _choose(model, target, settings, recipe, calibration, card)
     if chosen.kind != model.kind:
         fitting = ", ".join(recipes.names(model.kind))
-        raise UsageError(f"recipe {chosen.name} is for {chosen.kind} models, this one is {model.kind}", next=f"one of: {fitting}")
+        raise UsageError(
+            f"recipe {chosen.name} is for {chosen.kind} models, this one is {model.kind}",
+            next=f"one of: {fitting}",
+        )
     if chosen.calibrated and calibration is None:
         raise UsageError(
             f"recipe {chosen.name} needs calibration data",
@@ -94,7 +108,7 @@ def make(
 def olive_config(model: Model, passes: list[dict[str, Any]]) -> dict[str, Any]:
     """The Olive workflow of some passes; what belongs to this machine (folders) is added by the child process."""
     if model.kind == "llm":
-        source = {"type": "HfModel", "model_path": "${SOURCE}", "task": "text-generation"}
+        source: dict[str, Any] = {"type": "HfModel", "model_path": "${SOURCE}", "task": "text-generation"}
         source["load_kwargs"] = {"trust_remote_code": False}
     else:
         source = {"type": "ONNXModel", "model_path": "${SOURCE}"}
@@ -134,8 +148,11 @@ def _choose(
     if model.quantized:
         return recipes.load("keep"), "the model is already quantized: kept as it is"
     carded = card.recipe.get(target.name) or card.recipe.get(model.kind) if card else None
-    name, reason = (carded, f"the card of {model.name} names it") if carded else (
-        settings.recipe, f"the default of {target.name} for {model.kind} models")
+    name, reason = (
+        (carded, f"the card of {model.name} names it")
+        if carded
+        else (settings.recipe, f"the default of {target.name} for {model.kind} models")
+    )
     recipe = recipes.load(name)
     if not recipe.calibrated or calibration is not None or isinstance(settings, LlmSettings):
         return recipe, reason
@@ -165,12 +182,23 @@ def _optimize(model: Model, settings: LlmSettings | TensorSettings, recipe: Reci
 
 
 def _after(model: Model, target: Target) -> tuple[Step, ...]:
-    against = "the float source on the same inputs" if model.kind == "tensor" else (
-        "the float source: tokenizer, chat template, next-token distributions, behaviour")
+    against = (
+        "the float source on the same inputs"
+        if model.kind == "tensor"
+        else ("the float source: tokenizer, chat template, next-token distributions, behaviour")
+    )
     return (
-        Step(stage="stage", name="bundle", reason=f"model, runtime, check data and licences, for {target.title}"),
+        Step(
+            stage="stage",
+            name="bundle",
+            reason=f"model, runtime, check data and licences, for {target.title}",
+        ),
         Step(stage="gate", name="quality", reason=f"compared with {against}; a failure seals nothing"),
-        Step(stage="seal", name="manifest", reason="every file hashed, goldens recorded, renamed into place at once"),
+        Step(
+            stage="seal",
+            name="manifest",
+            reason="every file hashed, goldens recorded, renamed into place at once",
+        ),
     )
 
 

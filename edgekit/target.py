@@ -129,7 +129,8 @@ def _find(name: str, beside: Path | None) -> Path:
     path = _folder() / f"{name}.toml"
     if name not in names():
         raise TargetError(
-            f"unknown target {name!r}{nearest(name, names())}", next=f"one of: {', '.join(names())}, or a .toml file"
+            f"unknown target {name!r}{nearest(name, names())}",
+            next=f"one of: {', '.join(names())}, or a .toml file",
         )
     return path
 
@@ -162,7 +163,13 @@ def _explain(name: str, error: ValidationError) -> TargetError:
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    sections = {"llm": LlmSettings, "tensor": TensorSettings, "runtime": Package, "budget": Budget, "quality": Budget}
+    sections: dict[str, type[Strict]] = {
+        "llm": LlmSettings,
+        "tensor": TensorSettings,
+        "runtime": Package,
+        "budget": Budget,
+        "quality": Budget,
+    }
     model = sections.get(str(loc[0])) if loc else Target
     return list(model.model_fields) if model else []
 

@@ -73,7 +73,8 @@ def run(
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise BuildError(
-                f"{Path(command[0]).name} did not end within {timeout:.0f} s", next="look at it with --verbose"
+                f"{Path(command[0]).name} did not end within {timeout:.0f} s",
+                next="look at it with --verbose",
             ) from None
     return Done(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
@@ -110,7 +111,7 @@ def job(
     with (folder / "log.txt").open("wb") as log:
         process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
         with _killed_on_exit(process):
-            timer = threading.Timer(timeout, lambda: (expired.set(), _kill(process)))
+            timer = threading.Timer(timeout, lambda: _expire(process, expired))
             timer.start()
             try:
                 for event in _events(process):
@@ -171,7 +172,7 @@ def disk_full(what: str) -> BuildError:
 def _start(
     command: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdout: Any, stderr: Any
 ) -> subprocess.Popen[bytes]:
-    flags = {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
+    flags: dict[str, Any] = {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
     try:
         return subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, **flags
@@ -201,6 +202,11 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         if process.stdout is not None:
             process.stdout.close()
         process.wait()
+
+
+def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+    expired.set()
+    _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

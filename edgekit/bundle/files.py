@@ -74,9 +74,7 @@ class Folder:
         while folders:
             at = folders.pop()
             with os.scandir(root / at) as entries:
-                folders += [
-                    f"{at}{entry.name}/" for entry in entries if self._add(f"{at}{entry.name}", entry)
-                ]
+                folders += [f"{at}{entry.name}/" for entry in entries if self._add(f"{at}{entry.name}", entry)]
 
     def _add(self, path: str, entry: os.DirEntry[str]) -> bool:
         """Note one entry; True when it is a folder to look into."""

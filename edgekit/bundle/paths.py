@@ -9,9 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-MAX_PATH = (
-    400  # bytes; what is left of Windows's and Android's limits under an app's own folder is not much more
-)
+MAX_PATH = 400  # bytes; what is left of Windows's and Android's limits under an app's own folder is not much more
 MAX_PART = 200  # bytes; 255 is the limit of most file systems, and a temporary name must fit too
 MAX_DEPTH = 16  # parts
 # A colon is a drive or an NTFS stream, Windows refuses the others, and nobody can print control characters or

@@ -24,9 +24,7 @@ UPGRADE = "pip install --upgrade edgekit-ai"
 FOLDERS: dict[str, Role] = {"model": "model", "check": "check", "runtime": "runtime", "LICENSES": "licence"}
 _FORMAT = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_STRING = re.compile(
-    r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL
-)  # possessive: linear, also when the last quote is missing
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear, also when the last quote is missing
 
 
 def read(folder: Path, *, strict: bool = False) -> Manifest:
@@ -141,9 +139,7 @@ def _check_format(data: dict[str, Any]) -> None:
         _refuse("its `requires` is not a list of names")
     lacking = sorted(set(needs) - FEATURES)
     if lacking:
-        raise BundleError(
-            f"the bundle needs what this edgekit cannot do: {_cut(repr(lacking)[1:-1])}", next=UPGRADE
-        )
+        raise BundleError(f"the bundle needs what this edgekit cannot do: {_cut(repr(lacking)[1:-1])}", next=UPGRADE)
 
 
 def _check_paths(manifest: Manifest) -> None:

@@ -15,9 +15,7 @@ from edgekit.bundle.read import REBUILD, is_as_written, parse
 from edgekit.errors import BundleError
 
 
-def verify(
-    bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
-) -> list[Problem]:
+def verify(bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False) -> list[Problem]:
     """What is wrong with a bundle, a folder or a .zip; an empty list when it is whole.
 
     Args:
@@ -32,9 +30,7 @@ def verify(
         return problems(found, parse(found.manifest), roles=roles, allow_stripped=allow_stripped)
 
 
-def verified(
-    bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
-) -> Manifest:
+def verified(bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False) -> Manifest:
     """The manifest of a bundle that is whole; arguments as for `verify`.
 
     Raises:

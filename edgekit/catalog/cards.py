@@ -27,9 +27,7 @@ class Labels(Strict):
     """Where the names of classes or characters come from, in the order of the output's last axis."""
 
     values: tuple[str, ...] = Field(default=(), description="the names themselves")
-    metadata: str = Field(
-        default="", description="the key of the ONNX file's metadata that holds one name a line"
-    )
+    metadata: str = Field(default="", description="the key of the ONNX file's metadata that holds one name a line")
     before: tuple[str, ...] = Field(default=(), description="put before the metadata's names (a CTC blank)")
     after: tuple[str, ...] = Field(default=(), description="put after the metadata's names (a space)")
 
@@ -41,9 +39,7 @@ class Card(Strict):
     title: str
     ref: str = Field(description="pypi:package==version#path/in/wheel, or a path beside the card")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the file that `ref` names")
-    transform: Literal["", "phi3"] = Field(
-        default="", description="a rewrite of the folder that keeps the function"
-    )
+    transform: Literal["", "phi3"] = Field(default="", description="a rewrite of the folder that keeps the function")
     licence: str = Field(description="SPDX identifier")
     licence_url: str = Field(description="where the publisher states it")
     source_url: str = Field(description="the publisher's own page of the model")
@@ -52,9 +48,7 @@ class Card(Strict):
     inputs: dict[str, Preprocess] = Field(default={}, description="how each input is made, by its name")
     labels: Labels = Labels()
     decode: Decode = "none"
-    recipe: dict[str, str] = Field(
-        default={}, description="recipe by target name, or by kind for every target"
-    )
+    recipe: dict[str, str] = Field(default={}, description="recipe by target name, or by kind for every target")
     download_bytes: int = Field(default=0, description="size of the package that is downloaded")
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
     prompts: tuple[str, ...] = Field(default=(), description="llm: questions a right build answers")
@@ -64,11 +58,7 @@ class Card(Strict):
     @classmethod
     def _named_kinds(cls, value: Any) -> Any:
         """Choose each input's form by its `kind`, so that a wrong key is reported against that form alone."""
-        return (
-            {name: _preprocess(name, one) for name, one in value.items()}
-            if isinstance(value, dict)
-            else value
-        )
+        return {name: _preprocess(name, one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 FORMS: dict[str, type[Preprocess]] = {
@@ -101,9 +91,7 @@ def load(name: str) -> Card:
     except ValidationError as error:
         raise _explain(path.name, error) from None
     if not name.endswith(".toml") and card.name != name:
-        raise SourceError(
-            f"the card {path.name} calls itself {card.name!r}", next="give file and card the same name"
-        )
+        raise SourceError(f"the card {path.name} calls itself {card.name!r}", next="give file and card the same name")
     return card
 
 
@@ -131,11 +119,7 @@ def _preprocess(name: str, value: Any) -> Preprocess:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        hint = (
-            nearest(key, form.model_fields)
-            if first["type"] == "extra_forbidden"
-            else f": {first['msg'].lower()}"
-        )
+        hint = nearest(key, form.model_fields) if first["type"] == "extra_forbidden" else f": {first['msg'].lower()}"
         raise ValueError(f"inputs.{name}: wrong key {key!r}{hint}") from None
 
 

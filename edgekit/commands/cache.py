@@ -14,7 +14,7 @@ from edgekit import cache, console
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """A number of bytes such as 500MB or 10GB (powers of 1000)."""
 
     name = "size"

@@ -42,9 +42,7 @@ def _show_facts(found: Description) -> None:
     memory = it.memory
     parts = ", ".join(f"{role} {_size(tally.bytes)}" for role, tally in found.roles.items())
     machine = f"{it.target.os} {'/'.join(it.target.abi)}"
-    model = ", ".join(
-        [it.model.name, it.model.architecture or it.model.kind, f"{it.model.parameters:,} parameters"]
-    )
+    model = ", ".join([it.model.name, it.model.architecture or it.model.kind, f"{it.model.parameters:,} parameters"])
     rows = [
         ("bundle", f"{it.name}, format {it.format}, sha256 {it.sha256}"),
         ("target", f"{it.target.name}: {it.target.title} ({it.target.status}), {machine}"),
@@ -87,14 +85,10 @@ def _show_variants(found: Description) -> None:
         if graph is not None:
             most_first = sorted(graph.ops.items(), key=lambda item: (-item[1], item[0]))
             rows.append(("operators", ", ".join(f"{count} {name}" for name, count in most_first)))
-            rows.append(
-                ("opsets", ", ".join(f"{name} {version}" for name, version in sorted(graph.opset.items())))
-            )
+            rows.append(("opsets", ", ".join(f"{name} {version}" for name, version in sorted(graph.opset.items()))))
         _pairs(f"Variant {variant.name}", rows)
         weights = graph.weights.items() if graph else ()
-        table = [
-            (name, f"{some.tensors:,}", f"{some.parameters:,}", _size(some.bytes)) for name, some in weights
-        ]
+        table = [(name, f"{some.tensors:,}", f"{some.parameters:,}", _size(some.bytes)) for name, some in weights]
         _table("", ("weights", "tensors", "values", "size"), table, right=(1, 2, 3))
 
 
@@ -160,9 +154,7 @@ def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> None:
         _line(f"  {key:<18}{value}")
 
 
-def _table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
-) -> None:
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     if rows:
         console.table(_plain(title), columns, [[_plain(cell) for cell in row] for row in rows], right=right)
 

@@ -32,7 +32,9 @@ def command() -> None:
         console.document("edgekit.version/1", data)
         return
     rows = [("edgekit", __version__), ("python", f"{platform.python_version()} on {machine}")]
-    console.table("", ("", "version"), [*rows, *((name, version or "not installed") for name, version in found.items())])
+    console.table(
+        "", ("", "version"), [*rows, *((name, version or "not installed") for name, version in found.items())]
+    )
     for extra in extras.EXTRAS:
         if extras.missing(extra):
             console.out(f"{extra} is not complete: {extras.pip_line(extra)}")

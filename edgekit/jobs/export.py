@@ -154,14 +154,10 @@ def _compare(source: Path, graph: Path, task: str, options: dict[str, Any]) -> t
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     feeds = _feeds(source, model, task, [one.name for one in session.get_inputs()])
     names = [one.name for one in session.get_outputs()]
-    found = dict(
-        zip(names, session.run(names, {key: one.numpy() for key, one in feeds.items()}), strict=True)
-    )
+    found = dict(zip(names, session.run(names, {key: one.numpy() for key, one in feeds.items()}), strict=True))
     with torch.no_grad():
         expected = model(**feeds)
-    differences = {
-        name: _difference(name, found[name], expected[name].numpy()) for name in names if name in expected
-    }
+    differences = {name: _difference(name, found[name], expected[name].numpy()) for name in names if name in expected}
     if not differences:
         raise BuildError(f"none of the outputs {names} can be compared with torch", next="report this model")
     return max(differences.values()), list(differences)
@@ -175,9 +171,7 @@ def _difference(name: str, found: Any, expected: Any) -> float:
         raise BuildError(f"the exported {name} has another shape than torch's", next="report this model")
     difference = float(np.max(np.abs(found - expected), initial=0.0))
     if not difference <= TOLERANCE * float(np.max(np.abs(expected), initial=1.0)):  # NaN fails too
-        raise BuildError(
-            f"the exported {name} differs from torch by {difference:.3g}", next="report this model"
-        )
+        raise BuildError(f"the exported {name} differs from torch by {difference:.3g}", next="report this model")
     return difference
 
 

@@ -119,8 +119,7 @@ def _architecture(file: Gguf) -> str:
     arch = file.text("general.architecture", "")
     if arch not in ARCHITECTURES:
         raise SourceError(
-            f"{file.path.name}: the architecture {arch[:40]!r} is not supported, "
-            f"only {', '.join(ARCHITECTURES)} are",
+            f"{file.path.name}: the architecture {arch[:40]!r} is not supported, only {', '.join(ARCHITECTURES)} are",
             next=CHECKPOINT,
         )
     changed = [key for key in _CHANGES if f"{arch}.{key}" in file.metadata]
@@ -151,9 +150,7 @@ def _config(file: Gguf, arch: str) -> dict[str, Any]:
     hidden = _size(file, f"{arch}.embedding_length")
     head_dim = _size(file, f"{arch}.attention.key_length", hidden // heads)
     if file.integer(f"{arch}.attention.value_length", head_dim) != head_dim:
-        raise SourceError(
-            f"{file.path.name}: keys and values of different length are not supported", next=CHECKPOINT
-        )
+        raise SourceError(f"{file.path.name}: keys and values of different length are not supported", next=CHECKPOINT)
     embedding = file.tensors.get("token_embd.weight")
     if embedding is None:
         raise file.bad("the tensor 'token_embd.weight' is missing")
@@ -196,11 +193,7 @@ def _rope(file: Gguf, arch: str, head_dim: int) -> dict[str, Any]:
     scaling = str(file.metadata.get(f"{arch}.rope.scaling.type", "none"))[:40]
     known = ("none", "longrope") if arch == "phi3" else ("none",)
     if scaling not in known or (arch != "phi3" and turned != head_dim) or turned > head_dim or turned % 2:
-        what = (
-            f"rope scaling {scaling!r}"
-            if scaling not in known
-            else f"rotating {turned} of {head_dim} dimensions"
-        )
+        what = f"rope scaling {scaling!r}" if scaling not in known else f"rotating {turned} of {head_dim} dimensions"
         raise SourceError(f"{file.path.name}: {what} is not supported for {arch}", next=CHECKPOINT)
     rope: dict[str, Any] = {"rope_theta": theta, "rope_scaling": None}
     if arch == "phi3":
@@ -261,9 +254,7 @@ def _phi3_rope(file: Gguf, head_dim: int, turned: int) -> dict[str, Any]:
     else:
         formula = 1.0
     if not math.isclose(file.number("phi3.rope.scaling.attn_factor", formula), formula, rel_tol=1e-5):
-        raise SourceError(
-            f"{file.path.name}: its rope attention factor is not LongRoPE's own", next=CHECKPOINT
-        )
+        raise SourceError(f"{file.path.name}: its rope attention factor is not LongRoPE's own", next=CHECKPOINT)
     long, short = (_factors(file, f"rope_factors_{name}.weight", turned // 2) for name in ("long", "short"))
     factors = {"long_factor": [_float32(x) for x in long], "short_factor": [_float32(x) for x in short]}
     return rope | {"rope_scaling": {"type": "longrope", **factors}}
@@ -283,9 +274,7 @@ def _weights(file: Gguf, arch: str, config: dict[str, Any]) -> list[Weight]:
     if not config["tie_word_embeddings"]:
         wanted["output.weight"] = ("lm_head.weight", "VH")
     for n in range(layers):
-        wanted |= {
-            f"blk.{n}.{part}": (f"model.layers.{n}.{name}", dims) for part, (name, dims) in parts.items()
-        }
+        wanted |= {f"blk.{n}.{part}": (f"model.layers.{n}.{name}", dims) for part, (name, dims) in parts.items()}
     if missing := [name for name in wanted if name not in file.tensors]:
         raise file.bad(f"the tensor {missing[0]!r} is missing")
     weights = []
@@ -293,14 +282,10 @@ def _weights(file: Gguf, arch: str, config: dict[str, Any]) -> list[Weight]:
         if name in _ROPE_TENSORS:
             continue
         if name not in wanted:
-            raise SourceError(
-                f"{file.path.name}: the tensor {name!r} is not known for {arch}", next=CHECKPOINT
-            )
+            raise SourceError(f"{file.path.name}: the tensor {name!r} is not known for {arch}", next=CHECKPOINT)
         target, dims = wanted[name]
         if tensor.shape != tuple(sizes[letter] for letter in dims):
-            raise file.bad(
-                f"tensor {name!r} has the shape {list(tensor.shape)}, not {[sizes[x] for x in dims]}"
-            )
+            raise file.bad(f"tensor {name!r} has the shape {list(tensor.shape)}, not {[sizes[x] for x in dims]}")
         weights.append(Weight(target, tensor, _permuted_heads(arch, name, config)))
     return weights
 

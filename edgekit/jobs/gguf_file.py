@@ -177,9 +177,7 @@ def read(path: Path) -> Gguf:
 
 
 def _not_gguf(path: Path) -> SourceError:
-    return SourceError(
-        f"{path.name} is not a GGUF file", next="give a .gguf file of llama.cpp, or another source"
-    )
+    return SourceError(f"{path.name} is not a GGUF file", next="give a .gguf file of llama.cpp, or another source")
 
 
 def _parse(path: Path, cursor: _Cursor) -> Gguf:

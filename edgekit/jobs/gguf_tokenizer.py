@@ -80,8 +80,7 @@ def build(file: Gguf, model_max_length: int) -> dict[str, Json]:
         parts = _sentencepiece(file)
     else:
         raise SourceError(
-            f"{file.path.name}: the tokenizer type {kind[:40]!r} is not supported, "
-            "only 'gpt2' and 'llama' are",
+            f"{file.path.name}: the tokenizer type {kind[:40]!r} is not supported, only 'gpt2' and 'llama' are",
             next="use the model's Hugging Face checkpoint as source instead",
         )
     tokens = _tokens(file)
@@ -146,9 +145,7 @@ def _vocab(file: Gguf) -> dict[str, int]:
     tokens = _tokens(file)
     vocab = {text: i for i, text in enumerate(tokens)}
     if len(vocab) != len(tokens) or len(_types(file)) != len(tokens) or not tokens:
-        raise file.bad(
-            f"the vocabulary has {len(tokens)} tokens, {len(vocab)} different, {len(_types(file))} typed"
-        )
+        raise file.bad(f"the vocabulary has {len(tokens)} tokens, {len(vocab)} different, {len(_types(file))} typed")
     return vocab
 
 
@@ -179,11 +176,7 @@ def _post_processor(file: Gguf) -> Json | None:
     around = {which: special_id(file, which) for which in ("bos", "eos") if _adds(file, which)}
     if not around:
         return None
-    pieces = {
-        which: {"SpecialToken": {"id": tokens[i], "type_id": 0}}
-        for which, i in around.items()
-        if i is not None
-    }
+    pieces = {which: {"SpecialToken": {"id": tokens[i], "type_id": 0}} for which, i in around.items() if i is not None}
     start, end = [pieces[w] for w in ("bos",) if w in pieces], [pieces[w] for w in ("eos",) if w in pieces]
     first, second = ({"Sequence": {"id": name, "type_id": n}} for n, name in enumerate("AB"))
     return {
@@ -191,9 +184,7 @@ def _post_processor(file: Gguf) -> Json | None:
         "single": [*start, first, *end],
         "pair": [*start, first, *end, *start, second, *end],
         "special_tokens": {
-            tokens[i]: {"id": tokens[i], "ids": [i], "tokens": [tokens[i]]}
-            for i in around.values()
-            if i is not None
+            tokens[i]: {"id": tokens[i], "ids": [i], "tokens": [tokens[i]]} for i in around.values() if i is not None
         },
     }
 
@@ -219,10 +210,8 @@ def _byte_level(file: Gguf) -> Json:
     pre = file.text("tokenizer.ggml.pre", "")
     if pre not in PRE_TOKENIZERS:
         raise SourceError(
-            f"{file.path.name}: the pre-tokenizer {pre[:40] or 'of an old file (none named)'!r} "
-            "is not supported",
-            next="use the model's Hugging Face checkpoint as source; known here: "
-            + ", ".join(sorted(PRE_TOKENIZERS)),
+            f"{file.path.name}: the pre-tokenizer {pre[:40] or 'of an old file (none named)'!r} is not supported",
+            next="use the model's Hugging Face checkpoint as source; known here: " + ", ".join(sorted(PRE_TOKENIZERS)),
         )
     vocab = _vocab(file)
     merges = [_pair(text) for text in file.strings("tokenizer.ggml.merges")]
@@ -252,9 +241,7 @@ def _sentencepiece(file: Gguf) -> Json:
     vocab = _vocab(file)
     if len(file.floats("tokenizer.ggml.scores")) != len(vocab):
         raise SourceError(f"{file.path.name}: the SentencePiece vocabulary has no scores", next=DAMAGED)
-    prefix = (
-        [{"type": "Prepend", "prepend": "▁"}] if file.flag("tokenizer.ggml.add_space_prefix", True) else []
-    )
+    prefix = [{"type": "Prepend", "prepend": "▁"}] if file.flag("tokenizer.ggml.add_space_prefix", True) else []
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if prefix else []
     escape = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
     unescape = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}

@@ -107,9 +107,7 @@ def _order(count: int, heads: int) -> npt.NDArray[np.int64]:
     return order.reshape(heads, -1, 2).swapaxes(1, 2).reshape(-1) if heads else order
 
 
-def write(
-    file: Gguf, weights: list[Weight], dtype: str, out: Path, on_event: Callable[[str], None]
-) -> list[str]:
+def write(file: Gguf, weights: list[Weight], dtype: str, out: Path, on_event: Callable[[str], None]) -> list[str]:
     """Write the weights into `out`: one safetensors file, or shards and their index. Returns the names."""
     shards = _shards(weights, dtype)
     names = ["model.safetensors"]
@@ -123,9 +121,7 @@ def write(
         return names
     index = {
         "metadata": {"total_size": sum(_bytes(weight, dtype) for weight in weights)},
-        "weight_map": {
-            weight.name: name for name, shard in zip(names, shards, strict=True) for weight in shard
-        },
+        "weight_map": {weight.name: name for name, shard in zip(names, shards, strict=True) for weight in shard},
     }
     text = json.dumps(index, indent=2) + "\n"
     (out / "model.safetensors.index.json").write_text(text, encoding="utf-8", newline="\n")

@@ -22,7 +22,7 @@ from edgekit.wrappers.python.protocol import Emit, serve
 def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Run request["config"] with its placeholders filled and leave the model in request["work"]/model.
 
-    Request: config (Olive workflow with ${SOURCE}, ${WORK}, ${CALIBRATION}), source, work, calibration, expected (files).
+    Request: config (Olive workflow with ${SOURCE}, ${WORK}, ${CALIBRATION}), source, work, calibration, expected files.
     Outcome: files (names in model/), peak_mb (of this process).
     """
     work = Path(request["work"])

@@ -63,13 +63,9 @@ def convert(source: Path, out: Path, on_event: Callable[[str], None]) -> dict[st
     wanted = hf.Phi3Config(**shared, original_max_position_embeddings=length, sliding_window=None)
     phi = hf.Phi3ForCausalLM(wanted).to(llama.dtype).eval()
     on_event("fusing the projections")
-    missing, unexpected = phi.load_state_dict(
-        _fused(llama.state_dict(), config.num_hidden_layers), strict=False
-    )
+    missing, unexpected = phi.load_state_dict(_fused(llama.state_dict(), config.num_hidden_layers), strict=False)
     if missing or unexpected:
-        raise SourceError(
-            f"weights without a place in Phi-3: {[*missing, *unexpected][:3]}", next="give a plain Llama"
-        )
+        raise SourceError(f"weights without a place in Phi-3: {[*missing, *unexpected][:3]}", next="give a plain Llama")
     phi.save_pretrained(str(out))
     for name in COPIED:
         if (source / name).is_file():
@@ -79,9 +75,7 @@ def convert(source: Path, out: Path, on_event: Callable[[str], None]) -> dict[st
     with torch.no_grad():
         difference = (llama.float()(ids).logits - phi.float()(ids).logits).abs().max().item()
     if not difference <= TOLERANCE:
-        raise BuildError(
-            f"the repacked model's logits differ by {difference:.3g}", next="report this as a bug"
-        )
+        raise BuildError(f"the repacked model's logits differ by {difference:.3g}", next="report this as a bug")
     return {"max_difference": difference, "files": sorted(one.name for one in out.iterdir())}
 
 

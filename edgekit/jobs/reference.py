@@ -79,7 +79,10 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         with torch.inference_mode():
             values = model(ids[None, :-1], use_cache=False).logits[0, window["start"] :].float()
             values -= torch.logsumexp(values, -1, keepdim=True)
-            best_here, nll_here = values.argmax(-1), -values.gather(-1, ids[window["start"] + 1 :, None])[:, 0]
+            best_here, nll_here = (
+                values.argmax(-1),
+                -values.gather(-1, ids[window["start"] + 1 :, None])[:, 0],
+            )
             half = values.clamp_(min=-60000).half()
         if stored is None:
             shape = (tokens, values.shape[-1])
@@ -167,7 +170,10 @@ def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: in
     from transformers import GenerationConfig
 
     config = GenerationConfig(
-        do_sample=False, max_new_tokens=new_tokens, eos_token_id=eos or None, pad_token_id=eos[0] if eos else 0
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        eos_token_id=eos or None,
+        pad_token_id=eos[0] if eos else 0,
     )
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))  # little padding
     answers: list[list[int]] = [[] for _ in prompts]

@@ -43,7 +43,7 @@ def gates(kind: Kind) -> dict[str, Gate]:
     return {
         name: found[name]
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
-        if found[name].KIND == kind
+        if kind == found[name].KIND
     }
 
 
@@ -83,7 +83,10 @@ def explain(quality: Quality) -> EdgekitError | None:
             next=f"{_advice(bad[0].metric)}; a limit is set with --limit {_limit(bad[0])}",
         )
     why = f"{bad[0].metric}: {bad[0].reason}" if bad else "; ".join(quality.notes) or "no gate applies to this model"
-    return NotMeasured(f"the quality is not measured: {why}", next=_advice(bad[0].metric) if bad else "run with --quality fast")
+    return NotMeasured(
+        f"the quality is not measured: {why}",
+        next=_advice(bad[0].metric) if bad else "run with --quality fast",
+    )
 
 
 def _measure(module: Gate, ctx: GateContext) -> list[Measurement]:

@@ -29,7 +29,10 @@ def tokens(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """The runtime's ids of request["strings"], and what it puts before every text."""
     emit("progress", text="tokenizer")
     tokenizer = _tokenizer(request)
-    return {"ids": [_encode(tokenizer, text) for text in request["strings"]], "prefix": _encode(tokenizer, "")}
+    return {
+        "ids": [_encode(tokenizer, text) for text in request["strings"]],
+        "prefix": _encode(tokenizer, ""),
+    }
 
 
 def render(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -155,7 +158,8 @@ class Session:
 
 def _cannot(why: str) -> BuildError:
     return BuildError(
-        f"the built model's log-probabilities cannot be read: {why}", next="build an unpruned single graph to measure it"
+        f"the built model's log-probabilities cannot be read: {why}",
+        next="build an unpruned single graph to measure it",
     )
 
 

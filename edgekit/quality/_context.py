@@ -115,9 +115,7 @@ def measured(
     if not math.isfinite(value):
         return not_measured(metric, reason or "the value is not finite")
     low, high = (_rounded(interval[0]), _rounded(interval[1])) if interval else (None, None)
-    return Measurement(
-        metric=metric, value=_rounded(value), evidence=EVIDENCE, n=n, low=low, high=high, reason=reason
-    )
+    return Measurement(metric=metric, value=_rounded(value), evidence=EVIDENCE, n=n, low=low, high=high, reason=reason)
 
 
 def not_measured(metric: str, reason: str) -> Measurement:

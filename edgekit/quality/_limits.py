@@ -79,7 +79,8 @@ def parse(words: Iterable[str], kind: Kind) -> dict[str, Budget]:
         metric, _, bounds = word.partition(":")
         if metric not in metrics(kind):
             raise UsageError(
-                f"no quality metric {metric!r}{nearest(metric, metrics(kind))}", next=f"one of: {', '.join(sorted(metrics(kind)))}"
+                f"no quality metric {metric!r}{nearest(metric, metrics(kind))}",
+                next=f"one of: {', '.join(sorted(metrics(kind)))}",
             )
         try:
             values = {name: float(value) for name, _, value in (part.partition("=") for part in bounds.split(","))}

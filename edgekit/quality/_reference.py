@@ -24,7 +24,10 @@ WEATHER = {
         "description": "The weather at a place.",
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string", "description": "Name of the city"}, "days": {"type": "integer"}},
+            "properties": {
+                "city": {"type": "string", "description": "Name of the city"},
+                "days": {"type": "integer"},
+            },
             "required": ["city"],
         },
     },
@@ -40,7 +43,12 @@ def conversations() -> list[dict[str, Any]]:
     return [
         {"name": "one turn", "messages": [user], "tools": None, "add_generation_prompt": True},
         {"name": "system", "messages": [system, user], "tools": None, "add_generation_prompt": True},
-        {"name": "several turns", "messages": [system, user, answer, again], "tools": None, "add_generation_prompt": True},
+        {
+            "name": "several turns",
+            "messages": [system, user, answer, again],
+            "tools": None,
+            "add_generation_prompt": True,
+        },
         {"name": "answered", "messages": [user, answer], "tools": None, "add_generation_prompt": False},
         {"name": "tools", "messages": [user], "tools": [WEATHER], "add_generation_prompt": True},
     ]

@@ -27,7 +27,8 @@ def kl_divergence(source: Floats, built: Floats) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         terms = np.exp(source) * (source - built)
     # 0 log 0 is 0: a masked token has log p = -inf.
-    return np.where(np.isneginf(source), 0.0, terms).sum(axis=-1, dtype=np.float64)
+    total: NDArray[np.float64] = np.where(np.isneginf(source), 0.0, terms).sum(axis=-1, dtype=np.float64)
+    return total
 
 
 def perplexity(nll: Floats) -> float:
@@ -68,7 +69,10 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> float:
     longest = max(len(first), len(second))
     if longest == 0:
         return 1.0
-    same = next((at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+    same = next(
+        (at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+        min(len(first), len(second)),
+    )
     return same / longest
 
 
@@ -115,5 +119,8 @@ def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
     for at, a in enumerate(first, start=1):
         previous, row[0] = row[0], at
         for column, b in enumerate(second, start=1):
-            previous, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, previous + (a != b))
+            previous, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, previous + (a != b)),
+            )
     return row[-1]

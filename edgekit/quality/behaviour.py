@@ -21,7 +21,9 @@ def measure(ctx: GateContext) -> list[Measurement]:
     """
     source = _reference.chat(ctx)
     _, built = run_child(
-        ctx, "_child_llm", {"action": "answers", "prompts": source["prompts"], "new_tokens": ctx.effort.new_tokens}
+        ctx,
+        "_child_llm",
+        {"action": "answers", "prompts": source["prompts"], "new_tokens": ctx.effort.new_tokens},
     )
     longest = ctx.effort.new_tokens
     # The source's answers hold their end token, the runtime's do not: without it "shorter" is "stopped" for both.

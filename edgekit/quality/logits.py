@@ -52,7 +52,11 @@ def _perplexity(found: dict[str, NDArray[Any]]) -> list[Measurement]:
 
 
 def _with_interval(
-    name: str, statistic: Callable[..., float], columns: tuple[NDArray[Any], ...], groups: NDArray[Any], reason: str
+    name: str,
+    statistic: Callable[..., float],
+    columns: tuple[NDArray[Any], ...],
+    groups: NDArray[Any],
+    reason: str,
 ) -> Measurement:
     interval = _stats.bootstrap(statistic, columns, groups)
     return measured(name, statistic(*columns), n=len(groups), interval=interval, reason=reason)

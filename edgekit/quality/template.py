@@ -36,7 +36,10 @@ def measure(ctx: GateContext) -> list[Measurement]:
     ]
     names = ", ".join(conversation["name"] for conversation, _ in pairs)
     rate = measured(
-        "template_mismatch_rate", len(other) / len(pairs), n=len(pairs), reason="; ".join(other) or f"compared: {names}"
+        "template_mismatch_rate",
+        len(other) / len(pairs),
+        n=len(pairs),
+        reason="; ".join(other) or f"compared: {names}",
     )
     return [rate, _control_tokens(ctx, source["control"]), *found]
 

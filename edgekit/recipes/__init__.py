@@ -53,7 +53,8 @@ def load(name: str) -> Recipe:
     known = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
     if name not in known:
         raise UsageError(
-            f"unknown recipe {name!r}{nearest(name, known)}", next=f"one of: {', '.join(sorted(known))}, or a .py file"
+            f"unknown recipe {name!r}{nearest(name, known)}",
+            next=f"one of: {', '.join(sorted(known))}, or a .py file",
         )
     return _recipe(name, importlib.import_module(f"{__name__}.{name}"))
 
@@ -74,7 +75,8 @@ def _recipe(name: str, module: ModuleType) -> Recipe:
     missing = [word for word in ("KIND", "PRECISION", "SUMMARY", "CALIBRATED", "passes") if not hasattr(module, word)]
     if missing:
         raise UsageError(
-            f"recipe {name} lacks {', '.join(missing)}", next="see edgekit/recipes/int4_rtn.py for the form of a recipe"
+            f"recipe {name} lacks {', '.join(missing)}",
+            next="see edgekit/recipes/int4_rtn.py for the form of a recipe",
         )
     return Recipe(
         name=name,

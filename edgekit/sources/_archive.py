@@ -24,9 +24,7 @@ def open_zip(path: Path) -> ZipFile:
     try:
         archive = ZipFile(path)
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise SourceError(
-            f"{path.name} is not a readable archive ({error})", next="download it again"
-        ) from None
+        raise SourceError(f"{path.name} is not a readable archive ({error})", next="download it again") from None
     names = [info.filename for info in archive.infolist()]
     if len(names) > COUNT_LIMIT or len(set(names)) != len(names):
         archive.close()
@@ -56,9 +54,7 @@ def _safe(info: ZipInfo) -> PurePosixPath:
     mode = stat.S_IFMT(info.external_attr >> 16)
     strange = mode not in (0, stat.S_IFREG) or info.flag_bits & 0x1
     if strange or path.is_absolute() or ".." in path.parts or any(sign in info.filename for sign in "\\:\0"):
-        raise SourceError(
-            f"the archive holds {info.filename[:80]!r}, which is not a plain file inside it", next=REFUSE
-        )
+        raise SourceError(f"the archive holds {info.filename[:80]!r}, which is not a plain file inside it", next=REFUSE)
     return path
 
 

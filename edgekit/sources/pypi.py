@@ -28,9 +28,7 @@ REF = re.compile(
     r"#(?P<path>[^@\\:\0]+?)/?(?:@sha256=(?P<sha256>[0-9a-f]{64}))?"
 )
 NETWORK = ("Retrying (", "connection error", "Max retries", "name resolution", "timed out")
-LICENCES = re.compile(
-    r"[^/]+\.dist-info/(?:licenses/)?(?:.*/)?(?:licen[cs]e|notice|copying)[^/]*", re.IGNORECASE
-)
+LICENCES = re.compile(r"[^/]+\.dist-info/(?:licenses/)?(?:.*/)?(?:licen[cs]e|notice|copying)[^/]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,7 @@ def fetch(ref: str, options: Options) -> Source:
     line = f"{wanted.requirement} from the package index, {wanted.path}, sha256 {sha256}"
     kept = folder / "LICENSES"
     licences = tuple(sorted(one for one in kept.rglob("*") if one.is_file())) if kept.is_dir() else ()
-    steps = tuple(
-        step for step in opened.origin if not step.startswith(path.name)
-    )  # said in `line`, with the package
+    steps = tuple(step for step in opened.origin if not step.startswith(path.name))  # said in `line`, with the package
     return replace(opened, ref=ref, origin=(line, *steps), licences=licences or opened.licences)
 
 
@@ -129,11 +125,7 @@ def _explain(wanted: Wanted, log: str) -> EdgekitError:
             next="free space, or set EDGEKIT_CACHE",
         )
     listed = re.search(r"from versions: ([^)]*)\)", log)
-    known = (
-        [one.strip() for one in listed[1].split(",")]
-        if listed and listed[1].strip() not in ("", "none")
-        else []
-    )
+    known = [one.strip() for one in listed[1].split(",")] if listed and listed[1].strip() not in ("", "none") else []
     if known:
         hint = nearest(wanted.version, known) or f"; the newest is {known[-1]!r}"
         return SourceError(
@@ -158,9 +150,7 @@ def _take(archive: ZipFile, wanted: Wanted, folder: Path) -> None:
     """The wanted file, or all files of the wanted folder, and the package's licences."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
     above = wanted.path.rpartition("/")[0]
-    found = [
-        info for info in infos if info.filename == wanted.path or info.filename.startswith(wanted.path + "/")
-    ]
+    found = [info for info in infos if info.filename == wanted.path or info.filename.startswith(wanted.path + "/")]
     if not found:
         names = [info.filename for info in infos if ".dist-info/" not in info.filename]
         raise SourceError(

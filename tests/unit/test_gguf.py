@@ -384,9 +384,7 @@ def set_text(key: str, value: str) -> Callable[[Any], None]:
         (lambda w: w.add_uint16("split.count", 3), "one part of a split model"),
     ],
 )
-def test_models_that_would_come_out_wrong_are_refused(
-    tmp_path: Path, change: Callable[[Any], None], says: str
-) -> None:
+def test_models_that_would_come_out_wrong_are_refused(tmp_path: Path, change: Callable[[Any], None], says: str) -> None:
     path = write(tmp_path / "m.gguf", random_weights(), change=change)
     assert says in refused(lambda: convert(path, tmp_path / "out")).message
     assert not (tmp_path / "out" / "model.safetensors").exists()
@@ -396,10 +394,7 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     weights = random_weights()
     extra = {"blk.0.attn_q.bias": np.zeros(HIDDEN, np.float32)}
     path = write(tmp_path / "a.gguf", weights, extra=extra)
-    assert (
-        "'blk.0.attn_q.bias' is not known for llama"
-        in refused(lambda: convert(path, tmp_path / "out")).message
-    )
+    assert "'blk.0.attn_q.bias' is not known for llama" in refused(lambda: convert(path, tmp_path / "out")).message
 
     path = write(tmp_path / "b.gguf", {n: d for n, d in weights.items() if "layers.1.mlp.up" not in n})
     assert "'blk.1.ffn_up.weight' is missing" in refused(lambda: convert(path, tmp_path / "out")).message
@@ -448,27 +443,17 @@ def text(value: str) -> bytes:
         pytest.param(struct.pack("<QQQ", 0, 1, HUGE), id="key length"),
         pytest.param(struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IQ", 8, HUGE), id="string length"),
         pytest.param(struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IIQ", 9, 0, HUGE), id="byte array"),
-        pytest.param(
-            struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IIQ", 9, 8, HUGE), id="string array"
-        ),
-        pytest.param(
-            struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IIQ", 9, 9, 1), id="array of arrays"
-        ),
+        pytest.param(struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IIQ", 9, 8, HUGE), id="string array"),
+        pytest.param(struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<IIQ", 9, 9, 1), id="array of arrays"),
         pytest.param(struct.pack("<QQ", 0, 1) + text("k") + struct.pack("<I", 77), id="metadata type"),
         pytest.param(struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<I", 2**31), id="dimension count"),
         pytest.param(
             struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQQIQ", 2, HUGE, HUGE, 0, 0), id="dimensions"
         ),
-        pytest.param(
-            struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQQIQ", 2, 32, 0, 0, 0), id="zero dimension"
-        ),
+        pytest.param(struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQQIQ", 2, 32, 0, 0, 0), id="zero dimension"),
         pytest.param(struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQIQ", 1, 8, 0, HUGE), id="offset"),
-        pytest.param(
-            struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQIQ", 1, 8, 999, 0), id="tensor type"
-        ),
-        pytest.param(
-            struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQIQ", 1, 33, 8, 0), id="half a block"
-        ),
+        pytest.param(struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQIQ", 1, 8, 999, 0), id="tensor type"),
+        pytest.param(struct.pack("<QQ", 1, 0) + text("t") + struct.pack("<IQIQ", 1, 33, 8, 0), id="half a block"),
     ],
 )
 def test_lying_sizes_never_allocate(tmp_path: Path, body: bytes) -> None:

@@ -25,14 +25,10 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > limit:
-            raise SourceError(
-                f"{path.name} is larger than {limit >> 20} MB", next="give a model's own folder"
-            )
+            raise SourceError(f"{path.name} is larger than {limit >> 20} MB", next="give a model's own folder")
         data = json.loads(path.read_bytes())
     except OSError as error:
-        raise SourceError(
-            f"cannot read {path.name}: {error.strerror}", next="give the model's whole folder"
-        ) from None
+        raise SourceError(f"cannot read {path.name}: {error.strerror}", next="give the model's whole folder") from None
     except (ValueError, RecursionError):
         raise SourceError(f"{path.name} is not readable JSON", next=AGAIN) from None
     if not isinstance(data, dict):
@@ -63,9 +59,7 @@ def name_of(path: Path) -> str:
 def licence_files(folder: Path) -> tuple[Path, ...]:
     """The licence and notice files at the top of a folder."""
     pattern = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
-    texts = (
-        path for path in folder.iterdir() if path.suffix in ("", ".txt", ".md", ".rst") and path.is_file()
-    )
+    texts = (path for path in folder.iterdir() if path.suffix in ("", ".txt", ".md", ".rst") and path.is_file())
     return tuple(sorted(path for path in texts if pattern.match(path.name)))
 
 

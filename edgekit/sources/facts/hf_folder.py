@@ -44,9 +44,7 @@ def read_config(folder: Path) -> Config:
     config = read_json(folder / "config.json")
     architectures = config.get("architectures")
     if not isinstance(architectures, list) or not architectures or not isinstance(architectures[0], str):
-        raise SourceError(
-            "config.json names no architecture", next="give a folder written by save_pretrained"
-        )
+        raise SourceError("config.json names no architecture", next="give a folder written by save_pretrained")
     text = config.get("text_config")
     return {**config, **text, "architectures": architectures} if isinstance(text, dict) else config
 
@@ -74,12 +72,7 @@ def _native(config: Config) -> bool:
     """True where the installed transformers has this class; its source is searched, nothing is imported."""
     spec = find_spec("transformers")
     kind = config.get("model_type")
-    if (
-        spec is None
-        or not spec.submodule_search_locations
-        or not isinstance(kind, str)
-        or not kind.isidentifier()
-    ):
+    if spec is None or not spec.submodule_search_locations or not isinstance(kind, str) or not kind.isidentifier():
         return False
     source = Path(spec.submodule_search_locations[0]) / "models" / kind / f"modeling_{kind}.py"
     return source.is_file() and f"class {config['architectures'][0]}(" in source.read_text(encoding="utf-8")
@@ -121,9 +114,7 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
     facts = _llm_facts(folder, config, weights)
     if "quantization_config" not in config:
         _check_shapes(config, facts, weights)
-    counted = [
-        one for key, one in weights.items() if not (facts.tied_embeddings and key.endswith("lm_head.weight"))
-    ]
+    counted = [one for key, one in weights.items() if not (facts.tied_embeddings and key.endswith("lm_head.weight"))]
     sizes: dict[str, int] = {}
     for one in counted:
         sizes[one.dtype] = sizes.get(one.dtype, 0) + one.nbytes
@@ -179,9 +170,7 @@ def _number(config: Config, *keys: str) -> int:
     value = config.get(key)
     if type(value) is not int or not 0 < value < LIMIT:
         shown = "missing" if value is None else f"{str(value)[:40]!r}, not a size"
-        raise SourceError(
-            f"config.json: {key} is {shown}", next="get the folder again, or correct config.json"
-        )
+        raise SourceError(f"config.json: {key} is {shown}", next="get the folder again, or correct config.json")
     return value
 
 
@@ -215,9 +204,7 @@ def _check_shapes(config: Config, facts: LlmFacts, weights: dict[str, Weight]) -
             if found[2] in expected:
                 _same(name, weight, expected[found[2]])
     if layers and set(layers) != set(range(facts.layers)):
-        raise SourceError(
-            f"config.json says {facts.layers} layers, the weights have {len(layers)}", next=DISAGREE
-        )
+        raise SourceError(f"config.json says {facts.layers} layers, the weights have {len(layers)}", next=DISAGREE)
     for index, names in sorted(layers.items()) if plain else ():
         if missing := sorted(layers[0] - names):
             raise SourceError(f"layer {index} lacks the weight {missing[0]!r} that layer 0 has", next=AGAIN)
@@ -242,9 +229,7 @@ def _layer_shapes(config: Config, facts: LlmFacts) -> dict[str, tuple[int, int]]
 
 def _same(name: str, weight: Weight, shape: tuple[int, int]) -> None:
     if weight.shape != shape:
-        raise SourceError(
-            f"config.json implies {list(shape)} for {name}, it is {list(weight.shape)}", next=DISAGREE
-        )
+        raise SourceError(f"config.json implies {list(shape)} for {name}, it is {list(weight.shape)}", next=DISAGREE)
 
 
 class Tokens:
@@ -261,9 +246,7 @@ class Tokens:
     def __init__(self, folder: Path, vocab: int) -> None:
         settings = optional_json(folder / "tokenizer_config.json")
         named = ("chat_template.jinja", "chat_template.json")
-        self.has_chat_template = bool(settings.get("chat_template")) or any(
-            (folder / name).is_file() for name in named
-        )
+        self.has_chat_template = bool(settings.get("chat_template")) or any((folder / name).is_file() for name in named)
         self.end: int | None = None
         if (folder / "tokenizer.json").is_file():
             ids = _token_ids(read_json(folder / "tokenizer.json"))

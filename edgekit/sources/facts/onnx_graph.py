@@ -40,9 +40,7 @@ QUANTIZED_WORDS = (
 )
 
 
-def read_model(
-    path: Path, *, name: str, task: str = "", licence: str = "unknown", architecture: str = ""
-) -> Model:
+def read_model(path: Path, *, name: str, task: str = "", licence: str = "unknown", architecture: str = "") -> Model:
     """The facts of an .onnx file, after checking that the file and what it refers to are whole.
 
     Raises:
@@ -54,9 +52,7 @@ def read_model(
             update={"name": name, "task": task, "licence": licence, "architecture": architecture}
         )
     except UnicodeDecodeError:
-        raise SourceError(
-            f"{path.name} is not a valid ONNX model: a name in it is not UTF-8", next=AGAIN
-        ) from None
+        raise SourceError(f"{path.name} is not a valid ONNX model: a name in it is not UTF-8", next=AGAIN) from None
 
 
 def _facts(path: Path) -> Model:
@@ -87,9 +83,7 @@ def _dtype(tensors: list[Any]) -> str:
     weights = Counter[str]()
     for tensor in tensors:
         weights[TYPES[tensor.data_type][0]] += _nbytes(tensor)
-    return next(
-        (kind for kind, _ in weights.most_common() if kind.startswith(("float", "bfloat"))), "float32"
-    )
+    return next((kind for kind, _ in weights.most_common() if kind.startswith(("float", "bfloat"))), "float32")
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -106,14 +100,10 @@ def _parse(path: Path) -> Any:
         if size == 0:
             raise SourceError(f"{path.name} is empty", next=AGAIN)
         if size >= PROTOBUF_LIMIT:
-            raise SourceError(
-                f"{path.name} is larger than 2 GiB", next="save it with its weights as external data"
-            )
+            raise SourceError(f"{path.name} is larger than 2 GiB", next="save it with its weights as external data")
         proto = ModelProto.FromString(path.read_bytes())
     except OSError as error:
-        raise SourceError(
-            f"cannot read {path.name}: {error.strerror}", next="check the path and its rights"
-        ) from None
+        raise SourceError(f"cannot read {path.name}: {error.strerror}", next="check the path and its rights") from None
     except DecodeError:
         raise SourceError(f"{path.name} is not an ONNX model, or it is cut off", next=AGAIN) from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
@@ -187,18 +177,12 @@ def _check_weights(path: Path, tensors: list[Any]) -> list[str]:
     others = set()
     for tensor in tensors:
         shown = _text(tensor.name)[:80]
-        if (
-            tensor.data_type not in TYPES
-            or len(tensor.dims) > MAX_DIMS
-            or any(dim < 0 for dim in tensor.dims)
-        ):
+        if tensor.data_type not in TYPES or len(tensor.dims) > MAX_DIMS or any(dim < 0 for dim in tensor.dims):
             raise SourceError(f"{path.name}: the tensor {shown!r} has an unknown type or shape", next=AGAIN)
         if tensor.data_location == TensorProto.EXTERNAL:
             others.add(_external(path, tensor, shown))
         elif tensor.data_type != STRING and not _inline(tensor):
-            raise SourceError(
-                f"{path.name}: the tensor {shown!r} has not the data its shape asks for", next=AGAIN
-            )
+            raise SourceError(f"{path.name}: the tensor {shown!r} has not the data its shape asks for", next=AGAIN)
     return sorted(others)
 
 
@@ -214,12 +198,7 @@ def _external(path: Path, tensor: Any, shown: str) -> str:
     facts = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
     location = facts.get("location", "")
     where = PurePosixPath(location)
-    if (
-        not location
-        or where.is_absolute()
-        or ".." in where.parts
-        or any(sign in location for sign in "\\:\0")
-    ):
+    if not location or where.is_absolute() or ".." in where.parts or any(sign in location for sign in "\\:\0"):
         raise _outside(path, shown, location)
     try:
         real = (path.parent / location).resolve(strict=True)
@@ -236,13 +215,9 @@ def _external(path: Path, tensor: Any, shown: str) -> str:
         offset = int(facts.get("offset") or 0)
         length = int(facts.get("length") or _nbytes(tensor))
     except ValueError:
-        raise SourceError(
-            f"{path.name}: the place of the tensor {shown!r} is no number", next=AGAIN
-        ) from None
+        raise SourceError(f"{path.name}: the place of the tensor {shown!r} is no number", next=AGAIN) from None
     if length != _nbytes(tensor) or offset < 0:
-        raise SourceError(
-            f"{path.name}: the tensor {shown!r} has not the data its shape asks for", next=AGAIN
-        )
+        raise SourceError(f"{path.name}: the tensor {shown!r} has not the data its shape asks for", next=AGAIN)
     if offset + length > size:
         raise SourceError(
             f"{path.name}: its external data {location!r} is short: {size} of {offset + length} bytes",
@@ -261,9 +236,7 @@ def _outside(path: Path, shown: str, location: str) -> SourceError:
 def _by_operator(proto: Any) -> dict[str, int]:
     """Bytes of weights by the operator that reads each first; a weight that none reads is left out."""
     found: Counter[str] = Counter()
-    pending: list[tuple[Any, MutableMapping[str, int]]] = [
-        (body, {}) for body in (proto.graph, *proto.functions)
-    ]
+    pending: list[tuple[Any, MutableMapping[str, int]]] = [(body, {}) for body in (proto.graph, *proto.functions)]
     while pending:
         body, outer = pending.pop()
         known = ChainMap({tensor.name: _nbytes(tensor) for tensor in getattr(body, "initializer", ())}, outer)

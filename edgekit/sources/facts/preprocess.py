@@ -43,11 +43,7 @@ def _image(settings: dict[str, Any]) -> ImageInput | None:
     size, crop = settings.get("size"), settings.get("crop_size")
     cropped = bool(settings.get("do_center_crop")) and isinstance(crop, dict)
     chosen = crop if cropped else size
-    if (
-        not isinstance(chosen, dict)
-        or type(chosen.get("height")) is not int
-        or type(chosen.get("width")) is not int
-    ):
+    if not isinstance(chosen, dict) or type(chosen.get("height")) is not int or type(chosen.get("width")) is not int:
         return None
     rescaled = settings.get("do_rescale", True)
     normalized = settings.get("do_normalize", True)

@@ -71,16 +71,8 @@ def read_folder(folder: Path) -> dict[str, Weight]:
 
 def _plain(name: Any) -> str:
     """A shard's file name: in the folder itself, never a path out of it."""
-    if (
-        not isinstance(name, str)
-        or not name
-        or name != Path(name).name
-        or "\\" in name
-        or name in (".", "..")
-    ):
-        raise SourceError(
-            f"{INDEX} names a shard outside its folder: {str(name)[:80]!r}", next="do not use this model"
-        )
+    if not isinstance(name, str) or not name or name != Path(name).name or "\\" in name or name in (".", ".."):
+        raise SourceError(f"{INDEX} names a shard outside its folder: {str(name)[:80]!r}", next="do not use this model")
     return name
 
 
@@ -100,9 +92,7 @@ def read_header(path: Path) -> dict[str, Weight]:
                 raise _bad(path, f"its header has {length >> 20} MB; {HEADER_LIMIT >> 20} MB is the limit")
             raw = stream.read(length)
     except OSError as error:
-        raise SourceError(
-            f"cannot read {path.name}: {error.strerror}", next="check the path and its rights"
-        ) from None
+        raise SourceError(f"cannot read {path.name}: {error.strerror}", next="check the path and its rights") from None
     try:
         header = json.loads(raw, object_pairs_hook=_no_twins)
     except (ValueError, RecursionError) as error:
@@ -133,9 +123,7 @@ def _span(path: Path, name: str, entry: Any) -> tuple[int, int, Weight]:
         raise _bad(path, f"{shown!r} has an impossible shape or place")
     nbytes = prod(shape) * BITS[dtype] // 8
     if offsets[1] - offsets[0] != nbytes:
-        raise _bad(
-            path, f"{shown!r} of shape {shape} takes {nbytes} bytes, its place has {offsets[1] - offsets[0]}"
-        )
+        raise _bad(path, f"{shown!r} of shape {shape} takes {nbytes} bytes, its place has {offsets[1] - offsets[0]}")
     return offsets[0], offsets[1], Weight(dtype, tuple(shape), nbytes)
 
 

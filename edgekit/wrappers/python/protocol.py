@@ -45,7 +45,7 @@ def serve(handler: Callable[[dict[str, Any], Emit], dict[str, Any]], request: Pa
 def _write_last(path: Path, outcome: dict[str, Any]) -> None:
     aside = path.with_suffix(".part")
     aside.write_text(json.dumps(outcome, ensure_ascii=False), encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def _die_with_parent() -> None:

@@ -80,14 +80,10 @@ def main(folder: Path, way: str, stride: int) -> None:
             # The next build cannot even start to stage, and still the workspace is tidied up.
             if old:
                 with aside.workspace(destination):
-                    assert verify(destination) == [], (
-                        f"the old bundle did not come back after {change} changes"
-                    )
+                    assert verify(destination) == [], f"the old bundle did not come back after {change} changes"
             build(destination, made_of, draft(tools={"onnx": "new"}))
             assert read(destination).tools == {"onnx": "new"}
-            assert [path.name for path in (folder / "out").iterdir()] == [NAME], (
-                f"leftovers after {change} changes"
-            )
+            assert [path.name for path in (folder / "out").iterdir()] == [NAME], f"leftovers after {change} changes"
         print(rounds)
 
 

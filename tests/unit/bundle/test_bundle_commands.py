@@ -109,9 +109,7 @@ def test_inspect_of_a_language_model_with_everything(tmp_path: Path, made_of: tu
                 path="model/portable",
                 ep="cpu",
                 ep_options={"threads": "2"},
-                compatibility=Compatibility(
-                    os=("linux",), abi=("x86_64", "aarch64"), min_onnxruntime="1.24.0"
-                ),
+                compatibility=Compatibility(os=("linux",), abi=("x86_64", "aarch64"), min_onnxruntime="1.24.0"),
             ),
         ),
     )

@@ -94,18 +94,12 @@ def test_subgraphs_functions_and_constants_count() -> None:
         [],
         [numpy_helper.from_array(np.zeros(2, np.float32), "a")],
     )
-    deep = helper.make_graph(
-        [helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)], "d", [], []
-    )
-    constant = helper.make_node(
-        "Constant", [], ["k"], value=numpy_helper.from_array(np.zeros(4, np.float64), "")
-    )
+    deep = helper.make_graph([helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)], "d", [], [])
+    constant = helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.zeros(4, np.float64), ""))
     model = helper.make_model(
         helper.make_graph([constant, helper.make_node("Loop", [], ["o"], body=deep)], "g", [], [])
     )
-    model.functions.append(
-        helper.make_function("f", "F", [], [], [helper.make_node("Abs", ["x"], ["y"])], [])
-    )
+    model.functions.append(helper.make_function("f", "F", [], [], [helper.make_node("Abs", ["x"], ["y"])], []))
     facts = Graph(io.BytesIO(model.SerializeToString()), "g").facts()
     assert facts.ops == {"Abs": 1, "Constant": 1, "If": 1, "Loop": 1, "Relu": 2}
     assert sizes(facts) == {"float64": (1, 4, 32), "float32": (2, 4, 16)}

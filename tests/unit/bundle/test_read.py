@@ -59,9 +59,7 @@ def test_a_metric_that_was_not_measured_survives(tmp_path: Path, made_of: tuple[
     assert read(tmp_path / NAME).quality == quality
 
 
-def test_the_same_build_gives_the_same_bytes(
-    sealed: Path, tmp_path: Path, made_of: tuple[Path, Path]
-) -> None:
+def test_the_same_build_gives_the_same_bytes(sealed: Path, tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     build(tmp_path / NAME, made_of)
     assert (tmp_path / NAME / "edgekit.json").read_bytes() == (sealed / "edgekit.json").read_bytes()
 
@@ -151,9 +149,7 @@ def test_unknown_keys_are_ignored_at_run_time_and_refused_when_strict(data: Json
     newer = data | {"tolls": {"x": 1}, "source": data["source"] | {"mirror": "x"}}
     assert parse(resealed(newer)).name == NAME
     assert "'tolls'; did you mean 'tools'?" in refused(resealed(data | {"tolls": {}}), strict=True)
-    assert "'source.mirror'" in refused(
-        resealed({k: v for k, v in newer.items() if k != "tolls"}), strict=True
-    )
+    assert "'source.mirror'" in refused(resealed({k: v for k, v in newer.items() if k != "tolls"}), strict=True)
 
 
 def test_a_change_without_a_new_digest_is_seen(data: Json) -> None:
@@ -210,12 +206,7 @@ def test_a_hostile_manifest_with_a_right_digest_is_refused(
 
 # A document that is valid until one value in it becomes something else: deeper than random bytes ever get.
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.sampled_from(["../x", "1.0", 10**400]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["../x", "1.0", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )

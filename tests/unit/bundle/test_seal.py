@@ -48,9 +48,7 @@ def test_the_modes_do_not_depend_on_the_umask(tmp_path: Path, made_of: tuple[Pat
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")} == {0o755, 0o444}
 
 
-def test_an_edited_bundle_does_not_damage_what_it_was_made_of(
-    tmp_path: Path, made_of: tuple[Path, Path]
-) -> None:
+def test_an_edited_bundle_does_not_damage_what_it_was_made_of(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     before = contents(made_of[0])
     build(tmp_path / NAME, made_of)
     edited = tmp_path / NAME / "model/portable/model.onnx.data"
@@ -60,9 +58,7 @@ def test_an_edited_bundle_does_not_damage_what_it_was_made_of(
     assert contents(made_of[0]) == before
 
 
-def test_links_in_the_origin_are_copied_as_what_they_lead_to(
-    tmp_path: Path, made_of: tuple[Path, Path]
-) -> None:
+def test_links_in_the_origin_are_copied_as_what_they_lead_to(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     hub = tmp_path / "hub"
     hub.mkdir()
     for path in made_of[0].iterdir():
@@ -99,9 +95,7 @@ def test_odd_names_of_the_destination_work(tmp_path: Path, made_of: tuple[Path, 
     assert verify(destination) == []
 
 
-def test_a_rebuild_replaces_the_bundle_and_leaves_nothing_else(
-    tmp_path: Path, made_of: tuple[Path, Path]
-) -> None:
+def test_a_rebuild_replaces_the_bundle_and_leaves_nothing_else(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     build(tmp_path / NAME, made_of, draft(tools={"onnx": "old"}))
     build(tmp_path / NAME, made_of)
     assert verify(tmp_path / NAME) == []
@@ -129,9 +123,7 @@ def foreign(kind: str, at: Path, made_of: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "other bundle", "damaged bundle", "link"])
-def test_what_is_not_an_earlier_bundle_is_not_replaced(
-    tmp_path: Path, made_of: tuple[Path, Path], kind: str
-) -> None:
+def test_what_is_not_an_earlier_bundle_is_not_replaced(tmp_path: Path, made_of: tuple[Path, Path], kind: str) -> None:
     foreign(kind, tmp_path / NAME, made_of)
     before = contents(tmp_path)
     with pytest.raises(UsageError, match="exists and is") as caught:
@@ -151,9 +143,7 @@ def test_an_empty_folder_is_no_obstacle(tmp_path: Path, made_of: tuple[Path, Pat
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BuildError, OSError])
-def test_a_failure_leaves_nothing_not_even_the_folder_it_made(
-    tmp_path: Path, error: type[BaseException]
-) -> None:
+def test_a_failure_leaves_nothing_not_even_the_folder_it_made(tmp_path: Path, error: type[BaseException]) -> None:
     destination = tmp_path / "new" / "deep" / NAME
     with pytest.raises(error), aside.workspace(destination) as room:
         (room / "new").mkdir()
@@ -178,9 +168,7 @@ def test_a_missing_model_file_is_one_line(tmp_path: Path, made_of: tuple[Path, P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_read_only_disk_is_a_usage_error(
-    small_disk: Callable[[int], Path], made_of: tuple[Path, Path]
-) -> None:
+def test_a_read_only_disk_is_a_usage_error(small_disk: Callable[[int], Path], made_of: tuple[Path, Path]) -> None:
     disk = small_disk(400)
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     for destination in (disk / NAME, disk / "new" / NAME):
@@ -252,9 +240,7 @@ def test_exchange_swaps_names(tmp_path: Path) -> None:
 
 def test_two_builds_of_one_bundle_take_turns(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     """The second waits for the workspace of the first, which is in another process; both end well."""
-    script = (
-        "import sys; from tiny_bundle import *; to, *made_of = map(Path, sys.argv[1:]); build(to, made_of)"
-    )
+    script = "import sys; from tiny_bundle import *; to, *made_of = map(Path, sys.argv[1:]); build(to, made_of)"
     command = [sys.executable, "-c", script, str(tmp_path / NAME), *map(str, made_of)]
     with aside.workspace(tmp_path / NAME) as room:
         (room / "mine").write_text("x")

@@ -39,10 +39,7 @@ def named(bundle: Path, **options: object) -> list[str]:
 
 
 def test_a_sealed_bundle_is_whole_as_a_folder_and_as_a_zip(sealed: Path, tmp_path: Path) -> None:
-    assert (
-        sorted(json.loads((sealed / "edgekit.json").read_text())["files"][i]["path"] for i in range(6))
-        == FILES
-    )
+    assert sorted(json.loads((sealed / "edgekit.json").read_text())["files"][i]["path"] for i in range(6)) == FILES
     assert verify(sealed) == []
     zip_bundle(sealed, tmp_path / "b.zip")
     assert verify(tmp_path / "b.zip") == []
@@ -145,13 +142,9 @@ def test_half_a_role_or_no_model_is_not_stripped_but_broken(bundle: Path) -> Non
     assert len(named(bundle, allow_stripped=True)) == 3
 
 
-def test_an_app_may_strip_other_variants_but_not_half_of_one(
-    tmp_path: Path, made_of: tuple[Path, Path]
-) -> None:
+def test_an_app_may_strip_other_variants_but_not_half_of_one(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     portable = draft().variants[0]
-    tied = Variant(
-        name="sm8650", path="model/sm8650/model.onnx", ep="qnn", compatibility=Compatibility(soc=("x",))
-    )
+    tied = Variant(name="sm8650", path="model/sm8650/model.onnx", ep="qnn", compatibility=Compatibility(soc=("x",)))
     folder = tmp_path / NAME
     manifest = draft(variants=(portable, tied))
     staged = tmp_path / "room" / "new"

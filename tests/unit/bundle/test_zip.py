@@ -33,9 +33,7 @@ def zipped(sealed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_identical_bundles_give_identical_zips(
-    sealed: Path, bundle: Path, zipped: Path, tmp_path: Path
-) -> None:
+def test_identical_bundles_give_identical_zips(sealed: Path, bundle: Path, zipped: Path, tmp_path: Path) -> None:
     for path in [*bundle.rglob("*"), bundle]:  # another time, other rights, another umask: the same bundle
         path.chmod(0o700)
         os.utime(path, (1e9, 1e9))
@@ -179,9 +177,7 @@ def test_a_hostile_zip_is_refused_and_nothing_written(
 
 def test_duplicate_names_are_refused(sealed: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
-        archive = repack(
-            sealed, tmp_path / "x.zip", lambda archive: archive.writestr("check/plan.json", "{ }")
-        )
+        archive = repack(sealed, tmp_path / "x.zip", lambda archive: archive.writestr("check/plan.json", "{ }"))
     with pytest.raises(BundleError, match="the same to some file systems"):
         unzip_bundle(archive, tmp_path / NAME)
 

@@ -115,6 +115,4 @@ def build(
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too, with its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

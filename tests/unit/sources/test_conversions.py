@@ -88,9 +88,7 @@ def _similarity(hf: Any, path: Path) -> tuple[float, float]:
     texts = ["A man is eating food.", "A man is eating a meal.", "The stock market fell sharply today."]
     feeds = hf.AutoTokenizer.from_pretrained(str(path.parent))(texts, padding=True, return_tensors="np")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    hidden = session.run(
-        ["last_hidden_state"], {key: value.astype(np.int64) for key, value in feeds.items()}
-    )[0]
+    hidden = session.run(["last_hidden_state"], {key: value.astype(np.int64) for key, value in feeds.items()})[0]
     mask = feeds["attention_mask"][..., None]
     pooled = (hidden * mask).sum(1) / mask.sum(1)
     pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
@@ -102,9 +100,7 @@ TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "in
 
 def test_a_vision_model(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    hf.ViTForImageClassification(hf.ViTConfig(**TINY, image_size=32, patch_size=8)).save_pretrained(
-        tmp_path / "vit"
-    )
+    hf.ViTForImageClassification(hf.ViTConfig(**TINY, image_size=32, patch_size=8)).save_pretrained(tmp_path / "vit")
     hf.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
     source = open_source(str(tmp_path / "vit"))
     assert source.model.task == "image-classification" and source.origin[0].startswith("exported to ONNX")
@@ -147,16 +143,12 @@ def test_what_cannot_be_exported(hf: Any, tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "config.json").write_text(json.dumps(changed))
     with pytest.raises(SourceError, match="cannot be exported for feature-extraction"):
         open_source(str(folder))
-    assert not [path for path in (tmp_path / "cache" / "import").iterdir() if path.is_dir()], (
-        "nothing half-made stays"
-    )
+    assert not [path for path in (tmp_path / "cache" / "import").iterdir() if path.is_dir()], "nothing half-made stays"
 
 
 def test_weights_are_never_made_up(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    hf.BertModel(hf.BertConfig(**TINY, vocab_size=32), add_pooling_layer=False).save_pretrained(
-        tmp_path / "bert"
-    )
+    hf.BertModel(hf.BertConfig(**TINY, vocab_size=32), add_pooling_layer=False).save_pretrained(tmp_path / "bert")
     assert open_source(str(tmp_path / "bert")).form == "onnx", "a pooler that is not used may be missing"
     with pytest.raises(SourceError, match="has no weights for classifier"):
         open_source(str(tmp_path / "bert"), task="text-classification")
@@ -175,9 +167,7 @@ def test_code_beside_the_weights_is_not_run(hf: Any, tmp_path: Path, monkeypatch
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_encoder_decoder_is_several_graphs(
-    hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_encoder_decoder_is_several_graphs(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     config = hf.T5Config(d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, vocab_size=32)
     hf.T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")

@@ -41,12 +41,8 @@ def test_a_decoder(tmp_path: Path) -> None:
         2,
         2,
     )
-    assert llm.eos_token_ids == (2, 3, VOCAB - 1), (
-        "the generation config's, then the tokenizer's own end token"
-    )
-    assert (
-        llm.tied_embeddings and llm.has_chat_template and llm.sliding_window is None and llm.bos_token_id == 1
-    )
+    assert llm.eos_token_ids == (2, 3, VOCAB - 1), "the generation config's, then the tokenizer's own end token"
+    assert llm.tied_embeddings and llm.has_chat_template and llm.sliding_window is None and llm.bos_token_id == 1
 
 
 @pytest.mark.parametrize(

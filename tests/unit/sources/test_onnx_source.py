@@ -28,9 +28,7 @@ def test_facts(tmp_path: Path) -> None:
     assert (model.name, model.kind, model.opset, model.dtype) == ("tiny-net", "tensor", 17, "float32")
     assert model.parameters == 15 and model.source_bytes == path.stat().st_size and not model.quantized
     assert model.weight_bytes_by_op == {"Add": 12, "MatMul": 48}
-    assert [(one.name, one.dtype, one.shape) for one in model.inputs] == [
-        ("input:0", "float32", ("batch", 4))
-    ]
+    assert [(one.name, one.dtype, one.shape) for one in model.inputs] == [("input:0", "float32", ("batch", 4))]
     assert [(one.name, one.shape) for one in model.outputs] == [("y", ("batch", 3))]
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -196,9 +194,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    edits=st.lists(
-        st.tuples(st.floats(0, 0.999), st.binary(min_size=0, max_size=6), st.integers(0, 8)), max_size=6
-    ),
+    edits=st.lists(st.tuples(st.floats(0, 0.999), st.binary(min_size=0, max_size=6), st.integers(0, 8)), max_size=6),
     cut=st.floats(0.2, 1),
 )
 def test_any_damage_is_a_source_error_or_harmless(

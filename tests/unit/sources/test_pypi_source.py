@@ -40,9 +40,7 @@ def test_a_file_of_a_wheel(index: Index, net: bytes, own_cache: Path) -> None:
         "only what was asked for is kept"
     )
     wheel.unlink()
-    assert open_source(ref, emit=told.append).path == source.path and len(told) == 1, (
-        "the second time it is cached"
-    )
+    assert open_source(ref, emit=told.append).path == source.path and len(told) == 1, "the second time it is cached"
 
 
 def test_a_folder_of_a_wheel_and_a_zip_in_one(index: Index, tmp_path: Path) -> None:
@@ -56,9 +54,7 @@ def test_a_folder_of_a_wheel_and_a_zip_in_one(index: Index, tmp_path: Path) -> N
     from_folder = open_source("pypi:tiny-model==1.0#tiny_model/weights/")
     from_zip = open_source("pypi:tiny-model==1.0#tiny_model/model.zip")
     assert from_folder.form == from_zip.form == "hf"
-    assert from_folder.model.name == "weights" and from_zip.model.name == "tiny-model", (
-        "model.zip names nothing"
-    )
+    assert from_folder.model.name == "weights" and from_zip.model.name == "tiny-model", "model.zip names nothing"
     assert from_folder.model.sha256 == from_zip.model.sha256
 
 
@@ -98,9 +94,7 @@ def test_no_network(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
-    _refused(
-        "pypi:tiny-model==1.0#tiny_model/net.onnx", "the package index cannot be reached for tiny-model==1.0"
-    )
+    _refused("pypi:tiny-model==1.0#tiny_model/net.onnx", "the package index cannot be reached for tiny-model==1.0")
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,7 @@ def test_shards(tmp_path: Path) -> None:
         safetensors.read_folder(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["../a.safetensors", "/a.safetensors", "x/a.safetensors", "", "..", "x\\a", 3]
-)
+@pytest.mark.parametrize("name", ["../a.safetensors", "/a.safetensors", "x/a.safetensors", "", "..", "x\\a", 3])
 def test_a_shard_outside_the_folder(tmp_path: Path, name: Any) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -1,0 +1,48 @@
+# make demo   the main job on a real model        make test   what pip alone can serve
+# make lint   ruff and mypy --strict              make test-tools   what apt brings too
+# make bench  ratios against peers                make clean  remove what make made (not the cache)
+#
+# Needs Python 3.11 or later, make and git. pip is used as you configured it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+PYTEST := $(BIN)/python -m pytest
+export EDGEKIT_CACHE ?= $(CURDIR)/.cache
+
+.PHONY: env demo test test-tools apt-tools lint bench clean
+
+env: $(STAMPS)/env
+
+$(STAMPS)/env: pyproject.toml constraints.txt scripts/make_env.sh
+	@mkdir -p $(STAMPS)
+	bash scripts/make_env.sh "$(PYTHON)" $(VENV)
+	@touch $@
+
+demo:
+	@"$(PYTHON)" scripts/demo.py announce
+	@$(MAKE) --no-print-directory env
+	@$(BIN)/python scripts/demo.py run
+
+test: env
+	$(PYTEST) -m "unit or olive" $(PYTEST_ARGS)
+
+test-tools: env apt-tools
+	$(PYTEST) -m "tools or device or cross" $(PYTEST_ARGS)
+
+apt-tools:
+	@bash scripts/apt_tools.sh
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: env
+	$(BIN)/python benchmarks/help_cost.py
+	$(BIN)/python benchmarks/rebuild.py
+	$(BIN)/python benchmarks/overhead.py
+
+clean:
+	rm -rf $(VENV) $(STAMPS) dist out

@@ -1,0 +1,69 @@
+"""What every test shares: one cache for all of them, the rule about print(), and the policy for missing programs."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edgekit import console
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Real models are fetched and converted once for all tests, workers and runs."""
+    os.environ.setdefault("EDGEKIT_CACHE", str(ROOT / ".cache"))
+
+
+@pytest.fixture(autouse=True)
+def only_the_console_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail any test in which product code calls print(); edgekit/console.py is the only printer."""
+    real = builtins.print
+
+    def checked(*args: object, **kwargs: object) -> None:
+        caller = str(sys._getframe(1).f_globals.get("__name__", ""))
+        if caller.partition(".")[0] == "edgekit" and caller != "edgekit.console":
+            pytest.fail(f"{caller} called print(); show things through edgekit.console")
+        real(*args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(builtins, "print", checked)
+
+
+@pytest.fixture(autouse=True)
+def quiet_console() -> Iterator[None]:
+    """Each test starts and ends with the console's defaults."""
+    console.configure()
+    yield
+    console.configure()
+
+
+@pytest.fixture
+def need_tool() -> Callable[[str], Path]:
+    """need_tool("zsh") -> its path. Where it is missing the test is skipped, but fails on CI, which installs it."""
+
+    def need(name: str) -> Path:
+        path = shutil.which(name)
+        if path is None:
+            _unavailable(f"{name} is not installed: make test-tools installs it")
+        return Path(str(path))
+
+    return need
+
+
+@pytest.fixture
+def need_root() -> None:
+    """Skip where the test is not root, but fail on CI, which is."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        _unavailable("this test mounts a file system and needs root")
+
+
+def _unavailable(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
