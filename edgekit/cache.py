@@ -101,6 +101,12 @@ def produce(stage: str, key: Mapping[str, Any], make: Callable[[Path], None], *,
         lock.release()
 
 
+def lookup(stage: str, key: Mapping[str, Any]) -> Path | None:
+    """The whole result of this key, if there is one; nothing is made."""
+    final = root() / stage / digest(dict(key))[:32]
+    return final if _whole(final) else None
+
+
 def path_digest(path: Path) -> str:
     """sha256 of a file, or of a folder's sorted relative paths and digests (hidden files left out).
 

@@ -1,0 +1,183 @@
+"""The manifest before it is sealed: everything that is known once the model is built, but files and quality."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from edgekit import __version__
+from edgekit.bundle.manifest import (
+    Compatibility,
+    LlmContract,
+    Manifest,
+    Memory,
+    Quality,
+    RecipeFacts,
+    SourceFacts,
+    Stage,
+    TargetFacts,
+    TensorContract,
+    Variant,
+)
+from edgekit.bundle.stage import write
+from edgekit.data import digest, file_digest, jsonable
+from edgekit.errors import BuildError
+from edgekit.plan import Plan
+from edgekit.sources.facts.onnx_graph import read_model
+from edgekit.sources.source import Source
+from edgekit.target import Target
+
+VARIANT = "portable"
+KV_BYTES = 4  # GenAI 0.14.1's int4 CPU models keep a float32 key-value cache and float32 logits
+
+
+def draft(
+    plan: Plan,
+    source: Source,
+    target: Target,
+    model: Path,
+    calibration: dict[str, object] | None,
+    tools: dict[str, str],
+) -> Manifest:
+    """The manifest of a built model.
+
+    Args:
+        model: the folder of the built files, as they will lie in model/portable/.
+        calibration: facts of the calibration data that was used.
+        tools: engine versions by distribution name.
+    """
+    return Manifest(
+        name=f"{source.model.name}-{target.name}",
+        target=_target(target),
+        model=source.model,
+        source=SourceFacts(
+            ref=source.ref,
+            kind=source.form,
+            sha256=source.model.sha256,
+            licence=source.model.licence,
+            origin=source.origin,
+            trust_remote_code=source.trust_remote_code,
+        ),
+        recipe=RecipeFacts(
+            name=plan.recipe,
+            summary=plan.summary,
+            precision=plan.precision,
+            sha256=plan.recipe_sha256,
+            calibration=calibration if plan.calibrated else None,
+            stages=tuple(Stage(**step.model_dump()) for step in plan.steps),
+        ),
+        tools={"edgekit": __version__, **tools},
+        variants=(_variant(plan, target),),
+        contract=_contract(plan, source, model),
+        memory=_memory(plan, source, model),
+        quality=Quality(verdict="not-measured", mode="off", notes=("not yet compared with the source",)),
+    )
+
+
+def settle_genai(folder: Path, contract: LlmContract) -> None:
+    """Write into genai_config.json what the engine would otherwise take from defaults.
+
+    search.max_length defaults to the whole context window, and the key-value cache is allocated for it; the end tokens
+    become the full list of the generation config and the chat template, so that answers stop.
+    """
+    path = folder / "genai_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["model"]["eos_token_id"] = list(contract.eos_token_ids)
+    config["model"]["context_length"] = contract.context_length
+    config["search"]["max_length"] = contract.max_length
+    path.unlink()
+    write(path, json.dumps(config, indent=4, sort_keys=True) + "\n")
+
+
+def licences(source: Source) -> dict[str, str]:
+    """The texts for LICENSES/: the model's own, a note on where it came from, and the runtime's."""
+    card = source.card
+    lines = [
+        f"Model: {source.model.name}",
+        f"Licence (SPDX): {source.model.licence}",
+        f"Source: {source.ref}",
+        *([f"Publisher: {card.source_url}", f"Licence stated at: {card.licence_url}"] if card else []),
+        *source.origin,
+        "",
+        "The runtime in runtime/ is part of edgekit, Apache-2.0 (Apache-2.0.txt).",
+    ]
+    texts = {"MODEL.txt": "\n".join(lines) + "\n", "Apache-2.0.txt": _apache()}
+    for path in source.licences:
+        texts[f"model-{path.name}"] = path.read_text(encoding="utf-8", errors="replace")
+    return texts
+
+
+def _apache() -> str:
+    return (Path(str(files("edgekit.bundle"))) / "licences" / "Apache-2.0.txt").read_text(encoding="utf-8")
+
+
+def _target(target: Target) -> TargetFacts:
+    return TargetFacts(
+        name=target.name,
+        title=target.title,
+        status=target.status,
+        status_reason=target.status_reason,
+        os=target.os,
+        abi=target.abi,
+        sha256=digest(jsonable(target)),
+        runtime=target.runtime,
+    )
+
+
+def _variant(plan: Plan, target: Target) -> Variant:
+    floors = {one.name: one.floor for one in target.runtime}
+    folder = f"model/{VARIANT}"
+    return Variant(
+        name=VARIANT,
+        path=folder if plan.kind == "llm" else f"{folder}/model.onnx",
+        ep=plan.ep,
+        ep_options=plan.ep_options,
+        compatibility=Compatibility(
+            os=(target.os,),
+            abi=target.abi,
+            min_onnxruntime=floors.get("onnxruntime"),
+            min_onnxruntime_genai=floors.get("onnxruntime-genai") if plan.kind == "llm" else None,
+        ),
+    )
+
+
+def _contract(plan: Plan, source: Source, model: Path) -> LlmContract | TensorContract:
+    facts = source.model.llm
+    if facts is not None and plan.max_length is not None:
+        template = model / "chat_template.jinja"
+        return LlmContract(
+            eos_token_ids=facts.eos_token_ids,
+            bos_token_id=facts.bos_token_id,
+            context_length=facts.context_length,
+            max_length=plan.max_length,
+            chat_template_sha256=file_digest(template) if template.is_file() else None,
+            vocab_size=facts.vocab_size,
+        )
+    built = read_model(model / "model.onnx", name=source.model.name)
+    wanted = {one.name for one in source.model.inputs}, {one.name for one in source.model.outputs}
+    have = {one.name for one in built.inputs}, {one.name for one in built.outputs}
+    if wanted != have:
+        raise BuildError(
+            "the built model's inputs or outputs are not the source's: "
+            f"{', '.join(sorted((wanted[0] ^ have[0]) | (wanted[1] ^ have[1])))}",
+            next="try another --recipe, and report the model",
+        )
+    return TensorContract(inputs=source.model.inputs, outputs=source.model.outputs)
+
+
+def _memory(plan: Plan, source: Source, model: Path) -> Memory:
+    weights = sum(path.stat().st_size for path in model.glob("model.onnx*"))
+    facts = source.model.llm
+    if facts is None or plan.max_length is None:
+        return Memory(mapped_bytes=weights, predicted_peak_bytes=weights)
+    per_token = 2 * facts.layers * facts.kv_heads * facts.head_size * KV_BYTES
+    logits = 512 * facts.vocab_size * KV_BYTES
+    return Memory(
+        mapped_bytes=weights,
+        kv_dtype="float32",
+        kv_bytes_per_token=per_token,
+        kv_bytes_at_max_length=per_token * plan.max_length,
+        logits_bytes_pp512=logits,
+        predicted_peak_bytes=weights + per_token * plan.max_length + logits,
+    )

@@ -1,0 +1,104 @@
+"""Plans for language models: golden, and the choices a plan explains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit import plan, target
+from edgekit.data import jsonable
+from edgekit.errors import UsageError
+from edgekit.model import LlmFacts, Model
+
+pytestmark = pytest.mark.unit
+GOLDEN = Path(__file__).parents[1] / "golden" / "plans"
+
+
+def model(architecture: str = "LlamaForCausalLM", *, parameters: int = 134_515_008, window: int = 8192) -> Model:
+    return Model(
+        name="tiny",
+        kind="llm",
+        architecture=architecture,
+        parameters=parameters,
+        sha256="0" * 64,
+        llm=LlmFacts(
+            context_length=window,
+            vocab_size=49152,
+            layers=2,
+            kv_heads=3,
+            head_size=64,
+            hidden_size=576,
+            eos_token_ids=(2, 0),
+            tied_embeddings=True,
+        ),
+    )
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "Phi3ForCausalLM"])
+@pytest.mark.parametrize("recipe", ["int4_rtn", "int4_mixed"])
+def test_the_plan_is_the_golden_one(architecture: str, recipe: str) -> None:
+    made = jsonable(plan.make(model(architecture), target.load("linux-cpu"), recipe=recipe))
+    made["recipe_sha256"] = "-"  # of the recipe's source: every comment would change it
+    golden = GOLDEN / f"{architecture}-{recipe}.json"
+    assert made == json.loads(golden.read_text()), f"if the change is meant, review it and write {golden.name} anew"
+
+
+def test_the_default_recipe_keeps_more_bits_in_a_small_model_than_in_a_large_one() -> None:
+    small = plan.make(model(), target.load("linux-cpu"))
+    large = plan.make(model(parameters=3_800_000_000), target.load("linux-cpu"))
+    kinds = [[one["type"] for one in made.steps[0].config["passes"].values()] for made in (small, large)]
+    assert kinds[0][0] == "Rtn"
+    assert kinds[1][0] == "SelectiveMixedPrecision"
+
+
+def test_the_window_is_capped_and_the_plan_says_so() -> None:
+    made = plan.make(model(window=131072), target.load("linux-cpu"))
+    assert made.max_length == 4096
+    assert any("131072" in note for note in made.notes)
+    assert plan.make(model(window=2048), target.load("linux-cpu")).max_length == 2048
+
+
+def test_untied_embeddings_are_not_tied() -> None:
+    untied = model().model_copy(update={"llm": model().llm.model_copy(update={"tied_embeddings": False})})
+    made = plan.make(untied, target.load("linux-cpu"), recipe="int4_rtn")
+    assert "GraphSurgeries" not in json.dumps(made.steps[0].config)
+
+
+def test_remote_code_is_never_run_by_default() -> None:
+    config = plan.make(model(), target.load("linux-cpu")).steps[0].config
+    assert config["input_model"]["load_kwargs"]["trust_remote_code"] is False
+    builder = next(one for one in config["passes"].values() if one["type"] == "ModelBuilder")
+    assert builder["config"]["extra_options"]["hf_remote"] is False
+
+
+def test_an_unknown_recipe_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'int4_mixed'"):
+        plan.make(model(), target.load("linux-cpu"), recipe="int4_mixd")
+
+
+def test_a_recipe_of_the_other_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="is for tensor models"):
+        plan.make(model(), target.load("linux-cpu"), recipe="keep")
+
+
+def test_a_recipe_file_from_outside(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "KIND = 'llm'\nPRECISION = 'int4'\nSUMMARY = 'mine'\nCALIBRATED = False\n"
+        "def passes(model, settings):\n    return [{'type': 'Rtn', 'bits': 4}]\n"
+    )
+    made = plan.make(model(), target.load("linux-cpu"), recipe=str(file))
+    assert made.recipe == "mine"
+    assert made.steps[0].config["passes"] == {"p0_rtn": {"type": "Rtn", "config": {"bits": 4}}}
+
+
+def test_a_broken_recipe_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("1/0\n")
+    with pytest.raises(UsageError, match="division by zero"):
+        plan.make(model(), target.load("linux-cpu"), recipe=str(file))
+    file.write_text("KIND = 'llm'\n")
+    with pytest.raises(UsageError, match="lacks PRECISION"):
+        plan.make(model(), target.load("linux-cpu"), recipe=str(file))
