@@ -11,7 +11,7 @@ STAMPS := .stamps
 PYTEST := $(BIN)/python -m pytest
 export EDGEKIT_CACHE ?= $(CURDIR)/.cache
 
-.PHONY: env demo test test-tools apt-tools lint bench clean
+.PHONY: env demo test test-tools apt-tools lint schemas artifacts bench clean
 
 env: $(STAMPS)/env
 
@@ -31,6 +31,9 @@ test: env
 test-tools: env apt-tools
 	$(PYTEST) -m "tools or device or cross" $(PYTEST_ARGS)
 
+artifacts: env
+	$(BIN)/python scripts/artifacts.py
+
 apt-tools:
 	@bash scripts/apt_tools.sh
 
@@ -38,6 +41,9 @@ lint: env
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+schemas: env
+	$(BIN)/python -c "from edgekit import schemas; schemas.write()"
 
 bench: env
 	$(BIN)/python benchmarks/help_cost.py

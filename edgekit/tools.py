@@ -199,8 +199,9 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         _kill(process)
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
         process.wait()
 
 

@@ -17,8 +17,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """Real models are fetched and converted once for all tests, workers and runs."""
+    """One cache for all tests, workers and runs; children import the edgekit of this checkout."""
     os.environ.setdefault("EDGEKIT_CACHE", str(ROOT / ".cache"))
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ help. Names and short helps are read from the files' text, so `edgekit --help` i
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +25,10 @@ def names() -> list[str]:
 
 def summary(name: str) -> str:
     """The short help of a command, from the first line of its file, which is parsed but not imported."""
-    text = (Path(__path__[0]) / f"{name}.py").read_text(encoding="utf-8")
-    docstring = ast.get_docstring(ast.parse(text)) or ""
-    return docstring.partition("\n")[0].removeprefix(f"edgekit {name}:").strip()
+    spec = importlib.util.find_spec(f"{__name__}.{name}")
+    assert spec is not None and spec.origin is not None
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
 
 
 class LazyGroup(click.Group):
@@ -67,7 +68,9 @@ def _show_version(ctx: click.Context, option: click.Parameter, asked: bool) -> N
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 def cli() -> None:
     """Turn a model into a bundle an app can ship, with evidence that it works.
 
@@ -75,6 +78,9 @@ def cli() -> None:
     edgekit build MODEL --target linux-cpu -o out   make a bundle
     edgekit check out/MODEL-linux-cpu               measure it on a device
     """
+
+
+_common.with_shared_options(cli)
 
 
 def main(args: Sequence[str] | None = None) -> int:

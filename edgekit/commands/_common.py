@@ -66,6 +66,9 @@ def run(cli: click.Command, args: Sequence[str] | None = None) -> int:
         return ended.exit_code
     except BrokenPipeError:
         return _reader_gone()
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.out(error.format_message())
+        return _fail(explain(error, words), words) if console.json_mode() else error.exit_code
     except (Exception, KeyboardInterrupt) as error:
         return _fail(explain(error, words), words)
 

@@ -1,4 +1,4 @@
-"""List the device targets, show one with the origin of each value, print their schema."""
+"""List the device targets, or show one with the origin of each value."""
 
 from __future__ import annotations
 

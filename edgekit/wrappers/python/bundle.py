@@ -1,0 +1,86 @@
+"""open_bundle: from a folder to something that answers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import manifest as manifests
+from .manifest import Refused
+
+if TYPE_CHECKING:
+    from .llm import LlmBundle
+    from .tensor import TensorBundle
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A bundle's folder, its manifest as read, and the variant that will run."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    variant: dict[str, Any]
+    threads: int | None
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        """What the bundle promises apps: inputs and outputs, or how to generate."""
+        return dict(self.manifest["contract"])
+
+    @property
+    def model(self) -> Path:
+        """The .onnx file (tensor) or the GenAI folder (llm)."""
+        return manifests.inside(self.folder, str(self.variant["path"]))
+
+
+def open_bundle(
+    folder: str | os.PathLike[str],
+    variant: str | None = None,
+    *,
+    threads: int | None = None,
+    hashes: bool = False,
+    foreign: bool = False,
+) -> LlmBundle | TensorBundle:
+    """Open a bundle, ready to answer.
+
+    Args:
+        folder: the bundle's folder.
+        variant: by name; else the first that runs on this machine.
+        threads: for one operator; the engine chooses when None.
+        hashes: compare every byte with the manifest (at install), not only the sizes.
+        foreign: run a bundle of another platform, for a look at its outputs (see manifest.choose).
+
+    Raises:
+        Refused: damaged, not for this runtime or machine (the axis is named), or an engine is missing.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when an engine is loaded
+    opened = find(Path(folder), variant, threads=threads, hashes=hashes, foreign=foreign)
+    manifests.engine("onnxruntime").disable_telemetry_events()  # Windows: the environment is not enough
+    kind = opened.contract.get("kind")
+    if kind == "llm":
+        manifests.engine("onnxruntime_genai")
+        from .llm import LlmBundle
+
+        return LlmBundle(opened)
+    if kind == "tensor":
+        from .tensor import TensorBundle
+
+        return TensorBundle(opened)
+    raise Refused(f"the bundle holds a model of the unknown kind {kind!r}", axis="requires")
+
+
+def find(
+    folder: Path,
+    variant: str | None = None,
+    *,
+    threads: int | None = None,
+    hashes: bool = False,
+    foreign: bool = False,
+) -> Opened:
+    """What `open_bundle` finds before it loads the model; raises as it does."""
+    manifest = manifests.read(folder)
+    chosen = manifests.choose(manifest, variant, foreign=foreign)
+    manifests.check_files(folder, manifest, str(chosen["name"]), hashes=hashes)
+    return Opened(folder, manifest, chosen, threads)

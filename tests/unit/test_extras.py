@@ -1,0 +1,60 @@
+"""A missing extra is an error that names the pip line; the modules tried belong to the extra in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from edgekit import extras
+from edgekit.errors import ToolMissing
+
+pytestmark = pytest.mark.unit
+
+PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+DECLARED = PYPROJECT["project"]["optional-dependencies"]
+CONSTRAINTS = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8")
+
+
+def plain(requirement: str) -> str:
+    """The normalized name of a requirement: "onnx_ir>=0.1" is "onnx-ir"."""
+    return re.split(r"[<>=!~;\[ ]", requirement)[0].lower().replace("_", "-")
+
+
+def test_every_extra_of_the_project_can_be_asked_for() -> None:
+    assert set(extras.EXTRAS) == set(DECLARED) - {"test"}
+
+
+@pytest.mark.parametrize("extra", sorted(extras.EXTRAS))
+def test_the_modules_tried_come_from_the_extras_packages(extra: str) -> None:
+    known = packages_distributions()
+    names = {plain(requirement) for requirement in DECLARED[extra]}
+    for module in extras.EXTRAS[extra]:
+        if module in known:
+            assert {name.lower().replace("_", "-") for name in known[module]} & names, module
+
+
+def test_every_requirement_has_its_tested_version_in_the_constraints() -> None:
+    pinned = {plain(line) for line in CONSTRAINTS.splitlines() if not line.startswith("#")}
+    needed = [*PYPROJECT["project"]["dependencies"], *(line for lines in DECLARED.values() for line in lines)]
+    assert {plain(line) for line in needed} <= pinned
+    assert "+" not in CONSTRAINTS  # a local version such as torch's +cpu is on no public index
+
+
+def test_a_missing_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "report", ("json", "no_such_module", "no_such.module"))
+    assert extras.missing("report") == ["no_such_module", "no_such.module"]
+    with pytest.raises(ToolMissing, match="no_such_module") as caught:
+        extras.require("report")
+    assert caught.value.next == "pip install 'edgekit-ai[report]'"
+    assert caught.value.exit_code == 7
+
+
+def test_looking_for_an_extra_imports_none_of_it() -> None:
+    before = {"torch", "olive", "transformers"} & set(sys.modules)
+    extras.missing("build")
+    assert {"torch", "olive", "transformers"} & set(sys.modules) == before
