@@ -1,0 +1,85 @@
+"""This machine: the bundle's Python runtime in a child process, from the bundle's own folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from edgekit import cache, tools
+from edgekit.bundle.manifest import Manifest
+from edgekit.bundle.runtime import command, foreign
+from edgekit.devices import Found, Tell
+from edgekit.errors import DeviceError, UsageError
+from edgekit.report.measurement import Evidence
+
+SCHEME = "local"
+
+
+class LocalSession:
+    """A bundle where it lies; its runtime is executed from there."""
+
+    def __init__(self, bundle: Path, manifest: Manifest, scratch: Path, *, trust: bool) -> None:
+        self._bundle, self._scratch = bundle, scratch
+        self._foreign = foreign(manifest)
+        self._command = command(bundle, manifest, trust=trust)
+
+    def act(self, action: str, request: Mapping[str, Any], *, timeout: float, tell: Tell) -> dict[str, Any]:
+        """See Session.act."""
+        full = {"action": action, "bundle": str(self._bundle), "foreign": self._foreign, **request}
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            return tools.job(
+                self._command.argv,
+                full,
+                Path(folder),
+                timeout=timeout,
+                what="the bundle's runtime",
+                on_event=lambda event: tell(str(event.get("text", ""))),
+                env=self._command.env,
+            )
+
+
+class Local:
+    """The machine edgekit runs on."""
+
+    address = SCHEME
+
+    @contextmanager
+    def session(self, bundle: Path, manifest: Manifest, *, trust: bool = False) -> Iterator[LocalSession]:
+        """See Device.session. Two checks at once would measure each other, so the second is refused."""
+        folder = cache.root() / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "local.lock")
+        try:
+            lock.acquire(timeout=0.1)
+        except Timeout:
+            raise DeviceError(
+                "another check is running on this machine", next="wait for its end: two would measure each other"
+            ) from None
+        try:
+            with tempfile.TemporaryDirectory(prefix="edgekit-check-") as scratch:
+                yield LocalSession(bundle.absolute(), manifest, Path(scratch), trust=trust)
+        finally:
+            lock.release()
+
+    def evidence(self, facts: Mapping[str, Any]) -> Evidence:
+        """This machine is the host, virtual or not: its numbers are its own."""
+        return "host"
+
+
+def open_device(address: str) -> Local:
+    """`local` takes no further words."""
+    if address != SCHEME:
+        raise UsageError(f"{address!r} is no device: local stands alone", next="--device local")
+    return Local()
+
+
+def attached() -> list[Found]:
+    """This machine, always."""
+    from edgekit.wrappers.python import machine
+
+    return [Found(SCHEME, "ready", "", machine.facts())]

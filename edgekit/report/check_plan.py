@@ -1,0 +1,146 @@
+"""check/plan.json and what a runner answers to it: the contract between a bundle, its runtimes, and `edgekit check`.
+
+Every runtime (the Python wrapper, the C++ runner, an app's check mode) does the same actions on the same plan and writes
+the same outcomes. A runtime measures and never judges: raw samples go out, conclusions are drawn where the report is.
+The numbers are MEASURING.md's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from edgekit.data import Strict
+from edgekit.model import Kind
+
+PLAN = "check/plan.json"
+INPUTS = "check/inputs.npz"
+GOLDENS = "check/goldens.npz"
+
+
+class WarmUp(Strict):
+    """Runs are repeated until they are steady."""
+
+    min_runs: int = 3
+    min_s: float = 2.0
+    window: int = Field(default=5, description="the last runs that are looked at")
+    max_cv: float = Field(default=0.05, description="standard deviation over mean of the window")
+    max_slope: float = Field(default=0.02, description="rise of a line through the window, over its mean")
+    max_s: float = Field(default=30.0, description="not steady by then: the measurement is invalid")
+
+
+class Trials(Strict):
+    """llm: whole answers are repeated until the confidence intervals are narrow."""
+
+    min: int = 10
+    max: int = 30
+    max_s: float = Field(default=900.0, description="no further trial is begun after this")
+    half_width: float = Field(default=0.03, description="half the 95 % confidence interval over the mean")
+
+
+class Runs(Strict):
+    """tensor: single inferences."""
+
+    min: int = 200
+    min_s: float = 10.0
+    max_s: float = 120.0
+
+
+class LlmBench(Strict):
+    """The workloads of a language model; the first prompt is answered in full, of the others the first token counts."""
+
+    kind: Literal["llm"] = "llm"
+    prompts: tuple[int, ...] = Field(default=(128, 512), description="tokens: pp128, pp512")
+    new_tokens: int = Field(default=128, description="tg128; end tokens are forbidden meanwhile")
+    warmup: WarmUp = WarmUp()
+    trials: Trials = Trials()
+
+
+class TensorBench(Strict):
+    """The workload of a tensor model: its check inputs, in turn."""
+
+    kind: Literal["tensor"] = "tensor"
+    warmup: WarmUp = WarmUp()
+    runs: Runs = Runs()
+
+
+class LlmRule(Strict):
+    """The best token of the last `positions` positions, wherever it led the second by more than `margin` logits."""
+
+    kind: Literal["llm"] = "llm"
+    positions: int = 32
+    margin: float = 0.5
+
+
+class Tolerance(Strict):
+    """How near an output must be to its golden."""
+
+    cosine_min: float
+    length_tolerance: float = Field(description="|length / golden length - 1| at most")
+
+
+class TensorRule(Strict):
+    """The direction and length of every output; CPUs' int8 kernels differ, so another kernel family has its own limit."""
+
+    kind: Literal["tensor"] = "tensor"
+    same_kernels: Tolerance = Tolerance(cosine_min=0.999, length_tolerance=0.01)
+    elsewhere: Tolerance = Tolerance(cosine_min=0.97, length_tolerance=0.1)
+
+
+class Goldens(Strict):
+    """Where the golden outputs lie, and how they are compared."""
+
+    file: str = GOLDENS
+    rule: LlmRule | TensorRule = Field(discriminator="kind")
+
+
+class CheckPlan(Strict):
+    """check/plan.json. inputs.npz: "token_ids" (llm), or "0.NAME", "1.NAME", ... (tensor: feed and input name)."""
+
+    format: Literal["1.0"] = "1.0"
+    kind: Kind
+    inputs: str = INPUTS
+    goldens: Goldens
+    bench: LlmBench | TensorBench = Field(discriminator="kind")
+
+
+class GoldensOutcome(Strict):
+    """What `goldens` answers."""
+
+    rule: str = Field(description="the rule in words")
+    passed: bool
+    compared: int = Field(description="answers the rule looked at")
+    worst: float | None = Field(description="the lowest agreement")
+    same_kernels: bool
+    recorded_on: dict[str, Any]
+    mismatches: tuple[str, ...] = Field(description="the first few, in words")
+    mismatch_count: int
+
+
+class LoadOutcome(Strict):
+    """What `load` answers: one start of a process."""
+
+    load_s: float
+    page_cache: str = Field(description='"cold" where the files were proven out of the page cache')
+    kind: Kind
+
+
+class BenchOutcome(Strict):
+    """What `bench` answers."""
+
+    samples: dict[str, list[float]] = Field(description="raw, by metric, in the order they were taken")
+    skipped: dict[str, str] = Field(description="workloads that were not run, and why")
+    watch: dict[str, Any] = Field(description="conditions: seconds, other_cores, temperature_c, clock_mhz by lap")
+    warmup: dict[str, Any] | None = Field(description="runs_s, steady, seconds")
+    trials: int
+    memory: tuple[dict[str, Any], ...] = Field(description="phase and mb (PSS + swap) or null")
+    peak_rss_mb: float | None
+    engines: dict[str, str]
+
+
+def default_plan(kind: Kind) -> CheckPlan:
+    """The plan that a bundle carries unless something else is asked for."""
+    if kind == "llm":
+        return CheckPlan(kind=kind, goldens=Goldens(rule=LlmRule()), bench=LlmBench())
+    return CheckPlan(kind=kind, goldens=Goldens(rule=TensorRule()), bench=TensorBench())
