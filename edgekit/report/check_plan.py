@@ -1,6 +1,6 @@
 """check/plan.json and what a runner answers to it: the contract between a bundle, its runtimes, and `edgekit check`.
 
-Every runtime (the Python wrapper, the C++ runner, an app's check mode) does the same actions on the same plan and writes
+Every runtime (the Python wrapper, the C++ runner, an app) does the same actions on the same plan and writes
 the same outcomes. A runtime measures and never judges: raw samples go out, conclusions are drawn where the report is.
 The numbers are MEASURING.md's.
 """
@@ -81,7 +81,7 @@ class Tolerance(Strict):
 
 
 class TensorRule(Strict):
-    """The direction and length of every output; CPUs' int8 kernels differ, so another kernel family has its own limit."""
+    """The direction and length of every output; int8 kernels differ by CPU, so another family has its own limit."""
 
     kind: Literal["tensor"] = "tensor"
     same_kernels: Tolerance = Tolerance(cosine_min=0.999, length_tolerance=0.01)
