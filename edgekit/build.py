@@ -18,6 +18,7 @@ from edgekit import __version__, cache, console, optimize, plan, quality, source
 from edgekit.bundle import aside, check_data, draft
 from edgekit.bundle.manifest import LlmContract, Manifest, Quality
 from edgekit.bundle.read import read
+from edgekit.bundle.runtime import OWN
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage
 from edgekit.bundle.zip import zip_bundle
@@ -30,7 +31,6 @@ from edgekit.quality import GateContext, Mode
 from edgekit.sources.source import Source
 from edgekit.target import Budget, Target
 
-WRAPPER = Path(__file__).parent / "wrappers" / "python"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def build(job: Job, options: Options) -> Built:
         staged = room / "new"
         licences = draft.licences(job.source)
         with console.step("staging"):
-            stage(staged, made, {f"model/{draft.VARIANT}": model}, WRAPPER, licences)
+            stage(staged, made, {f"model/{draft.VARIANT}": model}, OWN, licences)
             if isinstance(made.contract, LlmContract):
                 draft.settle_genai(staged / made.variants[0].path, made.contract)
         feeds, note = _feeds(job)
@@ -214,7 +214,7 @@ def _key(job: Job, options: Options) -> dict[str, Any]:
         "calibration": _facts(job),
         "quality": [options.quality, {name: jsonable(one) for name, one in sorted(job.limits.items())}],
         "text": cache.path_digest(options.text) if options.text else None,
-        "runtime": cache.path_digest(WRAPPER),
+        "runtime": cache.path_digest(OWN),
         "tools": {"edgekit": __version__, **optimize.versions(optimize.ENGINES)},
     }
 

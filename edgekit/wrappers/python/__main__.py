@@ -47,6 +47,14 @@ def load(request: Request, emit: Emit) -> dict[str, Any]:
     return {"load_s": perf_counter() - started, "page_cache": cache, "kind": opened.kind}
 
 
+def encode(request: Request, emit: Emit) -> dict[str, Any]:
+    """The token ids of request["text"]."""
+    opened = _open(request)
+    if opened.kind != "llm":
+        raise manifest.Refused("the bundle is no language model", code="usage")
+    return {"ids": opened.encode(request["text"])}
+
+
 def record(request: Request, emit: Emit) -> dict[str, Any]:
     """Record the goldens of request["plan"] into the file request["goldens"]."""
     from . import goldens
@@ -137,6 +145,7 @@ def tensors(request: Request, emit: Emit) -> dict[str, Any]:
 ACTIONS: dict[str, Callable[[Request, Emit], dict[str, Any]]] = {
     "identify": identify,
     "load": load,
+    "encode": encode,
     "record": record,
     "goldens": goldens,
     "bench": bench,
