@@ -1,35 +1,222 @@
-"""A folder of feeds: one .npz file a call, one array per model input."""
+"""A folder of calibration data: pictures, recordings, texts, or arrays. Never random numbers.
+
+Its items are split once and for all into those that calibrate and those that evaluate (the gate, the goldens), by a
+shuffle that depends on their names alone, so that what a model is judged by is not what it was calibrated with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from edgekit import cache
+from edgekit.data import digest, jsonable
+from edgekit.errors import SourceError, UsageError
+from edgekit.inputs import arrays, audio, images, texts
+from edgekit.inputs.feeds import Feed, FeedFolder, LazyFeeds, check, write_folder
+from edgekit.inputs.streams import Carrier, forms, free
+from edgekit.model import AudioInput, ImageInput, Model, TextInput
 
-from edgekit.errors import SourceError
+if TYPE_CHECKING:  # of a layer above
+    from edgekit.catalog.cards import Card
 
-Feed = dict[str, NDArray[Any]]
+__all__ = ["Calibration", "Feed", "FeedFolder", "open_calibration"]
+
+FORMAT = 1  # of the split and the preprocessing: a change makes new cache entries
+SUFFIXES = {"image": images.SUFFIXES, "audio": audio.SUFFIXES, "text": texts.SUFFIXES, "array": arrays.SUFFIXES}
+WORDS = {"image": "pictures", "audio": "recordings", "text": "texts", "array": "arrays"}
+CALIBRATE, EVALUATE = 128, 256  # calls at most
+EVALUATE_BYTES = 512 * 2**20  # of feeds at most, but at least LEAST of them: the gate keeps them all
+LEAST = 64
+KEPT = "pictures, .wav, .txt (one text a line), .npz or .npy"
 
 
-class FeedFolder:
-    """The .npz files of a folder in the order of their names, read one at a time; pickled arrays are refused."""
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration data: two disjoint sequences of feeds, read when they are needed, and what is said of them.
 
-    def __init__(self, folder: Path) -> None:
-        self.files = sorted(folder.glob("*.npz"))
-        if not self.files:
-            raise SourceError(f"no .npz file in {folder.name}", next="give a folder with calibration data")
+    Attributes:
+        form: image, audio, text or array.
+        items: usable pictures, recordings, lines or arrays in the folder.
+        sha256: of the folder's files and of how they become inputs.
+    """
 
-    def __len__(self) -> int:
-        return len(self.files)
+    form: str
+    items: int
+    sha256: str
+    calibrate: Sequence[Feed]
+    evaluate: Sequence[Feed]
 
-    def __iter__(self) -> Iterator[Feed]:
-        return (self[index] for index in range(len(self)))
+    def facts(self) -> dict[str, Any]:
+        """What a plan and a manifest say of it."""
+        return {
+            "inputs": self.items,
+            "form": self.form,
+            "calibration": len(self.calibrate),
+            "evaluation": len(self.evaluate),
+            "sha256": self.sha256,
+        }
 
-    def __getitem__(self, index: int) -> Feed:
-        if index >= len(self.files):
-            raise IndexError(index)
-        with np.load(self.files[index], allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+    def write_feeds(self, folder: Path) -> None:
+        """Write the calibration feeds into an existing folder, one .npz a call, for FeedFolder in the Olive child."""
+        write_folder(folder, self.calibrate)
+
+
+Stream = list[Callable[[], Feed]]  # the calls that one item gives, without fixed values and state
+
+
+def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) -> Calibration:
+    """Read a folder of calibration data for a model and check all of it that will be used.
+
+    Args:
+        card: its labels and outputs do not matter here; the inputs' `preprocess` is in the model.
+        path: the float source (.onnx), which is run for the states of a model that has some.
+
+    Raises:
+        UsageError: no such folder, or nothing usable in it.
+        SourceError: mixed kinds of files, a broken one, wrong shape or dtype, NaN, an input that cannot be made of it.
+    """
+    if model.kind == "llm":
+        raise UsageError("no recipe for language models takes calibration data", next="leave --calibration out")
+    form, files = _listing(folder)
+    carrier = Carrier(model, path)
+    items = _items(form, files, model, path)
+    if not items:
+        raise UsageError(f"the files in {folder.name} hold no {WORDS[form]}", next=f"give a folder with {KEPT}")
+    if carrier.stateful and form == "array":  # one file a call, in the order of their names: one stream
+        items = [(folder.name, [call for _, stream in items for call in stream])]
+    first, second = _split(items)
+    chosen = [_feeds(one, limit, carrier, model) for one, limit in ((first, CALIBRATE), (second, EVALUATE))]
+    facts = {
+        "format": FORMAT,
+        "files": cache.path_digest(folder),
+        "inputs": [jsonable(one) for one in model.inputs],
+        "source": model.sha256 if carrier.stateful or form == "text" else "",
+    }
+    return Calibration(form, len(items), digest(facts), *chosen)
+
+
+def _listing(folder: Path) -> tuple[str, list[Path]]:
+    """The one kind of usable files in a folder (its subfolders too), and the files by their names."""
+    if not folder.is_dir():
+        raise UsageError(f"no calibration folder {folder}", next=f"give a folder with {KEPT}")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") for part in inside):
+            kind = next((name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
+            if kind:
+                found.setdefault(kind, []).append(path)
+    if not found:
+        raise UsageError(f"nothing in {folder} can be calibrated with", next=f"put {KEPT} into it")
+    if len(found) > 1:
+        counted = ", ".join(f"{len(files)} {WORDS[kind]}" for kind, files in sorted(found.items()))
+        raise SourceError(f"{folder.name} mixes kinds of data: {counted}", next="give a folder of one kind")
+    return next(iter(found.items()))
+
+
+def _items(form: str, files: list[Path], model: Model, path: Path) -> list[tuple[str, Stream]]:
+    """(name, calls) of each item; a picture is read when its call is made, a recording's length is needed at once."""
+    wanted = free(model)
+    kinds = {"image": ImageInput, "audio": AudioInput, "text": TextInput}
+    if form == "array":
+        names = [one.name for one in wanted]
+        return [(file.name, [partial(arrays.load, file, names)]) for file in files]
+    matching = forms(model, kinds[form])
+    unmade = [one for one in wanted if not isinstance(one.preprocess, kinds[form])]
+    if unmade or not matching:
+        name = unmade[0].name if unmade else model.inputs[0].name
+        raise SourceError(
+            f"edgekit does not know how {WORDS[form]} become the input {name!r}",
+            next="give .npz files with the arrays themselves, or say how: a card, or --input-spec "
+            f'"{name}:{form if form != "array" else "image"},..."',
+        )
+    if form == "image":
+        return [(file.name, [partial(_picture, file, matching)]) for file in files]
+    if form == "audio":
+        return [(file.name, _recording(file, matching)) for file in files]
+    tokenizer = texts.Tokenizer(path.parent)
+    lines = list(dict.fromkeys(line for file in files for line in texts.read(file)))
+    return [(line, [partial(tokenizer.arrays, line, matching)]) for line in lines]
+
+
+def _picture(file: Path, matching: list[tuple[Any, Any]]) -> Feed:
+    return {tensor.name: images.load(file, form, tensor) for tensor, form in matching}
+
+
+def _recording(file: Path, matching: list[tuple[Any, Any]]) -> Stream:
+    """One call a window; several audio inputs get the same windows of the recording."""
+    counts = [len(audio.windows(_heard(file, form.sample_rate), form)) for _, form in matching]
+    return [partial(_window, file, at, matching) for at in range(min(counts))]
+
+
+def _window(file: Path, at: int, matching: list[tuple[Any, Any]]) -> Feed:
+    return {
+        tensor.name: audio.prepare(audio.windows(_heard(file, form.sample_rate), form)[at], form, tensor)
+        for tensor, form in matching
+    }
+
+
+@lru_cache(maxsize=2)
+def _heard(file: Path, rate: int) -> audio.Samples:
+    """The last recordings that were read: their windows are asked for one after the other."""
+    return audio.load(file, rate)
+
+
+def _split(items: list[tuple[str, Stream]]) -> tuple[list[Stream], list[Stream]]:
+    """Those that calibrate and those that evaluate; a single item of many calls is cut in two."""
+    if len(items) == 1:
+        calls = items[0][1]
+        half = -(-len(calls) // 2)
+        return [calls[:half]], [calls[half:]]
+    order = sorted(items, key=lambda item: (hashlib.sha256(item[0].encode()).hexdigest(), item[0]))
+    streams = [stream for _, stream in order]
+    count = len(streams)
+    share = -(-count // 2) if count < 2 * 16 else min(CALIBRATE, max(16, count // 3))
+    return streams[:share], streams[share:]
+
+
+def _feeds(streams: list[Stream], limit: int, carrier: Carrier, model: Model) -> LazyFeeds:
+    """The checked feeds of some streams, `limit` at most, each stream giving about as many.
+
+    Those of a model with state are made now, as each call needs the one before; others when they are asked for.
+    """
+    if limit == EVALUATE and streams and streams[0]:
+        limit = _affordable(streams[0][0], carrier)
+    makers: Stream = []
+    for at, stream in enumerate(streams):
+        some = stream[: -(-(limit - len(makers)) // (len(streams) - at))]
+        if carrier.stateful:
+            made = [_checked(feed, model, "the calibration data") for feed in carrier.stream(call() for call in some)]
+            makers += [partial(dict, feed) for feed in made]
+        else:
+            makers += [partial(_complete, call, carrier) for call in some]
+    if not carrier.stateful:
+        for maker in makers:
+            _checked(maker(), model, _name(maker))
+    return LazyFeeds(makers)
+
+
+def _affordable(call: Callable[[], Feed], carrier: Carrier) -> int:
+    size = sum(array.nbytes for array in carrier.complete(call()).values())
+    return min(EVALUATE, max(LEAST, EVALUATE_BYTES // max(1, size)))
+
+
+def _complete(call: Callable[[], Feed], carrier: Carrier) -> Feed:
+    return carrier.complete(call())
+
+
+def _checked(feed: Feed, model: Model, where: str) -> Feed:
+    check(feed, model, where)
+    return feed
+
+
+def _name(maker: Callable[[], Feed]) -> str:
+    """The file behind a call, for messages."""
+    call = maker.args[0] if isinstance(maker, partial) else None
+    first = call.args[0] if isinstance(call, partial) and call.args else None
+    return first.name if isinstance(first, Path) else "a text"
