@@ -1,4 +1,4 @@
-"""The only door to subprocess: find(), run() and job().
+"""The only door to subprocess: find(), run(), streaming() and job().
 
 A job is a child process of ours (Olive, a float reference, a bundle's wrapper). Its contract: request.json in; JSON
 lines of events on its standard output, which the child keeps for itself and replaces by its standard error, so that
@@ -13,12 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgekit import console
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
@@ -63,20 +64,72 @@ def run(
     timeout: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
 ) -> Done:
-    """Run a program to its end and return its output; it is killed with its children after `timeout` seconds."""
+    """Run a program to its end and return its output; it is killed with its children after `timeout` seconds.
+
+    Args:
+        stdin: what it reads; nothing by default.
+    """
     command = [str(word) for word in argv]
     console.detail("+ " + " ".join(command))
-    process = _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    fed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    process = _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=fed)
     with _killed_on_exit(process):
         try:
-            stdout, stderr = process.communicate(timeout=timeout)
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             raise BuildError(
                 f"{Path(command[0]).name} did not end within {timeout:.0f} s",
                 next="look at it with --verbose",
             ) from None
     return Done(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+class Stream:
+    """A program that runs: its lines as they come. Its standard input stays open, and empty, until `hang_up`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self._process, self._errors = process, errors
+
+    def lines(self) -> Iterator[str]:
+        """Each line of standard output without its end, until the program closes it."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield line.decode(errors="replace").rstrip("\r\n")
+
+    def hang_up(self) -> None:
+        """Close its standard input: the far end of a connection sees that nobody is there any more."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End it with its children, now."""
+        _kill(self._process)
+
+    def ended(self, timeout: float) -> int | None:
+        """Its exit code, or None where it still runs after `timeout` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stderr(self) -> str:
+        """What it has written to standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
+
+@contextmanager
+def streaming(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Iterator[Stream]:
+    """Start a program whose lines are read while it runs; it is killed with its children when the block is left."""
+    command = [str(word) for word in argv]
+    console.detail("+ " + " ".join(command))
+    with tempfile.TemporaryFile("a+b") as errors:
+        process = _start(command, None, env, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.PIPE)
+        with _killed_on_exit(process):
+            yield Stream(process, errors)
 
 
 def job(
@@ -170,13 +223,16 @@ def disk_full(what: str) -> BuildError:
 
 
 def _start(
-    command: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdout: Any, stderr: Any
+    command: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdout: Any,
+    stderr: Any,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     flags: dict[str, Any] = {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
     try:
-        return subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, **flags
-        )
+        return subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, **flags)
     except FileNotFoundError:
         raise ToolMissing(f"{command[0]} is not installed", next="install it, then run the command again") from None
 
@@ -199,9 +255,10 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         _kill(process)
-        for stream in (process.stdout, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):  # bytes that the dead program will not read
+                    stream.close()
         process.wait()
 
 

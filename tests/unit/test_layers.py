@@ -21,7 +21,7 @@ LAYERS = (
     ("errors", "data"),
     ("extras", "console"),
     ("tools",),
-    ("cache",),
+    ("cache", "reading"),
     ("model",),
     ("target",),
     ("report",),
