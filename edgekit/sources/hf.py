@@ -47,12 +47,7 @@ def fetch(ref: str, options: Options) -> Source:
     """The folder, or what it exports to."""
     folder = Path(ref).absolute()
     config = read_config(folder)
-    asks = remote_code(folder, config)
-    if asks and not options.trust_remote_code:
-        raise SourceError(
-            f"{asks} asks to run the code that came with the model ({config['architectures'][0]})",
-            next="read that code, then repeat with --trust-remote-code if you trust it",
-        )
+    asks = check_trust(folder, config, options.trust_remote_code)
     # Without need the flag is not handed on: transformers would prefer the folder's code to its own.
     options = replace(options, trust_remote_code=asks is not None)
     source = _decoder(folder, config, options) if is_llm(config) else _exported(folder, config, options)
@@ -63,6 +58,21 @@ def fetch(ref: str, options: Options) -> Source:
         origin=(*source.origin, f"runs its own code ({asks}), trusted by the user"),
         trust_remote_code=True,
     )
+
+
+def check_trust(folder: Path, config: Config, trusted: bool) -> str | None:
+    """The file that asks to run the folder's own code, None where none does.
+
+    Raises:
+        SourceError: one does, and the user has not said that it may.
+    """
+    asks = remote_code(folder, config)
+    if asks and not trusted:
+        raise SourceError(
+            f"{asks} asks to run the code that came with the model ({config['architectures'][0]})",
+            next="read that code, then repeat with --trust-remote-code if you trust it",
+        )
+    return asks
 
 
 def _decoder(folder: Path, config: Config, options: Options) -> Source:

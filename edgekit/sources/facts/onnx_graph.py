@@ -91,6 +91,20 @@ def metadata(path: Path) -> dict[str, str]:
     return {_text(pair.key): _text(pair.value) for pair in _parse(path).metadata_props}
 
 
+def external_files(path: Path) -> list[str]:
+    """The files that hold the model's other weights, as it names them, whether they are there or not.
+
+    Raises:
+        SourceError: not an ONNX model, or one of them would lie outside its folder.
+    """
+    named = set()
+    for graph in _bodies(_parse(path)):
+        for tensor in _tensors(graph):
+            if _is_external(tensor):
+                named.add(_location(path, tensor))
+    return sorted(named)
+
+
 def _parse(path: Path) -> Any:
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
@@ -172,14 +186,12 @@ def _nbytes(tensor: Any) -> int:
 
 def _check_weights(path: Path, tensors: list[Any]) -> list[str]:
     """Each constant has the bytes its shape says; returns the external files, as the model names them."""
-    from onnx import TensorProto
-
     others = set()
     for tensor in tensors:
         shown = _text(tensor.name)[:80]
         if tensor.data_type not in TYPES or len(tensor.dims) > MAX_DIMS or any(dim < 0 for dim in tensor.dims):
             raise SourceError(f"{path.name}: the tensor {shown!r} has an unknown type or shape", next=AGAIN)
-        if tensor.data_location == TensorProto.EXTERNAL:
+        if _is_external(tensor):
             others.add(_external(path, tensor, shown))
         elif tensor.data_type != STRING and not _inline(tensor):
             raise SourceError(f"{path.name}: the tensor {shown!r} has not the data its shape asks for", next=AGAIN)
@@ -194,12 +206,27 @@ def _inline(tensor: Any) -> bool:
     return field is None or len(getattr(tensor, field)) == prod(tensor.dims)
 
 
-def _external(path: Path, tensor: Any, shown: str) -> str:
-    facts = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
-    location = facts.get("location", "")
+def _is_external(tensor: Any) -> bool:
+    from onnx import TensorProto
+
+    return bool(tensor.data_location == TensorProto.EXTERNAL)
+
+
+def _place(tensor: Any) -> dict[str, str]:
+    return {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
+
+
+def _location(path: Path, tensor: Any) -> str:
+    """The external file of a tensor: a path inside the model's folder, as far as its text tells."""
+    location = _place(tensor).get("location", "")
     where = PurePosixPath(location)
     if not location or where.is_absolute() or ".." in where.parts or any(sign in location for sign in "\\:\0"):
-        raise _outside(path, shown, location)
+        raise _outside(path, _text(tensor.name)[:80], location)
+    return location
+
+
+def _external(path: Path, tensor: Any, shown: str) -> str:
+    facts, location = _place(tensor), _location(path, tensor)
     try:
         real = (path.parent / location).resolve(strict=True)
         inside = real.is_relative_to(path.parent.resolve())

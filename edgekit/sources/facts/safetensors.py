@@ -54,11 +54,9 @@ def read_folder(folder: Path) -> dict[str, Weight]:
     if not index.is_file():
         single = folder / SINGLE
         return read_header(single) if single.is_file() else {}
-    placed = read_json(index).get("weight_map")
-    if not isinstance(placed, dict) or not placed:
-        raise SourceError(f"{INDEX} has no weight_map", next=AGAIN)
+    placed = _placed(folder)
     weights: dict[str, Weight] = {}
-    for shard in sorted({_plain(name) for name in placed.values()}):
+    for shard in sorted(set(placed.values())):
         if not (folder / shard).is_file():
             raise SourceError(f"the shard {shard} is missing", next="get every file that " + INDEX + " names")
         found = read_header(folder / shard)
@@ -67,6 +65,19 @@ def read_folder(folder: Path) -> dict[str, Weight]:
             raise SourceError(f"{shard} lacks the tensor {missing[0]!r} that the index promises", next=AGAIN)
         weights |= found
     return weights
+
+
+def shards(folder: Path) -> list[str]:
+    """The files that the folder's index names, whether they are there or not; SourceError for one that is no index."""
+    return sorted(set(_placed(folder).values()))
+
+
+def _placed(folder: Path) -> dict[str, str]:
+    """Tensor -> shard."""
+    placed = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(placed, dict) or not placed:
+        raise SourceError(f"{INDEX} has no weight_map", next=AGAIN)
+    return {name: _plain(shard) for name, shard in placed.items()}
 
 
 def _plain(name: Any) -> str:

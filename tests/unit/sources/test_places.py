@@ -20,6 +20,7 @@ def test_a_place_is_a_module() -> None:
         "catalog",
         "gguf",
         "hf",
+        "hub",
         "onnx",
         "pypi",
     ]
@@ -27,7 +28,7 @@ def test_a_place_is_a_module() -> None:
         assert place.__doc__ and callable(place.fetch)
 
 
-@pytest.mark.parametrize("ref", [*cards.names(), "pypi:a==1#b", "pypi:nonsense"])
+@pytest.mark.parametrize("ref", [*cards.names(), "pypi:a==1#b", "pypi:nonsense", "hf:a/b", "hf:nonsense/"])
 def test_at_most_one_place_takes_a_reference(ref: str) -> None:
     assert len([place for place in _places.places() if place.matches(ref)]) == 1
 
@@ -41,9 +42,9 @@ def test_at_most_one_place_takes_a_reference(ref: str) -> None:
         ("no/such/model.onnx", "there is no no/such/model.onnx", "check the path"),
         ("model.gguf", "there is no model.gguf", "check the path"),
         ("-model.onnx", "there is no -model.onnx", "check the path"),
-        ("microsoft/phi-4", "there is no microsoft/phi-4", "not fetched from a hub yet"),
-        ("hf:microsoft/phi-4", "cannot be fetched from hf:", "download the model"),
-        ("https://x.org/m.onnx", "cannot be fetched from https:", "download the model"),
+        ("microsoft/phi-4", "there is no microsoft/phi-4", "write hf:microsoft/phi-4"),
+        ("hf:a/b/c", "is not of the form hf:org/name", "hf:org/name"),
+        ("https://x.org/m.onnx", "not fetched from https: addresses", "hf:org/name"),
         ("card.toml", "no card file card.toml", "existing .toml file"),
         ("catalog:nope", "unknown model 'nope'", "one of:"),
         ("x" * 5000, "cannot look at|unknown model", "check the path"),
