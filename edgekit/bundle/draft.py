@@ -24,11 +24,12 @@ from edgekit.bundle.stage import write
 from edgekit.data import digest, file_digest, jsonable
 from edgekit.errors import BuildError
 from edgekit.plan import Plan
-from edgekit.sources.facts.onnx_graph import read_model
+from edgekit.sources.facts.onnx_graph import metadata, read_model
 from edgekit.sources.source import Source
 from edgekit.target import Target
 
 VARIANT = "portable"
+LABELS = f"model/{VARIANT}/labels.txt"
 KV_BYTES = 4  # GenAI 0.14.1's int4 CPU models keep a float32 key-value cache and float32 logits
 
 
@@ -72,7 +73,21 @@ def draft(
         contract=_contract(plan, source, model),
         memory=_memory(plan, source, model),
         quality=Quality(verdict="not-measured", mode="off", notes=("not yet compared with the source",)),
+        budget=target.budget | (source.card.budget if source.card else {}),
     )
+
+
+def labels(source: Source) -> str:
+    """The text of LABELS, one name a line in the order of the output's last axis; empty where the card names none."""
+    if source.card is None:
+        return ""
+    known = source.card.labels
+    if known.metadata:
+        listed = metadata(source.path).get(known.metadata, "")
+        names = [*known.before, *listed.removesuffix("\n").split("\n"), *known.after]
+    else:
+        names = list(known.values)
+    return "".join(f"{name}\n" for name in names)
 
 
 def settle_genai(folder: Path, contract: LlmContract) -> None:
@@ -163,7 +178,12 @@ def _contract(plan: Plan, source: Source, model: Path) -> LlmContract | TensorCo
             f"{', '.join(sorted((wanted[0] ^ have[0]) | (wanted[1] ^ have[1])))}",
             next="try another --recipe, and report the model",
         )
-    return TensorContract(inputs=source.model.inputs, outputs=source.model.outputs)
+    return TensorContract(
+        inputs=source.model.inputs,
+        outputs=source.model.outputs,
+        labels=LABELS if labels(source) else None,
+        decode=source.card.decode if source.card else "none",
+    )
 
 
 def _memory(plan: Plan, source: Source, model: Path) -> Memory:

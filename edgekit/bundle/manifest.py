@@ -12,7 +12,7 @@ from pydantic import Field
 from edgekit.data import Strict, digest
 from edgekit.model import Model, Tensor
 from edgekit.report.measurement import Evidence, Measurement, Verdict, VerdictWord
-from edgekit.target import Package
+from edgekit.target import Budget, Package
 
 NAME = "edgekit.json"
 MAJOR = 1
@@ -115,6 +115,7 @@ class TensorContract(Strict):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     labels: str | None = Field(default=None, description="path of a file with one label or character a line")
+    decode: str = Field(default="none", description="how the outputs are read: classes, ctc, dbnet, mean-pool, ...")
 
 
 class Memory(Strict):
@@ -157,6 +158,7 @@ class Manifest(Strict):
     memory: Memory
     platform: dict[str, Any] = {}
     quality: Quality
+    budget: dict[str, Budget] = Field(default={}, description="what a check holds its measurements against")
     partition: dict[str, Any] = {}
     files: tuple[File, ...] = ()
     sha256: str = ""

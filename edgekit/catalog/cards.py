@@ -51,6 +51,7 @@ class Card(Strict):
     recipe: dict[str, str] = Field(default={}, description="recipe by target name, or by kind for every target")
     download_bytes: int = Field(default=0, description="size of the package that is downloaded")
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
+    budget: dict[str, Budget] = Field(default={}, description="what a check holds its measurements against")
     prompts: tuple[str, ...] = Field(default=(), description="llm: questions a right build answers")
     notes: str = ""
 
@@ -127,7 +128,7 @@ def _explain(file: str, error: ValidationError) -> SourceError:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        sections: dict[str, type[BaseModel]] = {"labels": Labels, "quality": Budget}
+        sections: dict[str, type[BaseModel]] = {"labels": Labels, "quality": Budget, "budget": Budget}
         known = sections.get(str(first["loc"][0]), Card) if len(first["loc"]) > 1 else Card
         hint = nearest(str(first["loc"][-1]), known.model_fields)
         return SourceError(f"{file}: unknown key {where!r}{hint}", next=SCHEMA_HINT)

@@ -1,0 +1,161 @@
+"""Run a bundle once on this machine: stream an answer, or feed it tensors, pictures, sound or text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit import console
+
+if TYPE_CHECKING:
+    from edgekit.bundle.manifest import Manifest
+
+TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and Ctrl-C ends it
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("prompt", required=False)
+@click.option("--system", help="A system message before the prompt.")
+@click.option("--raw", is_flag=True, help="Give the prompt as it is, without the chat template.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Of the answer.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--top-p", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--seed", type=int, help="Of the sampling.")
+@click.option("--stop", multiple=True, help="End the answer before this text; repeatable.")
+@click.option("--json-schema", type=click.Path(path_type=Path), help="A JSON schema file that the answer must fit.")
+@click.option(
+    "--input", "inputs", multiple=True, help="FILE or NAME=FILE: .npy, .npz, a picture, .wav or .txt; repeatable."
+)
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Write the output tensors to this .npz.")
+@click.option("--variant", help="A variant of the bundle by name; else the first that runs here.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
+@click.option(
+    "--trust-bundle-code", "trust", is_flag=True, help="Execute the bundle's runtime though it is another one."
+)
+def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path | None, **options: Any) -> None:
+    """Run BUNDLE on this machine.
+
+    A language model answers PROMPT ("-" reads stdin) and streams its answer; with --json each event is a line. Any
+    other model takes --input and prints what came out.
+    """
+    from edgekit.bundle.verify import verified
+    from edgekit.errors import UsageError
+
+    manifest = verified(bundle, roles=("model", "runtime"), allow_stripped=True)
+    if manifest.contract.kind == "llm":
+        if prompt is None or inputs or out is not None:
+            raise UsageError(f"{manifest.name} is a language model", next=f'edgekit run {bundle} "your prompt"')
+        _generate(bundle, manifest, _stdin() if prompt == "-" else prompt, options)
+    else:
+        if prompt is not None or not inputs:
+            raise UsageError(f"{manifest.name} takes tensors, not a prompt", next=f"edgekit run {bundle} --input FILE")
+        _infer(bundle, manifest, inputs, out, options)
+
+
+def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, Any]) -> None:
+    messages = [{"role": "system", "content": options["system"]}] if options["system"] else []
+    messages.append({"role": "user", "content": prompt})
+    request = {
+        "action": "generate",
+        **({"prompt": prompt} if options["raw"] else {"messages": messages}),
+        "max_tokens": options["max_tokens"],
+        "temperature": options["temperature"],
+        "top_p": options["top_p"],
+        "seed": options["seed"],
+        "stop": list(options["stop"]),
+        "json_schema": _schema(options["json_schema"]),
+    }
+
+    def show(event: dict[str, Any]) -> None:
+        if console.json_mode():
+            console.stream(json.dumps(event, ensure_ascii=False) + "\n")
+        else:
+            console.stream(str(event.get("text", "")))
+
+    found = _job(bundle, manifest, request, options, show)
+    if console.json_mode():
+        console.stream(json.dumps({"event": "end", **found}, ensure_ascii=False) + "\n")
+        return
+    console.stream("\n")
+    speed = f", {found['decode_tps']:.1f} tokens/s" if found["decode_tps"] else ""
+    ended = {"length": "cut at --max-tokens", "max_length": "the bundle's limit is reached"}.get(found["reason"], "")
+    console.say(
+        f"{found['prompt_tokens']} + {found['tokens']} tokens, first after {found['ttft_ms']:.0f} ms{speed}"
+        + (f"; {ended}" if ended else "")
+    )
+
+
+def _infer(bundle: Path, manifest: Manifest, words: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
+    import tempfile
+
+    from edgekit.bundle.aside import writing
+    from edgekit.inputs import given, outputs
+    from edgekit.wrappers.python import npz
+
+    assert manifest.contract.kind == "tensor"
+    feed = given.feed(manifest.contract.inputs, words, bundle / "model")
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"inputs": Path(folder) / "in.npz", "outputs": Path(folder) / "out.npz"}
+        npz.write(files["inputs"], feed)
+        request = {"action": "tensors", **{name: str(path) for name, path in files.items()}}
+        found = _job(bundle, manifest, request, options)
+        arrays = npz.read(files["outputs"])
+    if out is not None:
+        with writing(f"writing {out}"):
+            npz.write(out, arrays)
+    shown = outputs.describe(arrays, manifest.contract.decode, found["labels"])
+    if console.json_mode():
+        data = {"latency_ms": found["latency_ms"], "outputs": shown, "file": str(out) if out else None}
+        console.document("edgekit.run/1", data)
+        return
+    rows = [[one["name"], one["dtype"], "x".join(map(str, one["shape"])), one["text"]] for one in shown]
+    console.table(f"{manifest.name}: one inference", ["output", "type", "shape", "content"], rows)
+    if out is not None:
+        console.out(f"written: {out}")
+
+
+def _job(
+    bundle: Path,
+    manifest: Manifest,
+    request: dict[str, Any],
+    options: dict[str, Any],
+    on_event: Any = lambda event: None,
+) -> dict[str, Any]:
+    import tempfile
+
+    from edgekit import tools
+    from edgekit.bundle import runtime
+
+    how = runtime.command(bundle, manifest, trust=options["trust"])
+    foreign = runtime.foreign(manifest)
+    if foreign:
+        console.warn(
+            f"this bundle is for {manifest.target.os}; it runs here through edgekit's own runtime, to show its output"
+        )
+    common = {"bundle": str(bundle.absolute()), "foreign": foreign}
+    full = {**common, "variant": options["variant"], "threads": options["threads"], **request}
+    with tempfile.TemporaryDirectory() as folder:
+        return tools.job(
+            how.argv, full, Path(folder), timeout=TIMEOUT, what="the bundle's runtime", on_event=on_event, env=how.env
+        )
+
+
+def _schema(path: Path | None) -> Any:
+    from edgekit.errors import UsageError
+
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not readable JSON: {error}", next="give a file with a JSON schema") from None
+
+
+def _stdin() -> str:
+    import sys
+
+    return sys.stdin.read()

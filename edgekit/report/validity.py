@@ -1,0 +1,87 @@
+"""Whether a measurement may be believed: the rules of MEASURING.md, applied to what the runtime observed.
+
+Timing is invalid when the machine was not steady, not alone, or throttled: no failure of the model, and no pass.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.report.check_plan import BenchOutcome
+from edgekit.report.measurement import Evidence, Measurement
+
+BACKGROUND_CORES = 0.10  # of one core, used by other processes
+CLOCK_LOSS = 0.05
+DRIFT = {"host": 0.05, "device": 0.10}  # last third against first third
+START_C = 60.0  # a Linux machine should begin no hotter
+TIMED = ("load_", "ttft_ms", "prefill_tps", "decode_tps", "itl_", "latency_", "power_", "energy_")
+SLOWER_IS_HIGHER = ("_ms", "_s")
+
+
+def reasons(bench: BenchOutcome, evidence: Evidence) -> list[str]:
+    """Why the timing of this run is invalid; empty where nothing speaks against it."""
+    found = []
+    warm = bench.warmup
+    if warm is not None and not warm["steady"]:
+        found.append(f"it was not steady after {warm['seconds']:.0f} s of warm-up")
+    others = bench.watch.get("other_cores_mean")
+    if others is not None and others > BACKGROUND_CORES:
+        found.append(f"other processes used {others:.2f} of a core, {BACKGROUND_CORES:.2f} are allowed")
+    if (lost := _clock_loss(bench.watch)) is not None and lost > CLOCK_LOSS:
+        found.append(f"throttled: the clock fell by {lost:.0%}")
+    allowed = DRIFT.get(evidence, DRIFT["device"])
+    for name, samples in bench.samples.items():
+        slower = drift(name, samples)
+        if slower is not None and slower > allowed:
+            found.append(f"throttled: {name} became {slower:.0%} worse from the first third to the last")
+    return found
+
+
+def preconditions(facts: Mapping[str, Any]) -> list[str]:
+    """What should be otherwise before a measurement begins; enforced by --strict, else recorded."""
+    found = []
+    temperature = facts.get("temperature_c")
+    if temperature is not None and temperature > START_C:
+        found.append(f"the machine begins at {temperature:.0f} C, {START_C:.0f} C are allowed")
+    governor = facts.get("governor")
+    if governor is not None and governor not in ("performance", "schedutil"):
+        found.append(f"the CPU governor is {governor}: clocks change during the run")
+    load, cores = facts.get("load_1m"), facts.get("cores")
+    if load is not None and cores and load > cores * 0.5:
+        found.append(f"the load of the last minute was {load:.1f} on {cores} cores")
+    return found
+
+
+def mark(measurements: Sequence[Measurement], why: Sequence[str]) -> tuple[Measurement, ...]:
+    """The measurements with every timed one marked invalid for these reasons; sizes and memory stay valid."""
+    if not why:
+        return tuple(measurements)
+    reason = "; ".join(why)
+    return tuple(
+        one.model_copy(update={"valid": False, "reason": reason})
+        if one.value is not None and one.metric.startswith(TIMED)
+        else one
+        for one in measurements
+    )
+
+
+def drift(name: str, samples: Sequence[float]) -> float | None:
+    """How much worse the last third is than the first, by medians; None for too few samples to tell."""
+    third = len(samples) // 3
+    if third < 3:
+        return None
+    first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
+    if not first or not last:
+        return None
+    worse = last / first if name.partition("@")[0].endswith(SLOWER_IS_HIGHER) else first / last
+    return worse - 1
+
+
+def _clock_loss(watch: Mapping[str, Any]) -> float | None:
+    """The fall of the median clock below its first value, as a share."""
+    clocks = [value for value in watch.get("clock_mhz", ()) if value]
+    if len(clocks) < 2:
+        return None
+    return float(1 - statistics.median(clocks[1:]) / clocks[0])
