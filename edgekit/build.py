@@ -20,7 +20,7 @@ from edgekit.bundle.manifest import LlmContract, Manifest, Quality
 from edgekit.bundle.read import read
 from edgekit.bundle.runtime import OWN
 from edgekit.bundle.seal import seal
-from edgekit.bundle.stage import stage, write
+from edgekit.bundle.stage import stage
 from edgekit.bundle.zip import zip_bundle
 from edgekit.data import digest, jsonable, pretty, write_atomic
 from edgekit.errors import EdgekitError, NotMeasured
@@ -122,8 +122,8 @@ def build(job: Job, options: Options) -> Built:
             stage(staged, made, {f"model/{draft.VARIANT}": model}, OWN, licences)
             if isinstance(made.contract, LlmContract):
                 draft.settle_genai(staged / made.variants[0].path, made.contract)
-            elif made.contract.labels:
-                write(staged / made.contract.labels, draft.labels(job.source))
+            else:
+                draft.settle_tensor(staged, made.contract, job.source)
         feeds, note = _feeds(job)
         found_quality = _gate(job, options, made, staged, room, feeds, note)
         _accept(found_quality, destination, options)

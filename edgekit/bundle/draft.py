@@ -20,9 +20,10 @@ from edgekit.bundle.manifest import (
     TensorContract,
     Variant,
 )
-from edgekit.bundle.stage import write
+from edgekit.bundle.stage import copy, write
 from edgekit.data import digest, file_digest, jsonable
 from edgekit.errors import BuildError
+from edgekit.model import TextInput
 from edgekit.plan import Plan
 from edgekit.sources.facts.onnx_graph import metadata, read_model
 from edgekit.sources.source import Source
@@ -103,6 +104,15 @@ def settle_genai(folder: Path, contract: LlmContract) -> None:
     config["search"]["max_length"] = contract.max_length
     path.unlink()
     write(path, json.dumps(config, indent=4, sort_keys=True) + "\n")
+
+
+def settle_tensor(staged: Path, contract: TensorContract, source: Source) -> None:
+    """Put beside the graph what an app needs around it: the labels of its outputs, the tokenizer of its texts."""
+    if contract.labels:
+        write(staged / contract.labels, labels(source))
+    tokenizer = source.path.parent / "tokenizer.json"
+    if any(isinstance(one.preprocess, TextInput) for one in contract.inputs) and tokenizer.is_file():
+        copy(tokenizer, staged / f"model/{VARIANT}" / tokenizer.name)
 
 
 def licences(source: Source) -> dict[str, str]:

@@ -13,6 +13,7 @@ from edgekit import console
 if TYPE_CHECKING:
     from edgekit.bundle.manifest import Manifest
 
+SHOWN = 20  # calls in the text; --json has all
 TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and Ctrl-C ends it
 
 
@@ -93,27 +94,39 @@ def _infer(bundle: Path, manifest: Manifest, words: tuple[str, ...], out: Path |
     import tempfile
 
     from edgekit.bundle.aside import writing
-    from edgekit.inputs import given, outputs
+    from edgekit.inputs import given, outputs, streams
     from edgekit.wrappers.python import npz
 
     assert manifest.contract.kind == "tensor"
-    feed = given.feed(manifest.contract.inputs, words, bundle / "model")
+    calls = given.feeds(manifest.model, words, bundle / manifest.variants[0].path)
     with tempfile.TemporaryDirectory() as folder:
         files = {"inputs": Path(folder) / "in.npz", "outputs": Path(folder) / "out.npz"}
-        npz.write(files["inputs"], feed)
-        request = {"action": "tensors", **{name: str(path) for name, path in files.items()}}
-        found = _job(bundle, manifest, request, options)
+        npz.write(
+            files["inputs"], {f"{at}.{name}": array for at, feed in enumerate(calls) for name, array in feed.items()}
+        )
+        request = {"action": "tensors", "states": streams.states(manifest.model)}
+        found = _job(bundle, manifest, request | {name: str(path) for name, path in files.items()}, options)
         arrays = npz.read(files["outputs"])
     if out is not None:
         with writing(f"writing {out}"):
             npz.write(out, arrays)
-    shown = outputs.describe(arrays, manifest.contract.decode, found["labels"])
+    answers = [
+        {name.partition(".")[2]: array for name, array in arrays.items() if name.partition(".")[0] == str(at)}
+        for at in range(len(calls))
+    ]
+    shown = [outputs.describe(answer, manifest.contract.decode, found["labels"]) for answer in answers]
     if console.json_mode():
-        data = {"latency_ms": found["latency_ms"], "outputs": shown, "file": str(out) if out else None}
-        console.document("edgekit.run/1", data)
+        calls_data = [{"latency_ms": ms, "outputs": one} for ms, one in zip(found["latency_ms"], shown, strict=True)]
+        console.document("edgekit.run/1", {"calls": calls_data, "file": str(out) if out else None})
         return
-    rows = [[one["name"], one["dtype"], "x".join(map(str, one["shape"])), one["text"]] for one in shown]
-    console.table(f"{manifest.name}: one inference", ["output", "type", "shape", "content"], rows)
+    rows = [
+        [str(at), one["name"], one["dtype"], "x".join(map(str, one["shape"])), one["text"]]
+        for at, call in enumerate(shown[:SHOWN])
+        for one in call
+    ]
+    console.table(manifest.name, ["call", "output", "type", "shape", "content"], rows)
+    if len(shown) > SHOWN:
+        console.out(f"and {len(shown) - SHOWN} calls more; --json shows all")
     if out is not None:
         console.out(f"written: {out}")
 

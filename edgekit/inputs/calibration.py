@@ -84,12 +84,12 @@ def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) 
         raise UsageError("no recipe for language models takes calibration data", next="leave --calibration out")
     form, files = _listing(folder)
     carrier = Carrier(model, path)
-    items = _items(form, files, model, path)
-    if not items:
+    usable = items(form, files, model, path)
+    if not usable:
         raise UsageError(f"the files in {folder.name} hold no {WORDS[form]}", next=f"give a folder with {KEPT}")
     if carrier.stateful and form == "array":  # one file a call, in the order of their names: one stream
-        items = [(folder.name, [call for _, stream in items for call in stream])]
-    first, second = _split(items)
+        usable = [(folder.name, [call for _, stream in usable for call in stream])]
+    first, second = _split(usable)
     chosen = [_feeds(one, limit, carrier, model) for one, limit in ((first, CALIBRATE), (second, EVALUATE))]
     facts = {
         "format": FORMAT,
@@ -97,7 +97,7 @@ def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) 
         "inputs": [jsonable(one) for one in model.inputs],
         "source": model.sha256 if carrier.stateful or form == "text" else "",
     }
-    return Calibration(form, len(items), digest(facts), *chosen)
+    return Calibration(form, len(usable), digest(facts), *chosen)
 
 
 def _listing(folder: Path) -> tuple[str, list[Path]]:
@@ -119,7 +119,7 @@ def _listing(folder: Path) -> tuple[str, list[Path]]:
     return next(iter(found.items()))
 
 
-def _items(form: str, files: list[Path], model: Model, path: Path) -> list[tuple[str, Stream]]:
+def items(form: str, files: list[Path], model: Model, path: Path) -> list[tuple[str, Stream]]:
     """(name, calls) of each item; a picture is read when its call is made, a recording's length is needed at once."""
     wanted = free(model)
     kinds = {"image": ImageInput, "audio": AudioInput, "text": TextInput}

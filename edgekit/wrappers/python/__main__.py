@@ -130,16 +130,27 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
 
 
 def tensors(request: Request, emit: Emit) -> dict[str, Any]:
-    """One inference: arrays from the file request["inputs"], outputs into the file request["outputs"]."""
+    """Inferences in their order: feeds ("0.x", "1.x", ...) from the file request["inputs"], outputs likewise.
+
+    Request: states: {input: output}; from the second call on these inputs are the call before's outputs.
+    """
+    from .goldens import feeds
+
     opened = _open(request)
     if opened.kind != "tensor":
         raise manifest.Refused("the bundle is a language model", next="give a prompt", code="usage")
-    feed = npz.read(Path(request["inputs"]))
-    started = perf_counter()
-    outputs = opened.run(feed)
-    seconds = perf_counter() - started
-    npz.write(Path(request["outputs"]), outputs)
-    return {"latency_ms": seconds * 1000, "labels": opened.labels}
+    states = request.get("states") or {}
+    found: npz.Arrays = {}
+    outputs: npz.Arrays = {}
+    latency = []
+    for at, feed in enumerate(feeds(npz.read(Path(request["inputs"])))):
+        carried = {name: outputs[output] for name, output in states.items()} if at else {}
+        started = perf_counter()
+        outputs = opened.run({**feed, **carried})
+        latency.append((perf_counter() - started) * 1000)
+        found |= {f"{at}.{name}": array for name, array in outputs.items()}
+    npz.write(Path(request["outputs"]), found)
+    return {"latency_ms": latency, "labels": opened.labels}
 
 
 ACTIONS: dict[str, Callable[[Request, Emit], dict[str, Any]]] = {
