@@ -32,7 +32,6 @@ from edgekit.sources.source import Source
 from edgekit.target import Budget, Target
 
 
-
 @dataclass(frozen=True)
 class Options:
     """What the user asked for besides the model and its targets."""
