@@ -24,10 +24,13 @@ class Command:
     whose: str
 
 
-def foreign(manifest: Manifest) -> bool:
-    """True for a bundle of another platform: it is run for a look at its outputs only."""
+def foreign(manifest: Manifest, os: str | None = None, here: str | None = None) -> bool:
+    """True for a bundle of another platform than this one (or than a device's os and abi).
+
+    It is run for a look at its outputs only.
+    """
     target = manifest.target
-    return target.os != host_os() or bool(target.abi and host_abi() not in map(abi, target.abi))
+    return target.os != (os or host_os()) or bool(target.abi and (here or host_abi()) not in map(abi, target.abi))
 
 
 def command(bundle: Path, manifest: Manifest, *, trust: bool) -> Command:
@@ -42,14 +45,24 @@ def command(bundle: Path, manifest: Manifest, *, trust: bool) -> Command:
     if foreign(manifest):
         return Command([*tools.python(), "-m", "edgekit.wrappers.python"], {}, "edgekit's own, for a foreign bundle")
     folder = bundle / WRAPPER
-    same = _same(folder)
+    whose = may_execute(bundle, trust=trust)
+    argv = [*tools.python(), "-P", "-m", folder.name]
+    return Command(argv, {"PYTHONPATH": str(folder.parent.absolute())}, whose)
+
+
+def may_execute(bundle: Path, *, trust: bool) -> str:
+    """Whose runtime lies in the bundle, if it may be executed: "the bundle's" (byte for byte ours) or "trusted".
+
+    Raises:
+        BundleError: it is another one and was not trusted.
+    """
+    same = _same(bundle / WRAPPER)
     if not same and not trust:
         raise BundleError(
             "the runtime in the bundle is not this edgekit's, so it is not executed",
             next="build the bundle again, or give --trust-bundle-code if you trust whoever made it",
         )
-    argv = [*tools.python(), "-P", "-m", folder.name]
-    return Command(argv, {"PYTHONPATH": str(folder.parent.absolute())}, "the bundle's" if same else "trusted")
+    return "the bundle's" if same else "trusted"
 
 
 def _same(folder: Path) -> bool:

@@ -1,0 +1,132 @@
+"""Which runtime a device gets: the Python wrapper where there is Python with the engines, else edgekit-runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import join
+
+from edgekit.bundle.manifest import NAME, Manifest, Variant
+from edgekit.bundle.runtime import OWN, foreign, may_execute
+from edgekit.bundle.stage import WRAPPER
+from edgekit.data import file_digest
+from edgekit.devices._facts import VENV, Facts, Python, words
+from edgekit.devices._push import Item
+from edgekit.errors import ToolMissing
+from edgekit.model import Kind
+from edgekit.tools import QUIET_ENGINES
+from edgekit.wrappers.python.manifest import abi
+
+_QUIET = {name: value for name, value in QUIET_ENGINES.items() if name != "CI"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program on the device and its environment."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a bundle is run on one device.
+
+    Attributes:
+        items: what must lie on the device besides the bundle; () for the bundle's own wrapper.
+        program: the interpreter's path, or the runner's within `items`.
+        foreign: the bundle is for another platform.
+    """
+
+    items: tuple[Item, ...]
+    program: str
+    python: bool
+    foreign: bool
+
+    def command(self, bundle: str, own: str) -> Command:
+        """What to start, where the bundle lies in `bundle` and `items` in `own` on the device."""
+        if not self.python:
+            return Command((f"{own}/{self.program}",), {**_QUIET, "LD_LIBRARY_PATH": own})
+        folder = own or f"{bundle}/{WRAPPER.rpartition('/')[0]}"
+        env = {**_QUIET, "PYTHONPATH": folder}
+        return Command((self.program, "-X", "utf8", "-P", "-m", WRAPPER.rpartition("/")[2]), env)
+
+
+def choose(bundle: Path, manifest: Manifest, facts: Facts, python: Python | None, *, trust: bool) -> Runtime:
+    """The runtime for a bundle on a device.
+
+    Raises:
+        BundleError: the bundle's own runtime would run, is not this edgekit's, and was not trusted.
+        ToolMissing: neither a Python with the engines nor a runner for this device; the next step has both lines.
+    """
+    elsewhere = foreign(manifest, facts.os, facts.abi)
+    kind = manifest.model.kind
+    if facts.os == "linux" and python is not None and not python.lacks(kind):
+        if elsewhere:
+            return Runtime(tuple(_wrapper()), python.program, True, True)
+        may_execute(bundle, trust=trust)
+        return Runtime((), python.program, True, False)
+    from edgekit.devices._runner import find_runner
+
+    try:
+        runner = find_runner(facts.os, facts.abi)
+    except ToolMissing as missing:
+        if facts.os != "linux":
+            raise
+        raise ToolMissing(
+            f"{missing.message}; and {_why_no_python(python, kind)}",
+            next=f"on the device: {pip_line(python, kind)}; or here: {missing.next}",
+        ) from None
+    return Runtime(tuple(_runner(runner)), runner.name, False, elsewhere)
+
+
+def pip_line(python: Python | None, kind: Kind) -> str:
+    """What to type on a Linux device so that the Python wrapper runs there."""
+    lacking = python.lacks(kind) if python is not None else Python("", (3, 11)).lacks(kind)
+    packages = words(name for name in lacking if not name.startswith("python"))
+    program = "python3" if python is None or python.version < (3, 11) else python.program
+    if python is not None and VENV.removeprefix("~") in python.program:
+        return f"{python.program} -m pip install {packages}"
+    return f"{join([program])} -m venv {VENV} && {VENV}/bin/pip install {packages}"
+
+
+def bundle_items(bundle: Path, manifest: Manifest, facts: Facts, runtime: Runtime) -> list[Item]:
+    """The files of a bundle that a check on this device reads: no licences, no variant of another platform."""
+    fits = {one.name for one in manifest.variants if runtime.foreign or _fits(one, facts)}
+    path = bundle / NAME
+    items = [Item(NAME, path, path.stat().st_size, file_digest(path))]
+    for file in manifest.files:
+        if file.role == "licence" or (file.role == "runtime" and (runtime.items or not runtime.python)):
+            continue
+        if (file.variant is None or file.variant in fits) and (bundle / file.path).is_file():
+            items.append(Item(file.path, bundle / file.path, file.size, file.sha256))
+    return items
+
+
+def _fits(variant: Variant, facts: Facts) -> bool:
+    axes = variant.compatibility
+    return (not axes.os or facts.os in axes.os) and (not axes.abi or facts.abi in map(abi, axes.abi))
+
+
+def _wrapper() -> Iterator[Item]:
+    """edgekit's own Python wrapper, under the name it has in bundles."""
+    for path in sorted(OWN.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            inside = f"{WRAPPER.rpartition('/')[2]}/{path.relative_to(OWN).as_posix()}"
+            yield Item(inside, path, path.stat().st_size, file_digest(path))
+
+
+def _runner(runner: Path) -> Iterator[Item]:
+    """The runner, and the engines' libraries that lie beside it."""
+    yield Item(runner.name, runner, runner.stat().st_size, file_digest(runner), executable=True)
+    for path in sorted(runner.parent.glob("*.so*")):
+        if path.is_file():
+            yield Item(path.name, path, path.stat().st_size, file_digest(path))
+
+
+def _why_no_python(python: Python | None, kind: Kind) -> str:
+    if python is None:
+        return "the device has no Python"
+    version = ".".join(map(str, python.version))
+    return f"its Python {version} ({python.program}) lacks {', '.join(python.lacks(kind))}"
