@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from edgekit.bundle.read import read
 from edgekit.bundle.runtime import OWN
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage
+from edgekit.bundle.verify import verified
 from edgekit.bundle.zip import zip_bundle
 from edgekit.data import digest, jsonable, pretty, write_atomic
-from edgekit.errors import EdgekitError, NotMeasured
+from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.synthetic import probe_feeds
 from edgekit.plan import Plan
@@ -123,7 +125,7 @@ def build(job: Job, options: Options) -> Built:
                 draft.settle_genai(staged / made.variants[0].path, made.contract)
             else:
                 draft.settle_tensor(staged, made.contract, job.source)
-        feeds, note = _feeds(job)
+        feeds, note = _feeds(job.source, job.calibration)
         found_quality = _gate(job, options, made, staged, room, feeds, note)
         _accept(found_quality, destination, options)
         made = made.model_copy(update={"quality": found_quality})
@@ -134,6 +136,72 @@ def build(job: Job, options: Options) -> Built:
     _remember(key, manifest)
     destination.with_name(f"{job.name}.quality.json").unlink(missing_ok=True)
     return Built(destination, manifest, False, _archive(destination, options))
+
+
+def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[str, EdgekitError]]:
+    """Build each job; one that fails does not keep the others from being built. Returns bundles, and errors by name."""
+    built: list[Built] = []
+    failed: dict[str, EdgekitError] = {}
+    for job in jobs:
+        try:
+            built.append(build(job, options))
+        except EdgekitError as error:
+            if len(jobs) > 1:
+                console.failure(error)
+            failed[job.name] = error
+    return built, failed
+
+
+def regate(
+    bundle: Path,
+    ref: str,
+    mode: Mode,
+    *,
+    calibration: Path | None = None,
+    text: Path | None = None,
+    limits: Sequence[str] = (),
+    variant: str | None = None,
+) -> Quality:
+    """The quality gate of a sealed bundle beside its source; nothing is written into the bundle.
+
+    Raises:
+        BundleError: the bundle is not whole, or it was not built from this source.
+        UsageError: it has no such variant.
+    """
+    manifest = verified(bundle, allow_stripped=True)
+    with console.step(f"opening {ref}"):
+        source = sources.open_source(ref)
+    if source.model.sha256 != manifest.source.sha256:
+        raise BundleError(
+            f"{manifest.name} was built from {manifest.source.ref}, {ref} is another model",
+            next="give the source it was built from, unchanged",
+        )
+    chosen = next((one for one in manifest.variants if variant in (None, one.name)), None)
+    if chosen is None:
+        known = ", ".join(one.name for one in manifest.variants)
+        raise UsageError(f"{manifest.name} has no variant {variant!r}", next=f"one of: {known}")
+    inputs = open_calibration(calibration, source.model, source.card, source.path) if calibration else None
+    feeds, note = _feeds(source, inputs)
+    with tempfile.TemporaryDirectory(prefix="edgekit-quality-") as work:
+        context = GateContext(
+            source=source,
+            staged=bundle,
+            model_path=chosen.path,
+            contract=manifest.contract,
+            target=target.load(manifest.target.name),
+            precision=manifest.recipe.precision,
+            work=Path(work),
+            card=source.card,
+            mode=mode,
+            feeds=feeds,
+            text=text,
+            overrides=quality.parse(limits, source.model.kind),
+        )
+        return _noted(quality.gate(context), note)
+
+
+def _noted(found: Quality, note: str) -> Quality:
+    return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
 
 
 def _optimize(job: Job, room: Path) -> Path:
@@ -155,15 +223,14 @@ def _facts(job: Job) -> dict[str, object] | None:
     return job.calibration.facts() if job.calibration is not None else None
 
 
-def _feeds(job: Job) -> tuple[list[Feed] | None, str]:
+def _feeds(source: Source, calibration: Calibration | None) -> tuple[list[Feed] | None, str]:
     """Inputs for the gate and the goldens that calibration has not seen, and what they are."""
-    if job.plan.kind == "llm":
+    if source.model.kind == "llm":
         return None, ""
-    if job.calibration is not None and job.calibration.evaluate:
-        return list(
-            job.calibration.evaluate
-        ), f"compared on {len(job.calibration.evaluate)} inputs that calibration did not see"
-    return probe_feeds(job.source.model, job.source.card, job.source.path)
+    if calibration is not None and calibration.evaluate:
+        feeds = list(calibration.evaluate)
+        return feeds, f"compared on {len(feeds)} inputs that calibration did not see"
+    return probe_feeds(source.model, source.card, source.path)
 
 
 def _gate(
@@ -188,7 +255,7 @@ def _gate(
     )
     found = quality.gate(context)
     shutil.rmtree(work, ignore_errors=True)
-    return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
+    return _noted(found, note)
 
 
 def _accept(found: Quality, destination: Path, options: Options) -> None:

@@ -112,7 +112,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title or None, title_justify="left", title_style="bold")
+    shown = Table()
     for index, column in enumerate(columns):
         shown.add_column(column, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
@@ -120,6 +120,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     console = Console(file=sys.stdout)
     if not sys.stdout.isatty():  # a pipe or a log has no width: do not fold at 80 columns
         console.width = 160
+    if title:
+        console.print(title, markup=False, highlight=False, style="bold", soft_wrap=True)
     console.print(shown)
 
 

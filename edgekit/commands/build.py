@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console
+from edgekit.errors import EdgekitError, first
 
 if TYPE_CHECKING:
-    from edgekit.build import Built, Job, Options
+    from edgekit.build import Built, Job
 
 
 @click.command()
@@ -71,7 +72,11 @@ def command(
     if dry_run:
         _show_plans(jobs)
         return
-    _show_built([builder.build(job, options) for job in jobs], options)
+    built, failed = builder.build_all(jobs, options)
+    _show_built(built, failed)
+    if failed:
+        worst = first(error.exit_code for error in failed.values())
+        raise next(error for error in failed.values() if error.exit_code == worst)
 
 
 def _show_plans(jobs: list[Job]) -> None:
@@ -91,24 +96,25 @@ def _show_plans(jobs: list[Job]) -> None:
         console.out(f"files: {', '.join(plan.expected_files)}")
 
 
-def _show_built(built: list[Built], options: Options) -> None:
+def _show_built(built: list[Built], failed: dict[str, EdgekitError]) -> None:
+    from edgekit.commands import quality
+
     if console.json_mode():
-        console.document("edgekit.build/1", {"dry_run": False, "bundles": [_plain(one) for one in built]})
+        worst = first(error.exit_code for error in failed.values())
+        error = next((one for one in failed.values() if one.exit_code == worst), None)
+        errors = {name: {"code": one.code, "message": one.message, "next": one.next} for name, one in failed.items()}
+        data = {"dry_run": False, "bundles": [_plain(one) for one in built], "failed": errors}
+        console.document("edgekit.build/1", data, error=error)
     for one in built:
         size = sum(file.size for file in one.manifest.files if file.role == "model") / 1e6
-        console.table(
-            f"{one.manifest.name}: {one.manifest.recipe.name}, {size:.1f} MB of model",
-            ["quality", "value", "limit", "verdict"],
-            [
-                [verdict.metric, _number(verdict.value), _limit(verdict.limit), verdict.verdict]
-                for verdict in one.manifest.quality.verdicts
-            ],
-            right=(1, 2),
-        )
+        quality.show(f"{one.manifest.name}: {one.manifest.recipe.name}, {size:.1f} MB of model", one.manifest.quality)
         for path in (one.path, one.archive):
             if path is not None:
                 console.out(f"{'unchanged' if one.unchanged else 'built'}: {path}")
         console.out(f"next: edgekit check {one.path}")
+    if len(failed) + len(built) > 1:
+        for name, why in failed.items():
+            console.out(f"failed: {name}: {why.message}")
 
 
 def _plain(one: Built) -> dict[str, Any]:
@@ -124,12 +130,3 @@ def _plain(one: Built) -> dict[str, Any]:
         "model_bytes": sum(file.size for file in one.manifest.files if file.role == "model"),
         "quality": jsonable(one.manifest.quality),
     }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _limit(limit: Any) -> str:
-    parts = [f">= {limit.min:g}" if limit.min is not None else "", f"<= {limit.max:g}" if limit.max is not None else ""]
-    return " and ".join(part for part in parts if part)
