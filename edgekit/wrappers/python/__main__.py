@@ -22,7 +22,15 @@ Request = dict[str, Any]
 
 def main() -> int:
     """Do the job of the request named on the command line."""
-    return serve(lambda request, emit: ACTIONS[request["action"]](request, emit), Path(sys.argv[1]))
+    return serve(act, Path(sys.argv[1]))
+
+
+def act(request: Request, emit: Emit) -> dict[str, Any]:
+    """Do the action of a request and return its outcome."""
+    action = ACTIONS.get(request["action"])
+    if action is None:
+        raise manifest.Refused(f"there is no action {request['action']!r}", code="usage")
+    return action(request, emit)
 
 
 def identify(request: Request, emit: Emit) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def goldens(request: Request, emit: Emit) -> dict[str, Any]:
     from . import goldens as golden_answers
 
     folder, plan = Path(request["bundle"]), request["plan"]
-    recorded = npz.read(manifest.inside(folder, plan["goldens"]["file"]))
+    recorded = _arrays(manifest.inside(folder, plan["goldens"]["file"]))
     opened = _open(request)
     return {
         "goldens": golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"]),
@@ -114,11 +122,9 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
         stop=request.get("stop", ()),
         json_schema=request.get("json_schema"),
     )
-    first = None
     for piece in answer:
-        first = first or perf_counter()
         emit("piece", text=piece)
-    ended = perf_counter()
+    first, ended = answer.first_token_s, perf_counter()
     after_first = len(answer.tokens) - 1
     return {
         "reason": answer.reason,
@@ -143,7 +149,7 @@ def tensors(request: Request, emit: Emit) -> dict[str, Any]:
     found: npz.Arrays = {}
     outputs: npz.Arrays = {}
     latency = []
-    for at, feed in enumerate(feeds(npz.read(Path(request["inputs"])))):
+    for at, feed in enumerate(feeds(_arrays(Path(request["inputs"])))):
         carried = {name: outputs[output] for name, output in states.items()} if at else {}
         started = perf_counter()
         outputs = opened.run({**feed, **carried})
@@ -175,7 +181,14 @@ def _open(request: Request) -> LlmBundle | TensorBundle:
 
 
 def _inputs(request: Request) -> npz.Arrays:
-    return npz.read(manifest.inside(Path(request["bundle"]), request["plan"]["inputs"]))
+    return _arrays(manifest.inside(Path(request["bundle"]), request["plan"]["inputs"]))
+
+
+def _arrays(path: Path) -> npz.Arrays:
+    try:
+        return npz.read(path)
+    except (OSError, ValueError) as error:
+        raise manifest.Refused(f"{path.name} cannot be read: {error}", next="fetch the bundle again") from None
 
 
 def _engines() -> dict[str, str]:

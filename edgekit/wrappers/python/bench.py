@@ -15,8 +15,8 @@ import numpy as np
 
 from . import machine, steady
 from .goldens import feeds
+from .manifest import Refused
 from .npz import Arrays
-from .text import Streamer
 
 if TYPE_CHECKING:  # a device that runs tensors need not have GenAI
     from .llm import LlmBundle
@@ -52,15 +52,7 @@ def llm(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any], tell: Tell) 
     plan: prompts (tokens of each), new_tokens, and the rules warmup and trials. The first prompt is answered with
     new_tokens tokens, end tokens forbidden; of the others only the first token is awaited.
     """
-    ids = [int(token) for token in inputs["token_ids"]]
-    skipped: dict[str, str] = {}
-    prompts: list[Prompt] = []
-    for count in plan["prompts"]:
-        room = count + (1 if prompts else int(plan["new_tokens"]))
-        if room <= bundle.max_length:
-            prompts.append(_prompt(bundle, ids, count))
-        else:
-            skipped[f"pp{count}"] = f"it takes {room} tokens, the bundle's max_length is {bundle.max_length}"
+    prompts, skipped = _prompts(bundle, inputs, plan)
     if not prompts:
         return {"samples": {}, "skipped": skipped, "watch": {}, "warmup": None, "trials": 0}
     tell("warming up")
@@ -91,7 +83,8 @@ def tensor(bundle: TensorBundle, inputs: Arrays, plan: Mapping[str, Any], tell: 
     """Latency of a tensor model over the feeds that have the shapes of the first, in turn."""
     chosen = _alike(feeds(inputs))
     names = [str(one["name"]) for one in bundle.outputs]
-    bundle.check(chosen[0])
+    for feed in chosen:
+        bundle.check(feed)
     session, turn = bundle.session, 0
 
     def once() -> float:
@@ -134,7 +127,7 @@ def answer(bundle: LlmBundle, prompt: Prompt, new_tokens: int) -> Answer:
     started = perf_counter()
     ids = bundle.encode(prompt.text)[: prompt.tokens]
     generator = bundle.start(ids, new_tokens, do_sample=False, min_length=len(ids) + new_tokens)
-    streamer = Streamer(bundle.decode)
+    streamer = bundle.streamer()
     ready = perf_counter()
     generator.append_tokens(np.asarray(ids, dtype=np.int32))
     read = perf_counter()
@@ -169,15 +162,31 @@ class _Chunks:
         return perf_counter() - started
 
 
-def _prompt(bundle: LlmBundle, ids: list[int], count: int) -> Prompt:
-    """Text of at least `count` tokens, made of the plan's own tokens over and over."""
-    wanted = count
-    while wanted <= 4 * count + 64:  # decoded text may give fewer tokens than it was made of
-        text = bundle.decode([ids[at % len(ids)] for at in range(wanted)])
+def _prompts(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any]) -> tuple[list[Prompt], dict[str, str]]:
+    """The plan's prompts that this bundle can answer; why the others are skipped, by workload."""
+    ids = [int(token) for token in inputs["token_ids"]]
+    if not ids:
+        raise Refused("the bundle's check text is empty", next="build the bundle again")
+    prompts: list[Prompt] = []
+    skipped: dict[str, str] = {}
+    for count in plan["prompts"]:
+        room = count + (1 if prompts else int(plan["new_tokens"]))
+        if room > bundle.max_length:
+            skipped[f"pp{count}"] = f"it takes {room} tokens, the bundle's max_length is {bundle.max_length}"
+        elif prompt := _prompt(bundle, ids, count):
+            prompts.append(prompt)
+        else:
+            skipped[f"pp{count}"] = "the bundle's check text cannot be made into a prompt of that length"
+    return prompts, skipped
+
+
+def _prompt(bundle: LlmBundle, ids: list[int], count: int) -> Prompt | None:
+    """Text of at least `count` tokens, made of the plan's own tokens over and over; None where there is none."""
+    for wanted in range(count, 4 * count + 65, max(8, count // 16)):
+        text = bundle.decode([ids[at % len(ids)] for at in range(wanted)])  # may give fewer tokens than it was made of
         if len(bundle.encode(text)) >= count:
-            break
-        wanted += max(8, count // 16)
-    return Prompt(text, count)
+            return Prompt(text, count)
+    return None
 
 
 def _add(samples: Samples, prompt: int, timed: Answer, whole: bool) -> None:
@@ -203,5 +212,7 @@ def _enough(samples: Samples, trials: int, seconds: float, rule: Mapping[str, An
 
 def _alike(found: list[Arrays]) -> list[Arrays]:
     """The feeds whose shapes are those of the first: the others are other workloads."""
+    if not found:
+        raise Refused("the bundle has no check inputs", next="build the bundle again")
     shapes = [{name: array.shape for name, array in feed.items()} for feed in found]
     return [feed for feed, shape in zip(found, shapes, strict=True) if shape == shapes[0]]

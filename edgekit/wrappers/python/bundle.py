@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,3 +86,18 @@ def find(
     chosen = manifests.choose(manifest, variant, foreign=foreign)
     manifests.check_files(folder, manifest, str(chosen["name"]), hashes=hashes)
     return Opened(folder, manifest, chosen, threads)
+
+
+@contextmanager
+def cannot_open(engine: str) -> Iterator[None]:
+    """What an engine says when it cannot open a model becomes Refused; out of memory stays what it is."""
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's exceptions have no base of their own
+        words = (str(error).splitlines() or ["no reason given"])[0][:300]
+        if isinstance(error, MemoryError) or "alloc" in str(error).lower():
+            raise
+        raise Refused(
+            f"{engine} cannot open the model: {words}",
+            next="verify the bundle (edgekit verify); if it is whole, take a later engine",
+        ) from error

@@ -69,6 +69,8 @@ def feeds(inputs: Arrays) -> list[Arrays]:
 
 def _llm(bundle: LlmBundle, inputs: Arrays, rule: Mapping[str, Any]) -> Arrays:
     ids = [int(token) for token in inputs["token_ids"]]
+    if not ids:
+        raise Refused("the bundle's check text is empty", next="build the bundle again")
     single = min(int(rule["positions"]) // 2, len(ids) - 1)
     parts = [ids[: len(ids) - single], *([token] for token in ids[len(ids) - single :])]
     rows = bundle.logits_in_steps(parts)[-int(rule["positions"]) :]
@@ -142,14 +144,14 @@ def _compare_tensors(here: Arrays, goldens: Arrays, limits: Mapping[str, Any]) -
 
 def agreement(here: Array, golden: Array) -> tuple[float, float]:
     """Cosine and ratio of lengths of two float arrays; of others the share of equal values, and 1."""
-    if here.dtype.kind != golden.dtype.kind:
+    if here.dtype.kind != golden.dtype.kind or here.size != golden.size:
         return 0.0, 1.0
     if golden.dtype.kind != "f":
         return (float(np.mean(here == golden)) if golden.size else 1.0), 1.0
     a, b = here.astype(np.float64).ravel(), golden.astype(np.float64).ravel()
-    if not (np.isfinite(a) == np.isfinite(b)).all():
+    finite = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):  # an infinity or NaN is only like itself
         return 0.0, 1.0
-    finite = np.isfinite(a)
     a, b = a[finite], b[finite]
     lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if not all(lengths):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 import onnxruntime_genai as og
 
-from .bundle import Opened
+from .bundle import Opened, cannot_open
 from .manifest import Refused
-from .text import StopHolder, Streamer
+from .text import UNFINISHED, StopHolder, Streamer, whole_text
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -50,14 +51,15 @@ class LlmBundle:
         self.vocab_size = int(contract["vocab_size"])
         self.eos_token_ids = frozenset(int(token) for token in contract["eos_token_ids"])
         self.has_chat_template = bool(contract.get("chat_template_sha256"))
-        config = og.Config(str(opened.model))
         # GenAI's default is the context length, which it would allocate.
         overlay: dict[str, Any] = {"search": {"max_length": self.max_length}}
         if opened.threads is not None:
             overlay["model"] = {"decoder": {"session_options": {"intra_op_num_threads": opened.threads}}}
-        config.overlay(json.dumps(overlay))
-        self.model = og.Model(config)
-        self.tokenizer = og.Tokenizer(self.model)
+        with cannot_open("ONNX Runtime GenAI"):
+            config = og.Config(str(opened.model))
+            config.overlay(json.dumps(overlay))
+            self.model = og.Model(config)
+            self.tokenizer = og.Tokenizer(self.model)
 
     def encode(self, text: str) -> list[int]:
         """The token ids of a text, special tokens in it recognised.
@@ -71,7 +73,15 @@ class LlmBundle:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids; bytes that are no UTF-8 become U+FFFD."""
+        """The text of token ids; a broken character becomes U+FFFD."""
+        return whole_text(self._engine_decode, ids)
+
+    def streamer(self) -> Streamer:
+        """Decodes an answer token by token."""
+        return Streamer(self._engine_decode)
+
+    def _engine_decode(self, ids: Sequence[int]) -> str:
+        """As `decode`, but it may end at a broken character."""
         return str(self.tokenizer.decode(np.asarray(ids, dtype=np.int32)))
 
     def render(self, messages: Messages) -> str:
@@ -183,6 +193,7 @@ class Generation:
         prompt_tokens: length of the prompt.
         tokens: the ids generated so far, the end token included.
         reason: why it ended: "eos", "stop" (a stop string), "length" (max_tokens), "max_length" (the bundle's limit).
+        first_token_s: when the first token came, by time.perf_counter.
     """
 
     def __init__(
@@ -191,6 +202,7 @@ class Generation:
         self.prompt_tokens = len(ids)
         self.tokens: list[int] = []
         self.reason = ""
+        self.first_token_s: float | None = None
         self._pieces = self._run(bundle, generator, ids, max_tokens, StopHolder(stop))
 
     def __iter__(self) -> Iterator[str]:
@@ -203,19 +215,22 @@ class Generation:
         self, bundle: LlmBundle, generator: og.Generator, ids: list[int], max_tokens: int, holder: StopHolder
     ) -> Iterator[str]:
         generator.append_tokens(np.asarray(ids, dtype=np.int32))
-        streamer = Streamer(bundle.decode)
-        while not generator.is_done():
+        streamer = bundle.streamer()
+        while not self.reason and not generator.is_done():
             generator.generate_next_token()
             token = int(generator.get_next_tokens()[0])
             self.tokens.append(token)
+            self.first_token_s = self.first_token_s or perf_counter()
             if token in bundle.eos_token_ids:
                 self.reason = "eos"
-                break
-            if piece := holder.push(streamer.push(token)):
+            elif piece := holder.push(streamer.push(token)):
                 yield piece
             if holder.stopped:
                 self.reason = "stop"
-                return
+        if rest := holder.push(streamer.finish().removesuffix(UNFINISHED)):
+            yield rest
+        if holder.stopped:
+            self.reason = "stop"
         if rest := holder.finish():
             yield rest
         self.reason = self.reason or ("length" if len(self.tokens) >= max_tokens else "max_length")

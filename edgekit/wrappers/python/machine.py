@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .manifest import host_abi, host_os
+from .manifest import abi, host_abi, host_os
 
 PROC, SYS = Path("/proc"), Path("/sys")
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle, iowait (proc(5))
@@ -36,9 +36,10 @@ def facts() -> dict[str, Any]:
         "os": host_os(),
         "os_version": _os_version(),
         "abi": host_abi(),
+        "soc": None,
         "kernel": platform.release(),
         "governor": _text(SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "hypervisor": "hypervisor" in _flags() or any(word in (product or "").lower() for word in _VIRTUAL),
+        "hypervisor": _virtual(product or ""),
         "kernels": kernels(),
         "temperature_c": temperature_c(),
         "load_1m": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -127,6 +128,14 @@ def _others(before: tuple[float, float | None, float], after: tuple[float, float
         return None
     used = (after[1] - before[1]) - (after[2] - before[2])
     return max(0.0, used / (after[0] - before[0]))
+
+
+def _virtual(product: str) -> bool:
+    """Whether this is a virtual machine, or a program of one architecture on a kernel of another: emulated."""
+    if "hypervisor" in _flags() or any(word in product.lower() for word in _VIRTUAL):
+        return True
+    kernel, here = abi(_text(PROC / "sys/kernel/arch") or host_abi()), host_abi()
+    return kernel != here and (kernel, here) != ("aarch64", "armv7")  # 64-bit ARM runs 32-bit programs itself
 
 
 def _cpuinfo() -> dict[str, str]:

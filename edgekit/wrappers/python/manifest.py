@@ -84,10 +84,16 @@ def read(folder: Path) -> dict[str, Any]:
         if len(raw) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES} bytes")
         manifest = json.loads(raw)
+        if not isinstance(manifest, dict):
+            raise ValueError("it is no JSON object")
         major = int(str(manifest["format"]).partition(".")[0])
         features = [str(one) for one in manifest.get("requires", ())]
         for key in ("variants", "contract", "name"):
             manifest[key]
+        if not isinstance(variants := manifest["variants"], list) or not all(isinstance(one, dict) for one in variants):
+            raise ValueError("its variants are no list of objects")
+        if not isinstance(manifest["contract"], dict):
+            raise ValueError("its contract is no object")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise Refused(f"{NAME} cannot be used: {why}", next="fetch the bundle again") from None

@@ -6,6 +6,7 @@ Only the standard library: this file is also copied into bundles.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -21,7 +22,9 @@ def serve(handler: Callable[[dict[str, Any], Emit], dict[str, Any]], request: Pa
     """Run `handler(request, emit)` and write its outcome; returns the exit code for sys.exit.
 
     An exception that carries `code`, `message` and `next` becomes an {"error": ...} outcome. Any other exception leaves
-    a traceback on stderr (the job's log) and no outcome: the parent then knows the child failed.
+    a traceback on stderr (the job's log) and no outcome: the parent then knows the child failed. The process also ends,
+    without an outcome, after the request's timeout_s seconds (a device's connection may be gone), and on Linux when its
+    parent dies.
     """
     _die_with_parent()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -31,13 +34,18 @@ def serve(handler: Callable[[dict[str, Any], Emit], dict[str, Any]], request: Pa
         events.write(json.dumps({"event": kind, **fields}, ensure_ascii=False) + "\n")
         events.flush()
 
+    asked = json.loads(request.read_text(encoding="utf-8"))
+    if limit := asked.get("timeout_s"):
+        faulthandler.dump_traceback_later(limit, exit=True)  # needs no turn of the interpreter: an engine may hold it
     try:
-        outcome = handler(json.loads(request.read_text(encoding="utf-8")), emit)
+        outcome = handler(asked, emit)
     except Exception as error:
         if not hasattr(error, "next"):
             raise
         code = getattr(error, "code", "internal")
         outcome = {"error": {"code": code, "message": str(error), "next": error.next}}
+        if axis := getattr(error, "axis", ""):
+            outcome["error"]["axis"] = axis
     _write_last(request.with_name("outcome.json"), outcome)
     return 1 if "error" in outcome else 0
 

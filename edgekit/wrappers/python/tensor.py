@@ -10,7 +10,7 @@ import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from . import manifest as manifests
-from .bundle import Opened
+from .bundle import Opened, cannot_open
 from .manifest import Refused
 from .npz import Array
 
@@ -38,7 +38,9 @@ class TensorBundle:
             options.intra_op_num_threads = opened.threads
         ep = str(opened.variant.get("ep", "cpu"))
         chosen = {str(key): str(value) for key, value in (opened.variant.get("ep_options") or {}).items()}
-        self.session = ort.InferenceSession(str(opened.model), options, providers=[(manifests.PROVIDERS[ep], chosen)])
+        with cannot_open("ONNX Runtime"):
+            providers = [(manifests.PROVIDERS[ep], chosen)]
+            self.session = ort.InferenceSession(str(opened.model), options, providers=providers)
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         """One inference: the outputs by name.

@@ -1,0 +1,77 @@
+#include "engines.h"
+
+#include <algorithm>
+
+#include "environment.h"
+#include "refused.h"
+
+namespace fs = std::filesystem;
+
+namespace edgekit {
+namespace {
+
+#if defined(_WIN32)
+const std::string PREFIX, SUFFIX = ".dll";
+#elif defined(__APPLE__)
+const std::string PREFIX = "lib", SUFFIX = ".dylib";
+#else
+const std::string PREFIX = "lib", SUFFIX = ".so";
+#endif
+
+// The library of this name beside the runner: "libonnxruntime.so", or with a version behind it.
+fs::path beside(const std::string& name) {
+    const fs::path folder = own_folder(), plain = folder / (PREFIX + name + SUFFIX);
+    if (fs::exists(plain)) return plain;
+    std::vector<fs::path> found;
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(folder, failed)) {
+        const std::string file = entry.path().filename().u8string();
+        if (file.rfind(PREFIX + name + SUFFIX + ".", 0) == 0) found.push_back(entry.path());
+    }
+    return found.empty() ? fs::path() : *std::max_element(found.begin(), found.end());
+}
+
+[[noreturn]] void missing(const std::string& title, const std::string& why, const std::string& option,
+                          const std::string& axis) {
+    throw Refused(title + " cannot be loaded: " + why, "put its library beside the runner, or give " + option + " FILE",
+                  "tool-missing", axis);
+}
+
+}  // namespace
+
+const Ort& Engines::onnxruntime() {
+    if (!loaded_onnxruntime_) {
+        set_environment("ORT_DISABLE_TELEMETRY", "1");  // read when an engine is loaded
+        if (onnxruntime_.empty()) onnxruntime_ = beside("onnxruntime");
+        try {
+            if (onnxruntime_.empty()) throw std::runtime_error("there is none beside the runner");
+            loaded_onnxruntime_ = std::make_unique<Ort>(onnxruntime_);
+        } catch (const std::runtime_error& error) {
+            missing("ONNX Runtime", error.what(), "--onnxruntime", "onnxruntime");
+        }
+    }
+    return *loaded_onnxruntime_;
+}
+
+const GenAi& Engines::genai() {
+    if (!loaded_genai_) {
+        onnxruntime();
+        if (genai_.empty()) genai_ = beside("onnxruntime-genai");
+        try {
+            if (genai_.empty()) throw std::runtime_error("there is none beside the runner");
+            loaded_genai_ = std::make_unique<GenAi>(genai_, onnxruntime_);
+        } catch (const std::runtime_error& error) {
+            missing("ONNX Runtime GenAI", error.what(), "--genai", "onnxruntime_genai");
+        }
+    }
+    return *loaded_genai_;
+}
+
+Json Engines::versions() const {
+    Json named = {{"edgekit-runner", EDGEKIT_VERSION}};
+    if (loaded_onnxruntime_) named["onnxruntime"] = loaded_onnxruntime_->version();
+    if (loaded_genai_) named["onnxruntime-genai"] = genai_version_.empty() ? "unknown" : genai_version_;
+    return named;
+}
+
+}  // namespace edgekit

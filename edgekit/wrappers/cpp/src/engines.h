@@ -1,0 +1,34 @@
+// The engines: found beside the runner or where the command line says, and loaded when they are first needed.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "genai.h"
+#include "json.h"
+#include "ort.h"
+
+namespace edgekit {
+
+class Engines {
+  public:
+    // Empty paths: the libraries beside the runner. GenAI does not tell its version, so the caller must.
+    Engines(std::filesystem::path onnxruntime, std::filesystem::path genai, std::string genai_version)
+        : onnxruntime_(std::move(onnxruntime)), genai_(std::move(genai)), genai_version_(std::move(genai_version)) {}
+
+    // Both throw Refused ("tool-missing") where the library is not there or cannot be loaded.
+    const Ort& onnxruntime();
+    const GenAi& genai();
+
+    std::string genai_version() const { return genai_version_; }  // empty: not told
+    Json versions() const;  // of what was loaded, and of the runner
+
+  private:
+    std::filesystem::path onnxruntime_, genai_;
+    std::string genai_version_;
+    std::unique_ptr<Ort> loaded_onnxruntime_;
+    std::unique_ptr<GenAi> loaded_genai_;
+};
+
+}  // namespace edgekit

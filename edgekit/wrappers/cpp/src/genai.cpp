@@ -1,0 +1,88 @@
+#include "genai.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+#include "arrays.h"
+#include "environment.h"
+#include "refused.h"
+
+namespace fs = std::filesystem;
+
+namespace edgekit {
+namespace {
+
+// GenAI looks for ONNX Runtime beside itself; this variable is how its own Python package tells it another place.
+const fs::path& with_onnxruntime(const fs::path& library, const fs::path& onnxruntime) {
+    set_environment("ORT_LIB_PATH", onnxruntime.u8string());
+    return library;
+}
+
+}  // namespace
+
+GenAi::GenAi(const fs::path& library, const fs::path& onnxruntime) : library_(with_onnxruntime(library, onnxruntime)) {
+#define EDGEKIT_LOAD(result, name, arguments)                    \
+    api_.name = library_.find<decltype(api_.name)>(#name);       \
+    if (!api_.name) throw std::runtime_error("it has no " #name);
+    EDGEKIT_GENAI_FUNCTIONS(EDGEKIT_LOAD)
+#undef EDGEKIT_LOAD
+#define EDGEKIT_LOAD(result, name, arguments) api_.name = library_.find<decltype(api_.name)>(#name);
+    EDGEKIT_GENAI_LATER_FUNCTIONS(EDGEKIT_LOAD)
+#undef EDGEKIT_LOAD
+    if (api_.OgaSetTelemetryEnabled) api_.OgaSetTelemetryEnabled(false);
+}
+
+void GenAi::check(OgaResult* result) const {
+    if (!result) return;
+    const std::string words = api_.OgaResultGetError(result);
+    api_.OgaDestroyResult(result);
+    throw EngineError(words);
+}
+
+void Generator::append(const Tokens& tokens) {
+    genai_->check(genai_->api().OgaGenerator_AppendTokens(generator_.get(), tokens.data(), tokens.size()));
+}
+
+void Generator::generate() { genai_->check(genai_->api().OgaGenerator_GenerateNextToken(generator_.get())); }
+
+int32_t Generator::token() const {
+    const int32_t* tokens = nullptr;
+    size_t count = 0;
+    genai_->check(genai_->api().OgaGenerator_GetNextTokens(generator_.get(), &tokens, &count));
+    if (!count) throw EngineError("GenAI gave no token");
+    return tokens[0];
+}
+
+bool Generator::done() const { return genai_->api().OgaGenerator_IsDone(generator_.get()); }
+
+Logits Generator::logits() const {
+    const GenAiFunctions& api = genai_->api();
+    const auto tensor = genai_->made<OgaTensor>(
+        [&](OgaTensor** out) { return api.OgaGenerator_GetOutput(generator_.get(), "logits", out); },
+        api.OgaDestroyTensor);
+    int32_t type = 0;
+    size_t dims = 0;
+    genai_->check(api.OgaTensorGetType(tensor.get(), &type));
+    genai_->check(api.OgaTensorGetShapeRank(tensor.get(), &dims));
+    std::vector<int64_t> shape(dims);
+    genai_->check(api.OgaTensorGetShape(tensor.get(), shape.data(), dims));
+    if (dims != 3 || shape[0] != 1) throw EngineError("the model's logits have not three dimensions");
+    void* data = nullptr;
+    genai_->check(api.OgaTensorGetData(tensor.get(), &data));
+    Logits logits{static_cast<size_t>(shape[1]), static_cast<size_t>(shape[2]), {}};
+    logits.values.resize(logits.rows * logits.width);
+    const auto* halves = static_cast<const uint16_t*>(data);
+    if (type == OGA_FLOAT32) {
+        std::memcpy(logits.values.data(), data, logits.values.size() * sizeof(float));
+    } else if (type == OGA_FLOAT16) {
+        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = half_to_float(halves[at]);
+    } else if (type == OGA_BFLOAT16) {
+        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = bfloat16_to_float(halves[at]);
+    } else {
+        throw EngineError("the model's logits are of type " + std::to_string(type));
+    }
+    return logits;
+}
+
+}  // namespace edgekit

@@ -1,0 +1,74 @@
+// ONNX Runtime GenAI, loaded from a file: models, tokenizers and generators that release themselves.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "genai_abi.h"
+#include "library.h"
+
+namespace edgekit {
+
+using Tokens = std::vector<int32_t>;
+
+template <typename Part>
+using Owned = std::unique_ptr<Part, void(OGA_API_CALL*)(Part*)>;
+
+class GenAi {
+  public:
+    // onnxruntime: the file of ONNX Runtime, which GenAI loads by itself.
+    GenAi(const std::filesystem::path& library, const std::filesystem::path& onnxruntime);
+
+    const GenAiFunctions& api() const { return api_; }
+    void check(OgaResult* result) const;  // throws EngineError with GenAI's words
+
+    // What a function that makes something made.
+    template <typename Part, typename Make>
+    Owned<Part> made(Make make, void(OGA_API_CALL* release)(Part*)) const {
+        Part* part = nullptr;
+        check(make(&part));
+        return Owned<Part>(part, release);
+    }
+
+    // The text that a function gives, copied.
+    template <typename Give>
+    std::string text(Give give) const {
+        const char* given = nullptr;
+        check(give(&given));
+        const std::string copy = given;
+        api_.OgaDestroyString(given);
+        return copy;
+    }
+
+  private:
+    Library library_;
+    GenAiFunctions api_;
+};
+
+// float32 rows, one for each token that was read last.
+struct Logits {
+    size_t rows = 0, width = 0;
+    std::vector<float> values;
+
+    const float* row(size_t at) const { return values.data() + at * width; }
+};
+
+class Generator {
+  public:
+    Generator(const GenAi& genai, Owned<OgaGenerator> generator)
+        : genai_(&genai), generator_(std::move(generator)) {}
+
+    void append(const Tokens& tokens);
+    void generate();
+    int32_t token() const;  // the one that generate() chose
+    bool done() const;
+    Logits logits() const;
+
+  private:
+    const GenAi* genai_;
+    Owned<OgaGenerator> generator_;
+};
+
+}  // namespace edgekit

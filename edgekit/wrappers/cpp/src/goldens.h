@@ -1,0 +1,33 @@
+// Golden outputs: recorded when a bundle is sealed, compared on the device before anything is timed.
+//
+// llm: the best token of 32 teacher-forced positions, where it led the second by more than the plan's margin; half of
+// the positions are read at once, half token by token, as prefill and decoding use different kernels. tensor: the
+// direction (cosine) and the length of every output. CPUs' int4 and int8 kernels differ, so exact values are never the
+// rule.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrays.h"
+#include "json.h"
+#include "llm.h"
+#include "tensor.h"
+
+namespace edgekit {
+
+// What check/goldens.npz holds: the answers to check/inputs.npz, and what they were recorded on.
+Arrays record(const LlmBundle& bundle, const Arrays& inputs, const Json& rule, const std::string& kernels);
+Arrays record(const TensorBundle& bundle, const Arrays& inputs, const Json& rule, const std::string& kernels);
+
+// Hold answers, as `record` gives them, against the goldens; the outcome of the action "goldens".
+Json compare(const Arrays& here, const Arrays& goldens, const Json& rule);
+
+// The feeds of check/inputs.npz, whose arrays are named "0.input", "1.input", ...
+std::vector<Arrays> feeds(const Arrays& inputs);
+
+// Cosine and ratio of lengths of two float arrays; of others the share of equal values, and 1.
+std::pair<double, double> agreement(const Array& here, const Array& golden);
+
+}  // namespace edgekit

@@ -1,0 +1,62 @@
+// What this machine is and how it is doing: facts, memory of this process, load of others, temperature, clocks.
+//
+// Read from /proc and /sys; where they are not, a value is absent, never a guess.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "json.h"
+
+namespace edgekit {
+
+class Machine {
+  public:
+    // root: "/"; another folder with proc/ and sys/ below it plays another machine in tests.
+    explicit Machine(std::filesystem::path root) : proc_(root / "proc"), sys_(root / "sys"), root_(std::move(root)) {}
+
+    Json facts() const;  // what tells one machine from another, without its name or its owner's
+
+    // The family of CPU kernels that runs here: outputs of quantized models are alike within one, not between two.
+    std::string kernels() const;
+
+    // PSS + swap of this process, MB: what it adds to the memory in use. Takes milliseconds: never while timing.
+    std::optional<double> footprint_mb() const;
+    std::optional<double> peak_rss_mb() const;    // the largest resident set of this process so far (VmHWM)
+    std::optional<double> temperature_c() const;  // the hottest thermal zone
+    std::optional<double> clock_mhz() const;      // the median clock of the CPUs
+
+    // CPU seconds of the whole machine since it started.
+    std::optional<double> busy_s() const;
+
+  private:
+    std::map<std::string, std::string> cpuinfo() const;  // keys in lower case; of several CPUs the first counts
+    std::vector<std::string> flags() const;
+    bool virtual_machine(const std::string& product) const;
+
+    std::filesystem::path proc_, sys_, root_;
+};
+
+// Conditions during a measurement: one sample at each lap.
+class Watch {
+  public:
+    explicit Watch(const Machine& machine);
+    void lap();
+    Json report() const;  // seconds, other_cores_mean, other_cores, temperature_c, clock_mhz
+
+  private:
+    struct Counters {
+        double now_s, own_s;  // this process's CPU seconds
+        std::optional<double> busy_s;
+    };
+    Counters counters() const;
+    static Json others(const Counters& before, const Counters& after);  // cores' worth of CPU; null where not known
+
+    const Machine& machine_;
+    Json other_cores_ = Json::array(), temperature_c_ = Json::array(), clock_mhz_ = Json::array();
+    Counters first_, last_;
+};
+
+}  // namespace edgekit

@@ -1,0 +1,106 @@
+#include "tensor.h"
+
+#include <fstream>
+#include <iterator>
+
+#include "manifest.h"
+#include "refused.h"
+#include "words.h"
+
+namespace edgekit {
+namespace {
+
+Refused wrong(const std::string& message, const std::string& next) { return Refused(message, next, "usage"); }
+
+std::vector<std::string> names(const Json& tensors) {
+    std::vector<std::string> found;
+    for (const Json& one : tensors) found.push_back(one.at("name").get<std::string>());
+    return found;
+}
+
+Session session(const Opened& opened, Engines& engines) {
+    std::vector<std::pair<std::string, std::string>> options;
+    for (const auto& [key, value] : value_or(opened.variant, "ep_options", Json::object()).items()) {
+        options.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    try {
+        return Session(engines.onnxruntime(), opened.model(), provider_name(opened.ep()), options, opened.threads);
+    } catch (const EngineError& error) {
+        cannot_open("ONNX Runtime", error.what());
+    }
+}
+
+// "float32 [1, 3, height, ?]"
+std::string described(const Json& tensor) {
+    std::vector<std::string> dims;
+    for (const Json& dim : tensor.at("shape")) {
+        dims.push_back(dim.is_null() ? "?" : dim.is_string() ? dim.get<std::string>() : dim.dump());
+    }
+    return tensor.at("dtype").get<std::string>() + " [" + joined(dims, ", ") + "]";
+}
+
+// Compare one array with the contract. Dimensions that vary are left to the engine: exporters name them badly.
+void check_array(const Json& tensor, const Array& array) {
+    const std::string title = "the input " + quoted(tensor.at("name").get<std::string>());
+    if (array.type->kind == 'U' || array.type->name != tensor.at("dtype").get<std::string>()) {
+        throw wrong(title + " is " + array.type->name, "it must be " + described(tensor));
+    }
+    const Json& shape = tensor.at("shape");
+    bool same = array.shape.size() == shape.size();
+    for (size_t at = 0; same && at < shape.size(); ++at) {
+        same = !shape[at].is_number() || shape[at].get<int64_t>() == array.shape[at];
+    }
+    if (!same) throw wrong(title + " has the shape " + array.shape_words(), "it must be " + described(tensor));
+}
+
+}  // namespace
+
+TensorBundle::TensorBundle(Opened found, Engines& engines)
+    : opened(std::move(found)), outputs_(names(opened.contract().at("outputs"))), session_(session(opened, engines)) {}
+
+Arrays TensorBundle::run(const Arrays& feed) const {
+    check(feed);
+    Session::Call one = call(feed);
+    try {
+        one.run();
+    } catch (const EngineError& error) {
+        throw wrong("the model cannot take this input: " + first_line(error.what(), 300),
+                    "look at the sizes that may vary");
+    }
+    Arrays found;
+    for (size_t at = 0; at < outputs_.size(); ++at) found[outputs_[at]] = one.output(at);
+    return found;
+}
+
+void TensorBundle::check(const Arrays& feed) const {
+    const Json& inputs = opened.contract().at("inputs");
+    const std::vector<std::string> known = names(inputs);
+    for (const auto& [name, array] : feed) {
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            throw wrong("the model has no input " + quoted(name), "its inputs are: " + joined(known, ", "));
+        }
+    }
+    for (const Json& one : inputs) {
+        const std::string name = one.at("name").get<std::string>();
+        const auto found = feed.find(name);
+        if (found == feed.end()) throw wrong("the input " + quoted(name) + " is missing", "it is " + described(one));
+        check_array(one, found->second);
+    }
+}
+
+std::optional<std::vector<std::string>> TensorBundle::labels() const {
+    const std::string relative = value_or<std::string>(opened.contract(), "labels", "");
+    if (relative.empty()) return std::nullopt;
+    std::ifstream stream(inside(opened.folder, relative), std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(stream), {}};
+    if (ends_with(text, "\n")) text.pop_back();
+    std::vector<std::string> lines;
+    for (size_t at = 0; at <= text.size();) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
+}
+
+}  // namespace edgekit

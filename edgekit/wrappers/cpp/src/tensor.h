@@ -1,0 +1,37 @@
+// A model of plain tensors: arrays in, arrays out, both checked against the bundle's contract.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arrays.h"
+#include "bundle.h"
+#include "engines.h"
+#include "ort.h"
+
+namespace edgekit {
+
+class TensorBundle {
+  public:
+    TensorBundle(Opened found, Engines& engines);
+
+    // One inference: the outputs by name.
+    Arrays run(const Arrays& feed) const;
+
+    // Refuse, in one line, a feed that the contract does not allow.
+    void check(const Arrays& feed) const;
+
+    // An inference that can be repeated and timed; `feed` and this bundle must outlive it.
+    Session::Call call(const Arrays& feed) const { return Session::Call(session_, feed, outputs_); }
+
+    std::optional<std::vector<std::string>> labels() const;  // one a line, where the contract names a file of them
+
+    const Opened opened;
+
+  private:
+    std::vector<std::string> outputs_;
+    Session session_;
+};
+
+}  // namespace edgekit

@@ -1,0 +1,97 @@
+#include "text.h"
+
+#include <algorithm>
+
+#include "unicode.h"
+#include "words.h"
+
+namespace edgekit {
+namespace {
+
+const std::string UNFINISHED = "\xef\xbf\xbd";  // U+FFFD
+constexpr size_t MAX_PENDING = 8;  // tokens; a character has 4 bytes at most: what is unfinished for longer is none
+
+// How many bytes at the end of `text` may begin `stop`.
+size_t overlap(const std::string& text, const std::string& stop) {
+    for (size_t size = std::min(text.size(), stop.size() - 1); size > 0; --size) {
+        if (ends_with(text, stop.substr(0, size))) return size;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::string Streamer::push(int32_t token) {
+    new_.push_back(token);
+    std::string found = text();
+    if (!ends_with(found, UNFINISHED)) return pass_on(std::move(found), new_);
+    for (auto at = new_.begin() + 1; at < new_.end(); ++at) {
+        const Tokens later(at, new_.end());
+        const std::string rest = decode_(later);
+        // It begins a character, so the one before it is broken.
+        if (!rest.empty() && !ends_with(rest, UNFINISHED)) return pass_on(found + rest, later);
+    }
+    return new_.size() >= MAX_PENDING ? pass_on(std::move(found), {}) : "";
+}
+
+std::string Streamer::finish() { return new_.empty() ? "" : pass_on(text(), {}); }
+
+std::string Streamer::text() const {
+    Tokens both = shown_;
+    both.insert(both.end(), new_.begin(), new_.end());
+    const std::u32string before = shown_.empty() ? U"" : from_utf8(decode_(shown_)), after = from_utf8(decode_(both));
+    return to_utf8(after.substr(std::min(before.size(), after.size())));
+}
+
+std::string Streamer::pass_on(std::string text, Tokens shown) {
+    shown_ = std::move(shown);
+    new_.clear();
+    return text;
+}
+
+std::string whole_text(const Decode& decode, const Tokens& tokens) {
+    std::string text = decode(tokens);
+    if (!ends_with(text, UNFINISHED)) return text;
+    Streamer streamer(decode);
+    text.clear();
+    for (int32_t token : tokens) text += streamer.push(token);
+    return text + streamer.finish();
+}
+
+std::string without_unfinished(std::string text) {
+    if (ends_with(text, UNFINISHED)) text.erase(text.size() - UNFINISHED.size());
+    return text;
+}
+
+StopHolder::StopHolder(const std::vector<std::string>& stops) {
+    for (const std::string& stop : stops) {
+        if (!stop.empty()) stops_.push_back(stop);
+    }
+}
+
+std::string StopHolder::push(const std::string& text) {
+    if (stopped_) return "";
+    held_ += text;
+    size_t first = std::string::npos, keep = 0;
+    for (const std::string& stop : stops_) {
+        first = std::min(first, held_.find(stop));
+        keep = std::max(keep, overlap(held_, stop));
+    }
+    if (first != std::string::npos) {
+        stopped_ = true;
+        const std::string shown = held_.substr(0, first);
+        held_.clear();
+        return shown;
+    }
+    const std::string shown = held_.substr(0, held_.size() - keep);
+    held_.erase(0, shown.size());
+    return shown;
+}
+
+std::string StopHolder::finish() {
+    std::string shown;
+    shown.swap(held_);
+    return shown;
+}
+
+}  // namespace edgekit

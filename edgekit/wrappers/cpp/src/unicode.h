@@ -1,0 +1,12 @@
+// UTF-8 and code points.
+#pragma once
+
+#include <string>
+
+namespace edgekit {
+
+std::u32string from_utf8(const std::string& text);  // what is no UTF-8 becomes U+FFFD
+std::string to_utf8(const std::u32string& text);
+bool is_utf8(const std::string& text);
+
+}  // namespace edgekit
