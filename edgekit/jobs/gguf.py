@@ -55,13 +55,20 @@ _PHI3 = _COMMON | {
     "attn_qkv.weight": ("self_attn.qkv_proj.weight", "FH"),
     "ffn_up.weight": ("mlp.gate_up_proj.weight", "JH"),
 }
+_GEMMA3 = _QWEN3 | {
+    "post_attention_norm.weight": ("post_attention_layernorm.weight", "H"),
+    "ffn_norm.weight": ("pre_feedforward_layernorm.weight", "H"),
+    "post_ffw_norm.weight": ("post_feedforward_layernorm.weight", "H"),
+}
 # general.architecture -> (class in transformers, parts of a block)
 ARCHITECTURES = {
+    "gemma3": ("Gemma3ForCausalLM", _GEMMA3),
     "llama": ("LlamaForCausalLM", _LLAMA),
     "phi3": ("Phi3ForCausalLM", _PHI3),
     "qwen2": ("Qwen2ForCausalLM", _QWEN2),
     "qwen3": ("Qwen3ForCausalLM", _QWEN3),
 }
+_SCALED = {"phi3": ("longrope",), "gemma3": ("linear",)}  # kinds of rope scaling besides "none"
 _ROPE_TENSORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 # Keys that change what the network computes and that none of the classes above can express.
 _CHANGES = (
@@ -70,8 +77,12 @@ _CHANGES = (
     "embedding_scale",
     "residual_scale",
     "attention.clamp_kqv",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
     "pooling_type",
 )
+_GEMMA3_PATTERN = 6  # every sixth layer of Gemma 3 looks at all that came before; ModelBuilder knows no other
+_GEMMA3_27B = 62  # layers; only this size scales its queries by hidden / heads instead of the head's size
 
 
 def convert(gguf: Path, out: Path, on_event: Callable[[str], None] = lambda s: None) -> dict[str, object]:
@@ -154,7 +165,7 @@ def _config(file: Gguf, arch: str) -> dict[str, Any]:
     embedding = file.tensors.get("token_embd.weight")
     if embedding is None:
         raise file.bad("the tensor 'token_embd.weight' is missing")
-    return {
+    config = {
         "architectures": [ARCHITECTURES[arch][0]],
         "model_type": arch,
         "vocab_size": embedding.shape[0],  # may exceed the number of tokens: rows are padded
@@ -175,6 +186,31 @@ def _config(file: Gguf, arch: str) -> dict[str, Any]:
         "eos_token_id": gguf_tokenizer.special_id(file, "eos"),
         "pad_token_id": gguf_tokenizer.special_id(file, "padding"),
     }
+    return _gemma3(file, config) if arch == "gemma3" else config
+
+
+def _gemma3(file: Gguf, config: dict[str, Any]) -> dict[str, Any]:
+    """What Gemma 3 has besides: local layers with a window and a rope base of their own, scaled queries.
+
+    Source: llama.cpp conversion/gemma.py and load_arch_hparams, transformers configuration_gemma3.py.
+    """
+    layers, heads, head_dim = config["num_hidden_layers"], config["num_attention_heads"], config["head_dim"]
+    pattern = file.metadata.get("gemma3.attention.sliding_window_pattern", _GEMMA3_PATTERN)
+    window = file.integer("gemma3.attention.sliding_window", 0)
+    if pattern != _GEMMA3_PATTERN or window <= 0:
+        raise SourceError(f"{file.path.name}: its pattern of local layers is not Gemma 3's", next=CHECKPOINT)
+    kinds = ["full_attention" if (n + 1) % _GEMMA3_PATTERN == 0 else "sliding_attention" for n in range(layers)]
+    del config["hidden_act"]
+    return config | {
+        "model_type": "gemma3_text",
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": config["hidden_size"] // heads if layers == _GEMMA3_27B else head_dim,
+        "sliding_window": window,
+        "layer_types": kinds,
+        "rope_local_base_freq": _float32(file.number("gemma3.rope.freq_base_swa", 10000.0)),
+        "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
+    }
 
 
 def _generation_config(file: Gguf) -> dict[str, Any]:
@@ -191,13 +227,16 @@ def _rope(file: Gguf, arch: str, head_dim: int) -> dict[str, Any]:
     theta = _float32(file.number(f"{arch}.rope.freq_base", 10000.0))
     turned = _size(file, f"{arch}.rope.dimension_count", head_dim)
     scaling = str(file.metadata.get(f"{arch}.rope.scaling.type", "none"))[:40]
-    known = ("none", "longrope") if arch == "phi3" else ("none",)
+    known = ("none", *_SCALED.get(arch, ()))
     if scaling not in known or (arch != "phi3" and turned != head_dim) or turned > head_dim or turned % 2:
         what = f"rope scaling {scaling!r}" if scaling not in known else f"rotating {turned} of {head_dim} dimensions"
         raise SourceError(f"{file.path.name}: {what} is not supported for {arch}", next=CHECKPOINT)
     rope: dict[str, Any] = {"rope_theta": theta, "rope_scaling": None}
     if arch == "phi3":
         return rope | _phi3_rope(file, head_dim, turned)
+    if scaling == "linear":
+        factor = _float32(file.number(f"{arch}.rope.scaling.factor"))
+        rope["rope_scaling"] = {"rope_type": "linear", "factor": factor}
     if "rope_freqs.weight" in file.tensors:
         rope["rope_scaling"] = _llama3_scaling(file, theta, head_dim)
     return rope
@@ -286,7 +325,10 @@ def _weights(file: Gguf, arch: str, config: dict[str, Any]) -> list[Weight]:
         target, dims = wanted[name]
         if tensor.shape != tuple(sizes[letter] for letter in dims):
             raise file.bad(f"tensor {name!r} has the shape {list(tensor.shape)}, not {[sizes[x] for x in dims]}")
-        weights.append(Weight(target, tensor, _permuted_heads(arch, name, config)))
+        gguf_weights.check_type(file, tensor)
+        # llama.cpp stores Gemma's norms as what they multiply with, transformers without the 1.
+        shift = 1.0 if arch == "gemma3" and name.endswith("norm.weight") else 0.0
+        weights.append(Weight(target, tensor, _permuted_heads(arch, name, config), shift))
     return weights
 
 

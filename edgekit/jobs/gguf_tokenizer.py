@@ -6,7 +6,10 @@ with onnxruntime-extensions) really executes, found by experiment on 0.14.1 with
   - it obeys `Split` steps of a `Sequence`, but ignores `Digits` and the regex inside `ByteLevel`;
   - it knows a fixed list of regex alternatives by their exact text and hands anything else to std::regex,
     which crashes on long texts: so only patterns of that list appear below;
+  - it ignores a normalizer of the kind NFC (Qwen's), as llama.cpp does: none is written;
   - merges must be pairs: it loops for ever on a merge written as one string that starts with "#".
+The real vocabularies of Llama 2, Llama 3.1 and Gemma 3, put through the form of a GGUF, cut 227 texts exactly as their
+own tokenizer.json does; Qwen 3 differs on three of them, which are not in NFC.
 Sources: llama.cpp src/llama-vocab.cpp (pre-tokenizers, special tokens, end of generation), transformers
 convert_slow_tokenizer.py (LlamaConverter) for SentencePiece vocabularies.
 """
@@ -156,7 +159,7 @@ def _added_tokens(file: Gguf) -> list[Json]:
     strips = "phi-3" in name or "phi3" in name
     added = []
     for i, (text, kind) in enumerate(zip(_tokens(file), _types(file), strict=True)):
-        if kind in (UNKNOWN, CONTROL, USER_DEFINED) or text in END_TEXTS:
+        if (kind in (UNKNOWN, CONTROL, USER_DEFINED) or text in END_TEXTS) and not _is_run(text, kind):
             added.append(
                 {
                     "id": i,
@@ -236,36 +239,67 @@ def _pair(text: str) -> list[str]:
     return [text[:1] + left, right]
 
 
+def _is_run(text: str, kind: int) -> bool:
+    """A run of spaces that Gemma has as a token: merges make it, which the runtime gets right more often."""
+    return kind == USER_DEFINED and not text.strip(" ")
+
+
+def _piece(text: str, kind: int) -> str:
+    """A token as it stands in a SentencePiece vocabulary: llama.cpp writes user-defined ones with real spaces."""
+    return text.replace(" ", "▁") if _is_run(text, kind) else text
+
+
 def _sentencepiece(file: Gguf) -> Json:
     """A SentencePiece vocabulary ("llama") as BPE with byte fallback: scores become the order of merges."""
-    vocab = _vocab(file)
-    if len(file.floats("tokenizer.ggml.scores")) != len(vocab):
+    pieces = [_piece(text, kind) for text, kind in zip(_vocab(file), _types(file), strict=True)]
+    vocab = {text: i for i, text in enumerate(pieces)}
+    if len(file.floats("tokenizer.ggml.scores")) != len(pieces):
         raise SourceError(f"{file.path.name}: the SentencePiece vocabulary has no scores", next=DAMAGED)
-    prefix = [{"type": "Prepend", "prepend": "▁"}] if file.flag("tokenizer.ggml.add_space_prefix", True) else []
-    strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if prefix else []
-    escape = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-    unescape = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    if len(vocab) != len(pieces):
+        raise file.bad("a run of spaces occurs twice in the vocabulary")
     unknown = special_id(file, "unknown")
     unk_token = None if unknown is None else _tokens(file)[unknown]
     return {
-        "normalizer": {"type": "Sequence", "normalizers": [*prefix, escape]},
-        "pre_tokenizer": None,
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [unescape, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip],
-        },
-        "model": _model(vocab, _merges(file), byte_fallback=True, fuse_unk=True, unk_token=unk_token),
+        **_spaces(file.flag("tokenizer.ggml.add_space_prefix", True)),
+        "model": _model(vocab, _merges(file, pieces), byte_fallback=True, fuse_unk=True, unk_token=unk_token),
     }
 
 
-def _merges(file: Gguf) -> list[list[str]]:
-    """Every pair of pieces that makes a piece, best score first, then by the ids of the two parts."""
+def _spaces(prefix: bool) -> Json:
+    """How spaces are written in tokens: Llama puts one before the text, Gemma does not and cuts after each."""
+    escape = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    unescape = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    decoders: list[Json] = [unescape, {"type": "ByteFallback"}, {"type": "Fuse"}]
+    if not prefix:
+        cut = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+        return {
+            "normalizer": escape,
+            "pre_tokenizer": cut,
+            "decoder": {"type": "Sequence", "decoders": decoders},
+        }
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, escape]},
+        "pre_tokenizer": None,
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [*decoders, {"type": "Strip", "content": " ", "start": 1, "stop": 0}],
+        },
+    }
+
+
+def _merges(file: Gguf, pieces: list[str]) -> list[list[str]]:
+    """Every pair of pieces that makes a piece, best score first, then by the ids of the two parts.
+
+    User-defined pieces have one score: there the longest left part comes first, as in transformers' converter.
+    """
     scores, types = file.floats("tokenizer.ggml.scores"), _types(file)
-    ids = {text: i for i, text in enumerate(_tokens(file)) if types[i] == NORMAL}
+    ids = {text: i for i, text in enumerate(pieces) if types[i] in (NORMAL, USER_DEFINED)}
     found = []
     for text, i in ids.items():
+        made = types[i] == USER_DEFINED
         for cut in range(1, len(text)):
             left, right = ids.get(text[:cut]), ids.get(text[cut:])
             if left is not None and right is not None:
-                found.append((-scores[i], left, right, text, cut))
+                length = (-cut, cut - len(text)) if made else (0, 0)
+                found.append((-scores[i], *length, left, right, text, cut))
     return [[text[:cut], text[cut:]] for *_, text, cut in sorted(found)]

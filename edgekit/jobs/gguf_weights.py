@@ -29,11 +29,38 @@ ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 @dataclass(frozen=True)
 class Weight:
-    """One tensor to write: its Hugging Face name; in how many heads its rows are interleaved (0: none)."""
+    """One tensor to write.
+
+    Attributes:
+        name: in the Hugging Face folder.
+        heads: in how many its rows are interleaved; 0 is not at all.
+        shift: what the file's values have too much.
+    """
 
     name: str
     tensor: Tensor
     heads: int = 0
+    shift: float = 0.0
+
+
+def check_type(file: Gguf, tensor: Tensor) -> None:
+    """Refuse a tensor whose quantization the gguf package cannot undo; a block of zeros is tried.
+
+    Raises:
+        SourceError: it cannot.
+    """
+    import numpy as np
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    kind = GGMLQuantizationType(tensor.type)
+    try:
+        dequantize(np.zeros((1, GGML_QUANT_SIZES[kind][1]), np.uint8), kind)
+    except NotImplementedError:
+        raise SourceError(
+            f"{file.path.name}: tensors of type {tensor.type_name} cannot be read back",
+            next="use the model's Hugging Face checkpoint, or a GGUF in another quantization",
+        ) from None
 
 
 def dtype(file: Gguf, weights: list[Weight]) -> str:
@@ -82,14 +109,9 @@ def rows(file: Gguf, weight: Weight) -> Iterator[npt.NDArray[np.float32]]:
     step = max(1, CHUNK_BYTES // (4 * tensor.shape[-1]))
     for start in range(0, count, step):
         chosen = np.ascontiguousarray(raw[order[start : start + step]])
-        try:
-            with np.errstate(all="ignore"):  # damaged scales; the result is looked at below
-                block = dequantize(chosen, GGMLQuantizationType(tensor.type)).astype(np.float32, copy=False)
-        except NotImplementedError:
-            raise SourceError(
-                f"{file.path.name}: tensors of type {tensor.type_name} cannot be read back",
-                next="use the model's Hugging Face checkpoint, or a GGUF in another quantization",
-            ) from None
+        with np.errstate(all="ignore"):  # damaged scales; the result is looked at below
+            block = dequantize(chosen, GGMLQuantizationType(tensor.type)).astype(np.float32, copy=False)
+            block = block - np.float32(weight.shift) if weight.shift else block
         if not np.isfinite(block).all():
             raise file.bad(f"tensor {tensor.name!r} holds values that are not finite")
         yield block if len(tensor.shape) > 1 else block.reshape(-1)
