@@ -26,6 +26,7 @@ from edgekit.bundle.verify import verified
 from edgekit.bundle.zip import zip_bundle
 from edgekit.data import digest, jsonable, pretty, write_atomic
 from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
+from edgekit.extras import require
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.synthetic import probe_feeds
 from edgekit.plan import Plan
@@ -79,6 +80,7 @@ class Built:
 def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job]:
     """Resolve and check everything before the first slow step; opens (fetches, imports) the source."""
     targets = [target.load(name) for name in target_names]
+    require("build")
     with console.step(f"opening {ref}"):
         source = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
     calibration = None
@@ -139,15 +141,20 @@ def build(job: Job, options: Options) -> Built:
 
 
 def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[str, EdgekitError]]:
-    """Build each job; one that fails does not keep the others from being built. Returns bundles, and errors by name."""
+    """Build each job; one that fails does not keep the others from being built. Returns bundles, and errors by name.
+
+    Raises:
+        EdgekitError: the only job failed.
+    """
+    if len(jobs) == 1:
+        return [build(jobs[0], options)], {}
     built: list[Built] = []
     failed: dict[str, EdgekitError] = {}
     for job in jobs:
         try:
             built.append(build(job, options))
         except EdgekitError as error:
-            if len(jobs) > 1:
-                console.failure(error)
+            console.failure(error)
             failed[job.name] = error
     return built, failed
 

@@ -148,7 +148,7 @@ def from_oserror(error: OSError, doing: str, *, otherwise: type[EdgekitError] = 
         return UsageError(
             f"no permission while {doing}{where}", next="choose a folder you may write to, or fix its rights"
         )
-    return otherwise(f"{error.strerror or error} while {doing}{where}")
+    return otherwise(f"{error.strerror or error} while {doing}{where}", next="look at that path, then run it again")
 
 
 def unwritable(folder: Path, reason: str) -> UsageError:

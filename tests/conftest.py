@@ -59,6 +59,16 @@ def need_tool() -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def need_other_user() -> list[str]:
+    """The words that run a command as somebody who is not root; none where the test is not root itself."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        _unavailable("setpriv is not installed (Debian: util-linux)")
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@pytest.fixture
 def need_root() -> None:
     """Skip where the test is not root, but fail on CI, which is."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,3 +162,29 @@ def test_the_gate_can_be_rerun_against_the_source(catalogue_bundle: Bundles) -> 
     assert found["verdict"] == "pass"
     other = edgekit("quality", catalogue_bundle("swift-f0"), "--against", "silero-vad", code=6)
     assert "another model" in other["error"]["message"]
+
+
+@pytest.mark.parametrize("name", LLM)
+def test_the_bundle_tokenizes_as_llama_cpp_does(name: str, catalogue_bundle: Bundles) -> None:
+    """200 strings frozen beforehand; those that differ are listed with their cause (tests/data/tokenizer)."""
+    data = Path(__file__).parents[1] / "data" / "tokenizer"
+    strings = json.loads((data / "strings.json").read_text(encoding="utf-8"))
+    recorded = json.loads((data / "smollm2.ids.json").read_text(encoding="utf-8"))["ids"]
+    known = {one["id"] for one in json.loads((data / "smollm2.known_mismatches.json").read_text(encoding="utf-8"))}
+    code = (
+        "import json, sys\nfrom edgekit_runtime import open_bundle\n"
+        "bundle = open_bundle(sys.argv[1])\n"
+        "print(json.dumps([bundle.encode(text) for text in json.load(sys.stdin)]))"
+    )
+    bundle = catalogue_bundle(name)
+    done = subprocess.run(
+        [sys.executable, "-c", code, bundle],
+        input=json.dumps([one["text"] for one in strings]),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(bundle / "runtime" / "python"), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    got = dict(zip((one["id"] for one in strings), json.loads(done.stdout), strict=True))
+    assert len(got) == 200
+    assert {one for one, ids in got.items() if ids != recorded[one]} == known
