@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from edgekit.data import Strict, nearest
+from edgekit import ep
+from edgekit.data import Strict, nearest, write_atomic
 from edgekit.errors import TargetError
+from edgekit.model import Kind
 
 Os = Literal["linux", "windows", "android", "ios", "macos"]
 Status = Literal["supported", "legacy", "experimental", "predicted"]
@@ -30,31 +35,153 @@ class Package(Strict):
     name: str
     channel: Literal["pip", "maven", "nuget", "swiftpm", "npm", "release-page", "system"]
     floor: str = Field(description="the lowest version that runs what is built")
-    excluded: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = Field(default=(), description="bad releases at or above the floor")
+    excluded_reason: str = Field(default="", description="why, with where it is reported")
     last_seen: str = Field(description="newest version seen, with its date")
+    sha256: str | None = Field(default=None, description="of the archive, where one file serves all")
+    kinds: tuple[Kind, ...] = Field(default=("llm", "tensor"), description="the kinds of model that need it")
+    engine: str | None = Field(
+        default=None, description="the version of ONNX Runtime that the floor version is or carries"
+    )
+    qairt: str | None = Field(default=None, description="the Qualcomm runtime that the floor version carries")
     source: str = Field(description="where these facts were read")
 
 
-class LlmSettings(Strict):
-    """How this target builds and runs language models."""
+class Platform(Strict):
+    """What the operating system and the app's own project must offer."""
+
+    os_min: str = Field(default="", description="as the system counts: an Android API level, an iOS or Windows version")
+    os_min_name: str = Field(default="", description='for people: "Android 10"')
+    app_manifest: tuple[str, ...] = Field(default=(), description="what the app's manifest must say")
+    entitlements: tuple[str, ...] = Field(default=(), description="iOS: entitlements worth asking for")
+    foreground_only: bool = Field(default=False, description="the accelerator is refused to apps in the background")
+    source: str = ""
+
+
+class InsteadOf(Strict):
+    """Why this kind of model does not run on the accelerator the target is named after."""
+
+    ep: str = Field(description="the execution provider that was meant")
+    reason: str
+    alternatives: tuple[str, ...] = Field(default=(), description="targets that do run this kind on an accelerator")
+    source: str = ""
+
+
+class Memory(Strict):
+    """How bytes on disk become bytes in memory; predictions use these."""
+
+    prepack_factor: float = Field(default=1.0, ge=1.0, description="weights in memory over weights on disk, at worst")
+    kv_bytes_per_value: int = Field(default=4, description="llm: of the key-value cache; 4 float32, 2 float16")
+    logits_bytes_per_value: int = Field(default=4, description="llm: of the logits")
+    prefill_logits: bool = Field(default=True, description="llm: logits of every prompt token are kept, not the last's")
+    source: str = ""
+
+
+class Variant(Strict):
+    """One self-contained form of the model in a bundle; what is None is the settings' own."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="also the folder's name: model/<name>/")
+    recipe: str | None = None
+    recipe_uncalibrated: str | None = None
+    precision: str | None = None
+    ep: str | None = None
+    ep_options: dict[str, str] = Field(default={}, description="over those of the settings")
+    compile: Literal["qnn_context"] | None = Field(default=None, description="the ahead-of-time compiler to run")
+    soc: tuple[str, ...] = Field(default=(), description="the chips it is for, as ro.soc.model names them; any if none")
+    soc_model: int | None = Field(default=None, description="Qualcomm's number of the chip, for the compiler")
+    htp_arch: str | None = Field(default=None, description='the Hexagon version, "75"; any if none')
+    note: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Variant:
+        if self.compile == "qnn_context" and not (self.soc and self.soc_model and self.htp_arch):
+            raise ValueError("a variant compiled for QNN needs soc, soc_model and htp_arch")
+        return self
+
+
+PORTABLE = Variant(name="portable")
+
+
+class _Settings(Strict):
+    """What both kinds of model have."""
 
     ep: str = "cpu"
     ep_options: dict[str, str] = {}
+    precision: str = Field(default="", description="what the recipe gives, in the words of recipes")
+    static_shapes: bool = Field(default=False, description="every dimension must be fixed before the build")
+    fallback: Literal["cpu", "none"] = Field(default="cpu", description="who runs what the provider leaves")
+    coverage_min: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="the share of the work the provider should take; less is a warning"
+    )
+    instead_of: InsteadOf | None = None
+    pick: Literal["first-that-runs", "self-test"] = Field(
+        default="first-that-runs", description="how an app chooses among the variants that fit its device"
+    )
+    variant: tuple[Variant, ...] = Field(
+        default=(), description="[[llm.variant]], [[tensor.variant]]; none: one portable"
+    )
+    memory: Memory = Memory()
+    budget: dict[str, Budget] = Field(default={}, description="default budgets of this kind; a card's come on top")
+    note: str = ""
+    source: str = Field(default="", description="where these choices come from")
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if self.ep not in ep.names():
+            raise ValueError(f"unknown execution provider {self.ep!r}{nearest(self.ep, ep.names())}")
+        names = [variant.name for variant in self.variant]
+        if len(set(names)) != len(names):
+            raise ValueError("two variants have one name")
+        for variant in self.variant or (PORTABLE,):
+            provider = variant.ep or self.ep
+            if provider not in ep.names():
+                raise ValueError(f"unknown execution provider {provider!r}{nearest(provider, ep.names())}")
+            if problem := ep.options_problem(provider, self.options(variant)):
+                raise ValueError(problem)
+        return self
+
+    def options(self, variant: Variant = PORTABLE) -> dict[str, str]:
+        """The provider options of a variant: its own over those of the settings (which are for their own provider)."""
+        shared = self.ep_options if variant.ep in (None, self.ep) else {}
+        return {**shared, **variant.ep_options}
+
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants a bundle has, with nothing left to the settings but the recipe for a lack of calibration."""
+        return tuple(
+            one.model_copy(update={"ep": one.ep or self.ep, "ep_options": self.options(one)} | self._quantized(one))
+            for one in self.variant or (PORTABLE,)
+        )
+
+    def _quantized(self, variant: Variant) -> dict[str, str | None]:
+        return {}
+
+
+class LlmSettings(_Settings):
+    """How this target builds and runs language models."""
+
     recipe: str = "int4_mixed"
     block_size: int = Field(default=32, description="weights per scale")
     accuracy_level: int = Field(default=4, description="MatMulNBits: 4 computes in int8, 0 or 1 in float32")
     max_length: int = Field(default=4096, description="tokens of prompt and answer; the key-value cache is this long")
-    note: str = ""
+    window: int | None = Field(default=None, description="tokens a call of a static graph takes; None where any number")
+
+    def _quantized(self, variant: Variant) -> dict[str, str | None]:
+        return {"recipe": variant.recipe or self.recipe, "precision": variant.precision or self.precision}
 
 
-class TensorSettings(Strict):
+class TensorSettings(_Settings):
     """How this target builds and runs every other model."""
 
-    ep: str = "cpu"
-    ep_options: dict[str, str] = {}
     recipe: str = Field(default="int8_qdq", description="used when calibration data is given")
     recipe_uncalibrated: str = Field(default="int8_dynamic", description="used when no calibration data is given")
-    note: str = ""
+
+    def _quantized(self, variant: Variant) -> dict[str, str | None]:
+        return {
+            "recipe": variant.recipe or self.recipe,
+            "recipe_uncalibrated": variant.recipe_uncalibrated or variant.recipe or self.recipe_uncalibrated,
+            "precision": variant.precision or self.precision,
+        }
 
 
 class Target(Strict):
@@ -66,14 +193,22 @@ class Target(Strict):
     status: Status
     status_reason: str
     status_date: str = Field(description="ISO date of the status")
+    status_source: str = Field(default="", description="where the status was read, where others decide it")
+    successor: str = Field(default="", description="the target, or the technology, to move to")
     os: Os
     abi: tuple[str, ...] = Field(description="CPU architectures: x86_64, aarch64")
+    platform: Platform = Platform()
     runtime: tuple[Package, ...] = ()
     opset_max: int = Field(default=23, description="newest opset of the default ONNX domain the runtime floor loads")
     llm: LlmSettings = LlmSettings()
     tensor: TensorSettings = TensorSettings()
     budget: dict[str, Budget] = {}
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
+
+    def engine_floor(self) -> str | None:
+        """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""
+        found = (one.engine or (one.floor if one.name == "onnxruntime" else None) for one in self.runtime)
+        return next((version for version in found if version), None)
 
 
 def names() -> list[str]:
@@ -101,6 +236,51 @@ def resolve(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     for path, layer in reversed(_chain(name)):
         _merge(data, layer, origin, path.name)
     return data, origin
+
+
+def new(name: str, parent: str, folder: Path, *, force: bool = False) -> Path:
+    """Write a target that extends another one and changes nothing yet; returns the file's path.
+
+    Raises:
+        TargetError: the name is taken or no file name; the parent is unknown or wrong; the file exists.
+        OSError: the folder cannot be written.
+    """
+    name = name.removesuffix(".toml")
+    base = load(parent)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise TargetError(f"{name!r} is no name for a target", next="use small letters, digits, dots and dashes")
+    if name in names():
+        raise TargetError(f"{name} is a target that ships with edgekit", next="choose another name")
+    path = folder / f"{name}.toml"
+    if path.exists() and not force:
+        raise TargetError(f"{path} exists", next="choose another name, or give --force")
+    above = parent if not parent.endswith(".toml") else os.path.relpath(Path(parent).resolve(), folder.resolve())
+    write_atomic(path, _BEGUN.format(name=name, parent=above, title=base.title, base=base))
+    load(str(path))
+    return path
+
+
+_BEGUN = """\
+# A target of your own: what is set here wins over {parent}, and everything else is as there.
+# `edgekit targets show {name}.toml` shows every value and where it comes from; `edgekit targets schema` explains each.
+extends = "{parent}"
+name = "{name}"
+title = "{title}, our own"
+
+# [llm]
+# recipe = "{base.llm.recipe}"
+# max_length = {base.llm.max_length}
+
+# [llm.budget]
+# decode_tps = {{ min = 10.0 }}
+# "ttft_ms@pp512" = {{ max = 900.0 }}
+
+# [tensor]
+# recipe = "{base.tensor.recipe}"
+
+# [tensor.budget]
+# latency_p90_ms = {{ max = 50.0 }}
+"""
 
 
 def _chain(name: str) -> list[tuple[Path, dict[str, Any]]]:
@@ -156,22 +336,32 @@ def _explain(name: str, error: ValidationError) -> TargetError:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _known_keys(first["loc"][:-1])
-        hint = nearest(str(first["loc"][-1]), known)
+        hint = nearest(str(first["loc"][-1]), _known_keys(first["loc"][:-1]))
         return TargetError(f"{name}: unknown key {where!r}{hint}", next="edgekit targets schema lists every key")
-    return TargetError(f"{name}: {where}: {first['msg'].lower()}", next="edgekit targets schema lists every key")
+    said = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else first["msg"].lower()
+    return TargetError(f"{name}: {where}: {said}", next="edgekit targets schema lists every key")
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    sections: dict[str, type[Strict]] = {
-        "llm": LlmSettings,
-        "tensor": TensorSettings,
-        "runtime": Package,
-        "budget": Budget,
-        "quality": Budget,
-    }
-    model = sections.get(str(loc[0])) if loc else Target
-    return list(model.model_fields) if model else []
+    """The keys of the table at this place: ("tensor", "variant", 0) is a Variant."""
+    here: Any = Target
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(part)
+            here = field.annotation if field else None
+            here = here if get_origin(here) is dict else _model_in(here)
+        elif get_origin(here) is dict:
+            here = _model_in(get_args(here)[1])
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
+    if get_origin(annotation) in (tuple, Union, UnionType):
+        return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _folder() -> Path:

@@ -1,8 +1,9 @@
-"""List the device targets, or show one with the origin of each value."""
+"""List the device targets, show one with the origin of each value, or begin one of your own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,13 +50,30 @@ def show(name: str) -> None:
         console.table("", ("key", "value", "from"), [(key, _text(value), where) for key, value, where in rows])
 
 
+@command.command("new")
+@click.argument("name")
+@click.option("--extends", "parent", required=True, help="The target to start from: a name, or a .toml file.")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Where NAME.toml goes.")
+@click.option("--force", is_flag=True, help="Replace a file of that name.")
+def new(name: str, parent: str, folder: Path, force: bool) -> None:
+    """Write NAME.toml, a target of your own that starts as another one; what you set in it wins."""
+    from edgekit import target
+
+    path = target.new(name, parent, folder, force=force)
+    if console.json_mode():
+        console.document("edgekit.targets.new/1", {"path": str(path), "extends": parent})
+        return
+    console.out(f"written: {path}")
+    console.out(f"next: edgekit targets show {path}, then edgekit build MODEL --target {path}")
+
+
 @command.command("schema")
 def schema() -> None:
     """Print the JSON schema of a target file: every key, with its meaning and its default."""
+    from edgekit import schemas
     from edgekit.data import pretty
-    from edgekit.target import Target
 
-    found = Target.model_json_schema()
+    found = schemas.generate()["target"]
     if console.json_mode():
         console.document("edgekit.targets.schema/1", found)
     else:
@@ -78,12 +96,12 @@ def _origin(dotted: str, written: dict[str, Any], files: dict[str, str]) -> str:
         if not isinstance(here, dict) or part not in here:
             return "default"
         here = here[part]
-    while dotted not in files:
+    while dotted and dotted not in files:
         dotted = dotted.rpartition(".")[0]
-    return files[dotted]
+    return files.get(dotted, "default")
 
 
 def _text(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "\n".join(" ".join(f"{key}={part}" for key, part in one.items()) for one in value)
+        return "\n".join(" ".join(f"{key}={part}" for key, part in one.items() if part) for one in value)
     return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,111 @@
+"""Execution providers, one file each: options, what a session needs, and whether this machine can open one.
+
+A provider's file has EP, an Ep. Its short name is the file's; ONNX Runtime's name for it is the Python runtime's,
+which reads the same manifests.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from edgekit.data import nearest
+from edgekit.ep.provider import Ep, Option
+from edgekit.errors import ToolMissing, UsageError
+from edgekit.wrappers.python.manifest import PROVIDERS
+
+__all__ = ["Ep", "Option", "attach", "load", "names", "options_problem", "provider", "unavailable"]
+
+_SHARED = ("provider",)  # modules here that are no provider
+
+
+def names() -> list[str]:
+    """The providers edgekit knows, sorted."""
+    found = (info.name for info in pkgutil.iter_modules(__path__))
+    return sorted(name for name in found if name not in _SHARED and not name.startswith("_"))
+
+
+def load(name: str) -> Ep:
+    """The provider of this short name.
+
+    Raises:
+        UsageError: there is none; the nearest name is suggested.
+    """
+    if name not in names():
+        raise UsageError(
+            f"unknown execution provider {name!r}{nearest(name, names())}", next=f"one of: {', '.join(names())}"
+        )
+    found: Ep = importlib.import_module(f"{__name__}.{name}").EP
+    return found
+
+
+def provider(name: str) -> str:
+    """ONNX Runtime's name of a provider: "qnn" is "QNNExecutionProvider"."""
+    return PROVIDERS[load(name).name]
+
+
+def options_problem(name: str, options: Mapping[str, str]) -> str:
+    """What is wrong with the options of a provider, in one line; "" when nothing is."""
+    known = {option.key: option for option in load(name).options}
+    for key, value in options.items():
+        if key not in known:
+            return f"the execution provider {name} has no option {key!r}{nearest(key, known)}"
+        if refusal := known[key].refusal(value):
+            return f"the option {key!r} of {name} {refusal}, not {value!r}"
+    return ""
+
+
+def unavailable(name: str) -> str:
+    """Why no session of this provider can be opened on this machine; "" when one can.
+
+    A plugin's library is registered with ONNX Runtime to find out, once in a process.
+    """
+    found = load(name)
+    import onnxruntime
+
+    if not found.plugin:
+        here = onnxruntime.get_available_providers()
+        return "" if provider(name) in here else f"onnxruntime {onnxruntime.__version__} here is built without it"
+    if find_spec(found.plugin) is None:
+        return f"{found.plugin.replace('_', '-')} is not installed"
+    try:
+        return "" if _devices(found) else "its plugin finds no device here"
+    except (RuntimeError, OSError, ImportError) as error:
+        lines = str(error).strip().splitlines()
+        return f"its plugin cannot be loaded: {lines[0][:200] if lines else type(error).__name__}"
+
+
+def attach(session_options: Any, name: str, options: Mapping[str, str]) -> None:
+    """Give onnxruntime.SessionOptions a provider, with these options over those of this machine.
+
+    Raises:
+        ToolMissing: this machine has not what the provider needs.
+    """
+    if reason := unavailable(name):
+        package = load(name).plugin.replace("_", "-")
+        step = f"pip install {package}" if package and "not installed" in reason else "use another machine or provider"
+        raise ToolMissing(f"no session of the execution provider {name}: {reason}", next=step)
+    found = load(name)
+    full = {**found.defaults(), **options}
+    if "backend_type" in options:
+        full.pop("backend_path", None)  # one of the two at most
+    if found.plugin:
+        session_options.add_provider_for_devices(_devices(found)[:1], full)
+    else:
+        session_options.add_provider(provider(name), full)
+
+
+def _devices(found: Ep) -> list[Any]:
+    """The devices of a plugin, registered with ONNX Runtime if it is not yet."""
+    import onnxruntime
+
+    wanted = PROVIDERS[found.name]
+    devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
+    if devices:
+        return devices
+    plugin = importlib.import_module(found.plugin)
+    onnxruntime.register_execution_provider_library(wanted, plugin.get_library_path())
+    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]

@@ -1,0 +1,155 @@
+"""`python -m edgekit.partition._child REQUEST.json`: what needs a session of ONNX Runtime, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgekit import ep
+from edgekit.errors import BuildError
+from edgekit.wrappers.python.protocol import Emit, serve
+
+SAME = 1e-5  # of the largest output: two float32 graphs of the same function
+RUNS = 3
+
+
+def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write the model after ONNX Runtime's basic optimizations to request["out"], weights inside."""
+    import onnxruntime as ort
+
+    options = _quiet()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = request["out"]
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    ort.InferenceSession(request["model"], options, providers=["CPUExecutionProvider"])
+    return {"onnxruntime": ort.__version__}
+
+
+def place(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Open the model with the provider request["ep"] and say where each node went.
+
+    Outcome: groups, [{"ep", "nodes": [[name, domain, op], ...]}, ...] as the session reports them; reasons that the
+    provider itself wrote down, by node; kernels, the operators that a kernel-based plugin has; device, "CPU" for a
+    stand-in.
+    """
+    import onnxruntime as ort
+
+    name, folder = request["ep"], Path(request["folder"])
+    options = _quiet()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if request.get("weights"):
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", request["weights"])
+    trace = {"enable_framework_op_trace": "1", "framework_op_trace_dir": str(folder)} if name == "qnn" else {}
+    ep.attach(options, name, {**request["ep_options"], **trace})
+    session = ort.InferenceSession(request["model"], options)
+    return {
+        "onnxruntime": ort.__version__,
+        "groups": [
+            {"ep": one.ep_name, "nodes": [[node.name, node.domain, node.op_type] for node in one.get_nodes()]}
+            for one in session.get_provider_graph_assignment_info()
+        ],
+        "reasons": _reasons(folder / "qnn_op_trace.json"),
+        "kernels": _kernels(name),
+        **_device(name),
+    }
+
+
+def convert(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write the model in another opset to request["out"], if ONNX's converter can and both compute the same."""
+    import onnx
+    from onnx import version_converter
+
+    before = onnx.load(request["model"])
+    try:
+        after = version_converter.convert_version(before, request["opset"])
+    except Exception as error:  # the converter raises what its C++ core raises
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        raise BuildError(
+            f"ONNX cannot convert the graph to opset {request['opset']}: {lines[0][:200]}",
+            next=f"export the model with opset {request['opset']}",
+        ) from None
+    onnx.save(after, request["out"])
+    difference = _difference(request["model"], request["out"])
+    if difference > SAME:
+        raise BuildError(
+            f"converted to opset {request['opset']} the graph computes something else (by {difference:g})",
+            next=f"export the model with opset {request['opset']}",
+        )
+    return {"difference": difference}
+
+
+def _difference(a: str, b: str) -> float:
+    """The largest difference of two models' outputs for the same random inputs, over the outputs' size."""
+    import numpy as np
+    import onnxruntime as ort
+
+    sessions = [ort.InferenceSession(path, _quiet(), providers=["CPUExecutionProvider"]) for path in (a, b)]
+    worst = 0.0
+    for seed in range(RUNS):
+        random = np.random.default_rng(seed)
+        feed = {one.name: _random(one, random) for one in sessions[0].get_inputs()}
+        for x, y in zip(*(session.run(None, feed) for session in sessions), strict=True):
+            if x.shape != y.shape or x.dtype != y.dtype:
+                return float("inf")
+            size = max(float(np.abs(x.astype(np.float64)).max(initial=0)), 1.0)
+            difference = np.abs(x.astype(np.float64) - y.astype(np.float64)).max(initial=0) / size
+            worst = max(worst, float(difference) if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+def _random(value: Any, random: Any) -> Any:
+    """An array for one input; sizes that vary are 2."""
+    import numpy as np
+
+    shape = [size if isinstance(size, int) else 2 for size in value.shape]
+    kind = value.type.removeprefix("tensor(").removesuffix(")")
+    kind = {"float": "float32", "double": "float64"}.get(kind, kind)
+    if kind.startswith(("float", "bfloat")):
+        return random.normal(size=shape).astype(kind)
+    return random.integers(0, 2, shape).astype(np.dtype(kind))
+
+
+def _quiet() -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+def _reasons(trace: Path) -> dict[str, str]:
+    """Why QNN left a node, in its own words."""
+    if not trace.is_file():
+        return {}
+    found = json.loads(trace.read_text(encoding="utf-8")).get("unsupported_nodes", ())
+    return {one["node_name"]: one["reason"] for one in found}
+
+
+def _kernels(name: str) -> list[str] | None:
+    """The operators that a kernel-based plugin has kernels for; None for a compiler."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    if name != "webgpu":
+        return None
+    return sorted(
+        {f"{one.domain or 'ai.onnx'}:{one.op_name}" for one in state.get_registered_ep_kernel_defs(ep.provider(name))}
+    )
+
+
+def _device(name: str) -> dict[str, str]:
+    """Which plugin on which kind of device; a plugin on the CPU is a stand-in for its accelerator."""
+    import onnxruntime as ort
+
+    for one in ort.get_ep_devices():
+        if one.ep_name == ep.provider(name) and ep.load(name).plugin:
+            return {"device": one.device.type.name, "plugin": one.ep_metadata.get("version", "")}
+    return {"device": "CPU", "plugin": ""}
+
+
+ACTIONS = {"optimize": optimize, "place": place, "convert": convert}
+
+
+if __name__ == "__main__":
+    sys.exit(serve(lambda request, emit: ACTIONS[request["action"]](request, emit), Path(sys.argv[1])))

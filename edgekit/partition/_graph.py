@@ -1,0 +1,87 @@
+"""The graph that a provider is shown: after ONNX Runtime's basic optimizations, with every shape that can be known."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import tools
+from edgekit.errors import EdgekitError, SourceError
+from edgekit.partition._fold import fold
+from edgekit.partition._view import View
+
+LARGE = 256 << 20  # bytes of weights: above, the optimized graph would take too long to write
+TIMEOUT = 300.0  # seconds
+CHILD = ("-m", "edgekit.partition._child")
+HALF = (10, 16)  # TensorProto.FLOAT16, BFLOAT16
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A graph to look at, and in words what it is."""
+
+    view: View
+    what: str
+
+
+def read(path: Path) -> Any:
+    """The model of a file, its external data left where it is.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except (OSError, DecodeError) as error:
+        raise SourceError(f"cannot read {path.name}: {error}", next="give an .onnx file") from None
+
+
+def shown(path: Path) -> Shown:
+    """What a provider is shown of the model in a file.
+
+    ONNX Runtime folds constants, fuses and infers shapes before it asks a provider, so it is asked to do that here, in
+    a process of its own. Where it cannot (a large model, float16, which its CPU kernels would wrap in casts, an
+    operator it does not know) shapes are inferred and constants folded without it.
+    """
+    model = read(path)
+    if not _halves(model) and _bytes(path, model) <= LARGE:
+        with tempfile.TemporaryDirectory(prefix="edgekit-partition-") as folder:
+            try:
+                return _optimized(path, Path(folder))
+            except EdgekitError:
+                pass  # whatever the reason, the graph as it is written can be looked at
+    folded = fold(model, path.parent)
+    return Shown(View(folded, folded.graph, path.parent), "the graph as written, with constants folded")
+
+
+def _optimized(path: Path, folder: Path) -> Shown:
+    outcome = tools.job(
+        [*tools.python(), *CHILD],
+        {"action": "optimize", "model": str(path), "out": str(folder / "basic.onnx")},
+        folder,
+        timeout=TIMEOUT,
+        what="ONNX Runtime",
+    )
+    model = fold(read(folder / "basic.onnx"), folder)  # the file has no shapes of the values in between
+    what = f"the graph after the basic optimizations of onnxruntime {outcome['onnxruntime']}"
+    return Shown(View(model, model.graph, folder), what)
+
+
+def _halves(model: Any) -> bool:
+    """True where a weight, input or output is float16 or bfloat16."""
+    graph = model.graph
+    return any(one.data_type in HALF for one in graph.initializer) or any(
+        one.type.tensor_type.elem_type in HALF for one in (*graph.input, *graph.output)
+    )
+
+
+def _bytes(path: Path, model: Any) -> int:
+    others = {
+        entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"
+    }
+    return sum(one.stat().st_size for one in (path, *(path.parent / name for name in others)) if one.is_file())
