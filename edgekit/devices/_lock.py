@@ -32,11 +32,11 @@ BUSY, LOST = 75, 76
 # Prints the job processes that still run, and kills them when $1 is "kill". A process id may have been used again, so
 # its command line must name this folder.
 JOBS = """
-jobs() {
+running() {
   for file in "$base"/jobs/*/pid; do
     [ -f "$file" ] || continue
     read -r pid < "$file" || continue
-    tr '\\0' ' ' 2>/dev/null < "/proc/$pid/cmdline" | grep -qF -- "$base/jobs/" || continue
+    grep -qF -- "$base/jobs/" "/proc/$pid/cmdline" 2>/dev/null || continue
     echo "$pid"
     [ "$1" = kill ] && { kill -9 "-$pid" || kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null
   done
@@ -59,7 +59,7 @@ while ! mkdir "$base/lock" 2>/dev/null; do
   elif [ "$owner" = "$me" ]; then
     stale=1
   elif [ "$now" -gt "$until" ] || [ $((until - now)) -gt LONGEST ]; then
-    [ -z "$(jobs)" ] && stale=1
+    [ -z "$(running)" ] && stale=1
   fi
   try=$((try + 1))
   if [ -z "$stale" ] || [ $try -gt 5 ]; then
@@ -69,7 +69,7 @@ while ! mkdir "$base/lock" 2>/dev/null; do
   mv "$base/lock" "$base/lock.$nonce" 2>/dev/null && rm -rf "$base/lock.$nonce" && echo "stale $owner"
 done
 printf '%s %s %s\\n' "$me" "$now" $((now + LEASE)) > "$base/lock/held" || { rm -rf "$base/lock"; exit 1; }
-jobs kill > /dev/null
+running kill > /dev/null
 rm -rf "$base/jobs"
 exit 0
 """
@@ -111,7 +111,8 @@ class Held:
     def release(self) -> None:
         """End what still runs, remove the jobs and give the lock back, if it is still ours."""
         self._shell.run(
-            f'base={quote(self._base)}\n{JOBS}\n{self.renew}\njobs kill > /dev/null\nrm -rf "$base/jobs" "$base/lock"'
+            f"base={quote(self._base)}\n{JOBS}\n{self.renew}\nrunning kill > /dev/null\n"
+            'rm -rf "$base/jobs" "$base/lock"; rmdir "$base" 2> /dev/null; true'
         )
 
 

@@ -149,7 +149,7 @@ def _free(place: Place) -> int:
 
 def _fill(place: Place, tree: str, missing: Sequence[Item], tell: Tell) -> None:
     """Bring every missing file: small ones together, large ones from another tree of the device, else over the line."""
-    elsewhere = _elsewhere(place, {item.sha256 for item in missing})
+    elsewhere = _elsewhere(place, {item.sha256 for item in missing}, tree)
     parts = _stats(place, "parts")
     total, sent = sum(item.size for item in missing), 0
 
@@ -218,8 +218,8 @@ def _archive(items: Sequence[Item]) -> bytes:
     return found.getvalue()
 
 
-def _elsewhere(place: Place, wanted: Collection[str]) -> dict[str, str]:
-    """Where other trees hold files of these hashes: sha256 -> path below BASE."""
+def _elsewhere(place: Place, wanted: Collection[str], but: str) -> dict[str, str]:
+    """Where other trees than `but` hold files of these hashes: sha256 -> path below BASE."""
     script = 'cd bundles && for list in *.txt; do [ -f "$list" ] && echo "= $list" && cat "$list"; done; true'
     found: dict[str, str] = {}
     tree = ""
@@ -227,7 +227,7 @@ def _elsewhere(place: Place, wanted: Collection[str]) -> dict[str, str]:
         first, _, rest = line.partition(" ")
         if first == "=":
             tree = f"bundles/{rest.removesuffix('.txt')}"
-        elif first in wanted:
+        elif first in wanted and tree != but:
             found.setdefault(first, f"{tree}/{rest.partition(' ')[2]}")
     return found
 
@@ -235,7 +235,7 @@ def _elsewhere(place: Place, wanted: Collection[str]) -> dict[str, str]:
 def _shared(place: Place, source: str, path: str, item: Item) -> bool:
     """Take a file from another tree, by link where the system allows one, and prove it; False where that fails."""
     script = (
-        f"[ {quote(source)} != {quote(path)} ] && [ -f {quote(source)} ] || exit 0\n"
+        f"[ -f {quote(source)} ] || exit 0\n"
         f"mkdir -p {quote(posixpath.dirname(path))} && rm -f {quote(path)}\n"
         f"ln {quote(source)} {quote(path)} 2>/dev/null || cp {quote(source)} {quote(path)}\n"
         f"stat -c %s {quote(path)}"

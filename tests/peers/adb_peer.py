@@ -56,7 +56,7 @@ class Faults:
             faults = self._read()
             value = faults.pop(name, None)
             if value is not None:
-                self._path.write_text(json.dumps(faults))
+                self._write(faults)
             return value
 
     def reach(self, name: str, count: int) -> int | None:
@@ -70,8 +70,17 @@ class Faults:
                 del faults[name]
             else:
                 faults[name] = left - count
-            self._path.write_text(json.dumps(faults))
+            self._write(faults)
             return int(left) if left < count else None
+
+    def get(self, name: str, otherwise: Any) -> Any:
+        """The value of a fault that stays."""
+        return self._read().get(name, otherwise)
+
+    def _write(self, faults: dict[str, Any]) -> None:
+        aside = self._path.with_suffix(".part")
+        aside.write_text(json.dumps(faults))
+        aside.replace(self._path)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -260,6 +269,8 @@ class Device:
 
     def _flipped(self, data: bytes) -> bytes:
         at = self.faults.reach("flip", len(data))
+        if len(data) >= self.faults.get("flip_large", 1 << 30):
+            at = 0
         return data if at is None else data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+COUNT = 10**12  # a cut that far away only counts
 PEER = Path(__file__).with_name("adb_peer.py")
 # What getprop says: a Pixel 8's names for itself (as public build.prop dumps have them), so that parsing meets real
 # words. The evidence stays `emulated`, since /proc tells of this machine's CPU.
@@ -74,7 +75,7 @@ class Phone:
     """
 
     def __init__(self, root: Path, process: subprocess.Popen[str], port: int) -> None:
-        self.root, self._process = root, process
+        self.root, self._process, self.port = root, process, port
         self.serial = f"127.0.0.1:{port}"
 
     @property
@@ -89,11 +90,13 @@ class Phone:
 
     def fault(self, **faults: object) -> None:
         """Arm faults (see adb_peer); those armed before are forgotten."""
-        (self.root.parent / "faults.json").write_text(json.dumps(faults))
+        aside = self.root.parent / "faults.new"
+        aside.write_text(json.dumps(faults))
+        aside.replace(self.root.parent / "faults.json")
 
-    def armed(self) -> list[str]:
-        """The faults that have not struck."""
-        return sorted(json.loads((self.root.parent / "faults.json").read_text()))
+    def sent(self) -> int:
+        """Bytes that came from the client since `fault(cut=COUNT)`, which must not have struck."""
+        return COUNT - int(json.loads((self.root.parent / "faults.json").read_text())["cut"])
 
     def freeze(self) -> None:
         """It stops answering; connections stay open."""
@@ -110,19 +113,18 @@ class Phone:
 
 
 @contextmanager
-def phone(root: Path, *, shell: str = "sh -c", path: Sequence[str] = ()) -> Iterator[Phone]:
+def phone(root: Path, *, shell: str = "sh -c", path: Sequence[str] = (), port: int = 0) -> Iterator[Phone]:
     """Serve a root that make_root (or tests/peers/arm64_root) made, until the block is left."""
     extra = [word for folder in path for word in ("--path", folder)]
     process = subprocess.Popen(
-        [sys.executable, str(PEER), "--root", str(root), "--shell", shell, *extra],
+        [sys.executable, str(PEER), "--root", str(root), "--shell", shell, "--port", str(port), *extra],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     try:
         assert process.stdout is not None
-        port = int(process.stdout.readline().split()[1])
-        yield Phone(root, process, port)
+        yield Phone(root, process, int(process.stdout.readline().split()[1]))
     finally:
         process.kill()
         process.wait()
