@@ -117,14 +117,15 @@ def build(job: Job, options: Options) -> Built:
         return Built(destination, found, True, _archive(destination, options))
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
-        model = _optimize(job, room)
-        made = draft.draft(job.plan, job.source, job.target, model, _facts(job), optimize.versions(optimize.ENGINES))
+        models = _optimize(job, room)
+        made = draft.draft(job.plan, job.source, job.target, models, _facts(job), optimize.versions(optimize.ENGINES))
         staged = room / "new"
         licences = draft.licences(job.source)
         with console.step("staging"):
-            stage(staged, made, {f"model/{draft.VARIANT}": model}, OWN, licences)
+            stage(staged, made, {f"model/{name}": folder for name, folder in models.items()}, OWN, licences)
             if isinstance(made.contract, LlmContract):
-                draft.settle_genai(staged / made.variants[0].path, made.contract)
+                for variant in made.variants:
+                    draft.settle_genai(staged / variant.path, made.contract)
             else:
                 draft.settle_tensor(staged, made.contract, job.source)
         feeds, note = _feeds(job.source, job.calibration)
@@ -211,19 +212,22 @@ def _noted(found: Quality, note: str) -> Quality:
     return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
 
 
-def _optimize(job: Job, room: Path) -> Path:
-    folder = None
+def _optimize(job: Job, room: Path) -> dict[str, Path]:
+    """The folder of each variant's model; calibration data is written out for as long as Olive needs it."""
+    folder, sha256 = None, None
     if job.calibration is not None and job.plan.calibrated:
-        folder = room / "calibration"
+        folder, sha256 = room / "calibration", job.calibration.sha256
         folder.mkdir()
         job.calibration.write_feeds(folder)
-    sha256 = job.calibration.sha256 if job.calibration is not None and job.plan.calibrated else None
-    entry = optimize.run(job.plan, job.source.path, job.source.model.sha256, folder, sha256)
-    if entry.hit:
-        console.say(f"quantizing with {job.plan.recipe}: already done, taken from the cache")
+    models = {}
+    for variant in job.plan.variants:
+        entry = optimize.run(job.plan, variant, job.source.path, job.source.model.sha256, folder, sha256)
+        if entry.hit:
+            console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
+        models[variant.name] = entry.path / "model"
     if folder is not None:
         shutil.rmtree(folder)
-    return entry.path / "model"
+    return models
 
 
 def _facts(job: Job) -> dict[str, object] | None:
@@ -249,10 +253,10 @@ def _gate(
     context = GateContext(
         source=job.source,
         staged=staged,
-        model_path=made.variants[0].path,
+        model_path=next(one.path for one in made.variants if one.name == job.plan.main.name),
         contract=made.contract,
         target=job.target,
-        precision=job.plan.precision,
+        precision=job.plan.main.precision,
         work=work,
         card=job.source.card,
         mode=options.quality,

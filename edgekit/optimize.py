@@ -11,35 +11,42 @@ from typing import Any
 from edgekit import cache, console, tools
 from edgekit.cache import Entry
 from edgekit.extras import require
-from edgekit.plan import Plan, Step
+from edgekit.plan import Plan, VariantPlan
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
 
 
 def run(
-    plan: Plan, source: Path, source_sha256: str, calibration: Path | None, calibration_sha256: str | None
+    plan: Plan,
+    variant: VariantPlan,
+    source: Path,
+    source_sha256: str,
+    calibration: Path | None,
+    calibration_sha256: str | None,
 ) -> Entry:
-    """The optimized model of a plan: entry.path / "model" holds plan.expected_files.
+    """The optimized model of a variant: entry.path / "model" holds plan.expected_files.
+
+    Variants, targets and later builds that ask for the same passes on the same source share one entry.
 
     Raises:
         ToolMissing: the `build` extra is not installed.
         BuildError: Olive failed, ran out of memory or disk, or left something that does not load.
     """
-    step = next(step for step in plan.steps if step.stage == "optimize")
+    config = plan.optimize_step(variant).config
     key = {
         "source": source_sha256,
-        "config": step.config,
-        "recipe": plan.recipe_sha256,
-        "calibration": calibration_sha256,
+        "config": config,
+        "recipe": variant.recipe_sha256,
+        "calibration": calibration_sha256 if variant.calibrated else None,
         "expected": list(plan.expected_files),
-        "tools": versions(ENGINES) if step.config else {},
+        "tools": versions(ENGINES) if config else {},
     }
     return cache.produce(
         "optimize",
         key,
-        lambda folder: _make(plan, step, source, calibration, folder),
-        what=f"{plan.model} {plan.recipe}",
+        lambda folder: _make(plan, variant, source, calibration, folder),
+        what=f"{plan.model} {variant.recipe}",
     )
 
 
@@ -54,19 +61,20 @@ def versions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _make(plan: Plan, step: Step, source: Path, calibration: Path | None, folder: Path) -> None:
-    if not step.config:
+def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | None, folder: Path) -> None:
+    config = plan.optimize_step(variant).config
+    if not config:
         _keep(source, folder / "model")
         return
     require("build")
     request: dict[str, Any] = {
-        "config": step.config,
+        "config": config,
         "source": str(source),
         "work": str(folder),
         "calibration": str(calibration) if calibration else None,
         "expected": list(plan.expected_files),
     }
-    with console.step(f"quantizing with {plan.recipe}"):
+    with console.step(f"quantizing with {variant.recipe}"):
         tools.job(
             [*tools.python(), "-m", "edgekit.jobs.olive"],
             request,

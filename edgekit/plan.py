@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
 from edgekit import recipes
 from edgekit.catalog.cards import Card
-from edgekit.data import Strict
-from edgekit.errors import UsageError
+from edgekit.data import Strict, digest
+from edgekit.errors import BuildError, UsageError
 from edgekit.model import Kind, Model
 from edgekit.recipes import Recipe
-from edgekit.target import LlmSettings, Target, TensorSettings
+from edgekit.target import LlmSettings, Target, TensorSettings, Variant
 
 GENAI_FILES = (
     "model.onnx",
@@ -21,6 +22,8 @@ GENAI_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+CALIBRATE = "give --calibration FOLDER with pictures, recordings, .npz or .npy files like those the app will see"
+DYNAMIC = ("MatMul", "Gemm", "LSTM", "Attention")  # what dynamic int8 quantizes
 
 
 class Step(Strict):
@@ -29,7 +32,27 @@ class Step(Strict):
     stage: Literal["import", "optimize", "compile", "stage", "gate", "seal"]
     name: str
     reason: str
+    variants: tuple[str, ...] = Field(default=(), description="of optimize and compile: which variants it makes")
     config: dict[str, Any] = {}
+
+
+class VariantPlan(Strict):
+    """One form of the model in the bundle: how it is quantized, for which provider, and what it is tied to."""
+
+    name: str
+    recipe: str
+    recipe_sha256: str
+    precision: str
+    summary: str
+    calibrated: bool
+    reason: str = Field(description="why this recipe")
+    ep: str
+    ep_options: dict[str, str] = {}
+    compile: Literal["qnn_context"] | None = None
+    soc: tuple[str, ...] = ()
+    soc_model: int | None = None
+    htp_arch: str | None = None
+    note: str = ""
 
 
 class Plan(Strict):
@@ -39,18 +62,26 @@ class Plan(Strict):
     model: str
     target: str
     kind: Kind
-    recipe: str
-    recipe_sha256: str
-    precision: str
-    summary: str
-    ep: str
-    ep_options: dict[str, str] = {}
-    variant: str = "portable"
+    variants: tuple[VariantPlan, ...] = Field(description="in the order an app tries them")
     max_length: int | None = Field(default=None, description="llm: tokens of prompt and answer")
-    calibrated: bool = False
+    window: int | None = Field(default=None, description="llm: tokens a call of a static graph takes")
     steps: tuple[Step, ...]
     expected_files: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> VariantPlan:
+        """The variant that the gate judges and the goldens are recorded from: the first that is not compiled."""
+        return next((one for one in self.variants if one.compile is None), self.variants[0])
+
+    def optimize_step(self, variant: VariantPlan) -> Step:
+        """The step that makes a variant's model; its config is the Olive workflow, empty for a model kept as it is."""
+        return next(one for one in self.steps if one.stage == "optimize" and variant.name in one.variants)
+
+    @property
+    def calibrated(self) -> bool:
+        """True where a recipe uses the calibration data."""
+        return any(one.calibrated for one in self.variants)
 
 
 def make(
@@ -61,6 +92,7 @@ def make(
     calibration: dict[str, Any] | None = None,
     card: Card | None = None,
     origin: tuple[str, ...] = (),
+    require_ep: bool = False,
 ) -> Plan:
     """The plan for one model and one target.
 
@@ -68,40 +100,33 @@ def make(
         recipe: the user's choice; wins over the card's and the target's.
         calibration: facts of the calibration data ({"inputs": count, "sha256": ...}), None without.
         origin: how the source was reached; shown as the import steps.
+        require_ep: the accelerator the target is named after must be used, or nothing is built.
 
     Raises:
         UsageError: a recipe of the other model kind, or one that needs calibration data without any.
+        BuildError: require_ep, and this kind of model does not run on the target's accelerator.
     """
     settings = target.llm if model.kind == "llm" else target.tensor
-    chosen, reason = _choose(model, target, settings, recipe, calibration, card)
-    if chosen.kind != model.kind:
-        fitting = ", ".join(recipes.names(model.kind))
-        raise UsageError(
-            f"recipe {chosen.name} is for {chosen.kind} models, this one is {model.kind}",
-            next=f"one of: {fitting}",
+    if require_ep and settings.instead_of is not None:
+        others = ", ".join(settings.instead_of.alternatives) or "none"
+        raise BuildError(
+            f"{target.name} cannot run {model.kind} models on {settings.instead_of.ep}: {settings.instead_of.reason}",
+            next=f"leave out --require-ep to build for {settings.ep}, or take a target that can: {others}",
         )
-    if chosen.calibrated and calibration is None:
-        raise UsageError(
-            f"recipe {chosen.name} needs calibration data",
-            next="give --calibration FOLDER with pictures, recordings, .npz or .npy files like those the app will see",
-        )
+    choice = _Choice(model, target, settings, recipe, calibration, card)
+    chosen = [choice.variant(one) for one in settings.variants()]
+    variants = tuple(one for one, _ in chosen)
     imports = tuple(Step(stage="import", name="source", reason=line) for line in origin)
-    steps = (*imports, _optimize(model, settings, chosen, reason), *_after(model, target))
     return Plan(
         model=model.name,
         target=target.name,
         kind=model.kind,
-        recipe=chosen.name,
-        recipe_sha256=chosen.sha256,
-        precision=model.dtype if chosen.name == "keep" else chosen.precision,
-        summary=chosen.summary,
-        ep=settings.ep,
-        ep_options=settings.ep_options,
+        variants=variants,
         max_length=_max_length(model, settings),
-        calibrated=chosen.calibrated,
-        steps=steps,
+        window=settings.window if isinstance(settings, LlmSettings) else None,
+        steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(model, target)),
         expected_files=GENAI_FILES if model.kind == "llm" else ("model.onnx",),
-        notes=_notes(model, target, settings),
+        notes=_notes(model, target, settings, variants),
     )
 
 
@@ -134,50 +159,112 @@ def olive_config(model: Model, passes: list[dict[str, Any]]) -> dict[str, Any]:
     return config
 
 
-def _choose(
-    model: Model,
-    target: Target,
-    settings: LlmSettings | TensorSettings,
-    wanted: str | None,
-    calibration: dict[str, Any] | None,
-    card: Card | None,
-) -> tuple[Recipe, str]:
-    """The recipe and the reason for it: command line, then the model's own state, then card, then target."""
-    if wanted:
-        return recipes.load(wanted), "asked for on the command line"
-    if model.quantized:
-        return recipes.load("keep"), "the model is already quantized: kept as it is"
-    carded = card.recipe.get(target.name) or card.recipe.get(model.kind) if card else None
-    name, reason = (
-        (carded, f"the card of {model.name} names it")
-        if carded
-        else (settings.recipe, f"the default of {target.name} for {model.kind} models")
-    )
-    recipe = recipes.load(name)
-    if not recipe.calibrated or calibration is not None or isinstance(settings, LlmSettings):
-        return recipe, reason
-    return _uncalibrated(model, settings, recipe)
+@dataclass(frozen=True)
+class _Choice:
+    """Which recipe a variant gets: command line, then the model's own state, then card, then target."""
+
+    model: Model
+    target: Target
+    settings: LlmSettings | TensorSettings
+    wanted: str | None
+    calibration: dict[str, Any] | None
+    card: Card | None
+
+    def variant(self, variant: Variant) -> tuple[VariantPlan, dict[str, Any]]:
+        """The variant with its recipe loaded and checked, and the Olive workflow that makes it."""
+        chosen, reason = self._choose(variant)
+        if chosen.kind != self.model.kind:
+            fitting = ", ".join(recipes.names(self.model.kind))
+            raise UsageError(
+                f"recipe {chosen.name} is for {chosen.kind} models, this one is {self.model.kind}",
+                next=f"one of: {fitting}",
+            )
+        if chosen.calibrated and self.calibration is None and self.model.kind == "tensor":
+            raise UsageError(f"recipe {chosen.name} needs calibration data", next=CALIBRATE)
+        passes = chosen.passes(self.model, self.settings)
+        made = VariantPlan(
+            name=variant.name,
+            recipe=chosen.name,
+            recipe_sha256=chosen.sha256,
+            precision=self.model.dtype if chosen.name == "keep" else chosen.precision,
+            summary=chosen.summary,
+            calibrated=chosen.calibrated,
+            reason=reason,
+            ep=variant.ep or self.settings.ep,
+            ep_options=variant.ep_options,
+            compile=variant.compile,
+            soc=variant.soc,
+            soc_model=variant.soc_model,
+            htp_arch=variant.htp_arch,
+            note=variant.note,
+        )
+        return made, olive_config(self.model, passes) if passes else {}
+
+    def _choose(self, variant: Variant) -> tuple[Recipe, str]:
+        own = next((one.recipe for one in self.settings.variant if one.name == variant.name), None)
+        if self.wanted:
+            return recipes.load(self.wanted), "asked for on the command line"
+        if self.model.quantized:
+            return recipes.load("keep"), "the model is already quantized: kept as it is"
+        carded = self._carded() if own is None else None
+        if carded:
+            name, reason = carded, f"the card of {self.model.name} names it"
+        else:
+            name = variant.recipe or self.settings.recipe
+            reason = f"the default of {self.target.name} for {self.model.kind} models"
+        recipe = recipes.load(name)
+        if not recipe.calibrated or self.calibration is not None or isinstance(self.settings, LlmSettings):
+            return recipe, reason
+        return self._uncalibrated(recipe, variant)
+
+    def _carded(self) -> str | None:
+        """A card speaks for a target by name, or of a kind of model where the target has no accelerator."""
+        if self.card is None:
+            return None
+        everywhere = self.card.recipe.get(self.model.kind) if self.settings.ep == "cpu" else None
+        return self.card.recipe.get(self.target.name) or everywhere
+
+    def _uncalibrated(self, recipe: Recipe, variant: Variant) -> tuple[Recipe, str]:
+        """Without calibration data: what the target names; dynamic int8 only where most weights are in MatMul."""
+        without = f"{recipe.name} needs calibration data and none was given (--calibration FOLDER)"
+        name = variant.recipe_uncalibrated or "float32"
+        if name != "int8_dynamic":
+            return recipes.load(name), without
+        total = sum(self.model.weight_bytes_by_op.values())
+        matmul = sum(size for op, size in self.model.weight_bytes_by_op.items() if op in DYNAMIC)
+        if total and matmul / total >= 0.5:
+            share = f"{matmul / total:.0%} of the weights are in matrix products, which dynamic int8 serves"
+            return recipes.load(name), f"{without}; {share}"
+        reason = f"{without}; dynamic int8 of convolutions is slower than float and less exact, so it stays float"
+        return recipes.load("float32"), reason
 
 
-def _uncalibrated(model: Model, settings: TensorSettings, recipe: Recipe) -> tuple[Recipe, str]:
-    """Without calibration data: dynamic int8 where most weights are in MatMul, else float."""
-    total = sum(model.weight_bytes_by_op.values())
-    matmul = sum(size for op, size in model.weight_bytes_by_op.items() if op in ("MatMul", "Gemm", "LSTM", "Attention"))
-    without = f"{recipe.name} needs calibration data and none was given (--calibration FOLDER)"
-    if total and matmul / total >= 0.5:
-        reason = f"{without}; {matmul / total:.0%} of the weights are in matrix products, which dynamic int8 serves"
-        return recipes.load(settings.recipe_uncalibrated), reason
-    reason = f"{without}; dynamic int8 of convolutions is slower than float and less exact, so it stays float"
-    return recipes.load("float32"), reason
+def _optimize(chosen: list[tuple[VariantPlan, dict[str, Any]]]) -> tuple[Step, ...]:
+    """One step for each distinct quantization: variants that differ in other ways share it."""
+    steps: dict[str, Step] = {}
+    for one, config in chosen:
+        key = digest([one.recipe_sha256, config])
+        names = (*steps[key].variants, one.name) if key in steps else (one.name,)
+        steps[key] = Step(
+            stage="optimize",
+            name=one.recipe,
+            reason=f"{one.summary}; {one.reason}",
+            variants=names,
+            config=config,
+        )
+    return tuple(steps.values())
 
 
-def _optimize(model: Model, settings: LlmSettings | TensorSettings, recipe: Recipe, reason: str) -> Step:
-    passes = recipe.passes(model, settings)
-    return Step(
-        stage="optimize",
-        name=recipe.name,
-        reason=f"{recipe.summary}; {reason}",
-        config=olive_config(model, passes) if passes else {},
+def _compile(variants: tuple[VariantPlan, ...]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            stage="compile",
+            name=one.compile,
+            reason=f"compiled ahead for {'/'.join(one.soc)} (HTP v{one.htp_arch}): the device need not do it",
+            variants=(one.name,),
+        )
+        for one in variants
+        if one.compile is not None
     )
 
 
@@ -209,8 +296,12 @@ def _max_length(model: Model, settings: LlmSettings | TensorSettings) -> int | N
     return min(model.llm.context_length, settings.max_length)
 
 
-def _notes(model: Model, target: Target, settings: LlmSettings | TensorSettings) -> tuple[str, ...]:
+def _notes(
+    model: Model, target: Target, settings: LlmSettings | TensorSettings, variants: tuple[VariantPlan, ...]
+) -> tuple[str, ...]:
     notes = [settings.note] if settings.note else []
+    if settings.instead_of is not None:
+        notes.append(f"runs on {settings.ep}, not on {settings.instead_of.ep}: {settings.instead_of.reason}")
     if target.status != "supported":
         notes.append(f"{target.name} is {target.status} ({target.status_date}): {target.status_reason}")
     if model.llm is not None and isinstance(settings, LlmSettings) and model.llm.context_length > settings.max_length:
@@ -218,4 +309,5 @@ def _notes(model: Model, target: Target, settings: LlmSettings | TensorSettings)
             f"the model's window is {model.llm.context_length} tokens; the bundle is set to {settings.max_length}, "
             "because the runtime allocates the key-value cache for all of it"
         )
+    notes += [f"variant {one.name}: {one.note}" for one in variants if one.note]
     return tuple(notes)

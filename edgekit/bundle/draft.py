@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,31 +25,29 @@ from edgekit.bundle.stage import copy, write
 from edgekit.data import digest, file_digest, jsonable
 from edgekit.errors import BuildError
 from edgekit.model import TextInput
-from edgekit.plan import Plan
+from edgekit.plan import Plan, VariantPlan
 from edgekit.sources.facts.onnx_graph import metadata, read_model
 from edgekit.sources.source import Source
 from edgekit.target import Target
-
-VARIANT = "portable"
-LABELS = f"model/{VARIANT}/labels.txt"
-KV_BYTES = 4  # GenAI 0.14.1's int4 CPU models keep a float32 key-value cache and float32 logits
 
 
 def draft(
     plan: Plan,
     source: Source,
     target: Target,
-    model: Path,
+    models: Mapping[str, Path],
     calibration: dict[str, object] | None,
     tools: dict[str, str],
 ) -> Manifest:
     """The manifest of a built model.
 
     Args:
-        model: the folder of the built files, as they will lie in model/portable/.
+        models: by variant, the folder of the built files as they will lie in model/<variant>/.
         calibration: facts of the calibration data that was used.
         tools: engine versions by distribution name.
     """
+    main, model = plan.main, models[plan.main.name]
+    settings = target.llm if plan.kind == "llm" else target.tensor
     return Manifest(
         name=f"{source.model.name}-{target.name}",
         target=_target(target),
@@ -62,24 +61,26 @@ def draft(
             trust_remote_code=source.trust_remote_code,
         ),
         recipe=RecipeFacts(
-            name=plan.recipe,
-            summary=plan.summary,
-            precision=plan.precision,
-            sha256=plan.recipe_sha256,
+            name=main.recipe,
+            summary=main.summary,
+            precision=main.precision,
+            sha256=main.recipe_sha256,
             calibration=calibration if plan.calibrated else None,
             stages=tuple(Stage(**step.model_dump()) for step in plan.steps),
         ),
         tools={"edgekit": __version__, **tools},
-        variants=(_variant(plan, target),),
+        variants=tuple(_variant(plan, one, target) for one in plan.variants),
         contract=_contract(plan, source, model),
-        memory=_memory(plan, source, model),
+        memory=_memory(plan, source, target, model),
+        platform={key: value for key, value in jsonable(target.platform).items() if value and key != "source"},
+        pick=settings.pick,
         quality=Quality(verdict="not-measured", mode="off", notes=("not yet compared with the source",)),
-        budget=target.budget | (source.card.budget if source.card else {}),
+        budget=target.budget | settings.budget | (source.card.budget if source.card else {}),
     )
 
 
 def labels(source: Source) -> str:
-    """The text of LABELS, one name a line in the order of the output's last axis; empty where the card names none."""
+    """The text of labels.txt, one name a line in the order of the output's last axis; empty without names."""
     if source.card is None:
         return ""
     known = source.card.labels
@@ -112,7 +113,8 @@ def settle_tensor(staged: Path, contract: TensorContract, source: Source) -> Non
         write(staged / contract.labels, labels(source))
     tokenizer = source.path.parent / "tokenizer.json"
     if any(isinstance(one.preprocess, TextInput) for one in contract.inputs) and tokenizer.is_file():
-        copy(tokenizer, staged / f"model/{VARIANT}" / tokenizer.name)
+        for folder in (staged / "model").iterdir():
+            copy(tokenizer, folder / tokenizer.name)
 
 
 def licences(source: Source) -> dict[str, str]:
@@ -150,21 +152,29 @@ def _target(target: Target) -> TargetFacts:
     )
 
 
-def _variant(plan: Plan, target: Target) -> Variant:
+def _variant(plan: Plan, variant: VariantPlan, target: Target) -> Variant:
     floors = {one.name: one.floor for one in target.runtime}
-    folder = f"model/{VARIANT}"
+    folder = f"model/{variant.name}"
     return Variant(
-        name=VARIANT,
+        name=variant.name,
         path=folder if plan.kind == "llm" else f"{folder}/model.onnx",
-        ep=plan.ep,
-        ep_options=plan.ep_options,
+        ep=variant.ep,
+        ep_options=variant.ep_options,
+        recipe=variant.recipe,
+        precision=variant.precision,
         compatibility=Compatibility(
             os=(target.os,),
             abi=target.abi,
-            min_onnxruntime=floors.get("onnxruntime"),
-            min_onnxruntime_genai=floors.get("onnxruntime-genai") if plan.kind == "llm" else None,
+            soc=variant.soc,
+            htp_arch=variant.htp_arch,
+            min_onnxruntime=floors.get("onnxruntime") or target.engine_floor(),
+            min_onnxruntime_genai=_genai_floor(target) if plan.kind == "llm" else None,
         ),
     )
+
+
+def _genai_floor(target: Target) -> str | None:
+    return next((one.floor for one in target.runtime if "genai" in one.name.lower()), None)
 
 
 def _contract(plan: Plan, source: Source, model: Path) -> LlmContract | TensorContract:
@@ -191,23 +201,29 @@ def _contract(plan: Plan, source: Source, model: Path) -> LlmContract | TensorCo
     return TensorContract(
         inputs=source.model.inputs,
         outputs=source.model.outputs,
-        labels=LABELS if labels(source) else None,
+        labels=f"model/{plan.main.name}/labels.txt" if labels(source) else None,
         decode=source.card.decode if source.card else "none",
     )
 
 
-def _memory(plan: Plan, source: Source, model: Path) -> Memory:
-    weights = sum(path.stat().st_size for path in model.glob("model.onnx*"))
+def _memory(plan: Plan, source: Source, target: Target, model: Path) -> Memory:
+    """Predicted from the files and the target's own coefficients; nothing was measured."""
+    mapped = sum(path.stat().st_size for path in model.glob("*.onnx*"))
     facts = source.model.llm
     if facts is None or plan.max_length is None:
-        return Memory(mapped_bytes=weights, predicted_peak_bytes=weights)
-    per_token = 2 * facts.layers * facts.kv_heads * facts.head_size * KV_BYTES
-    logits = 512 * facts.vocab_size * KV_BYTES
+        prepacked = int(mapped * (target.tensor.memory.prepack_factor - 1))
+        return Memory(mapped_bytes=mapped, prepacked_bytes=prepacked, predicted_peak_bytes=mapped + prepacked)
+    factors = target.llm.memory
+    per_token = 2 * facts.layers * facts.kv_heads * facts.head_size * factors.kv_bytes_per_value
+    rows = 512 if factors.prefill_logits else 1
+    logits = rows * facts.vocab_size * factors.logits_bytes_per_value
+    prepacked = int(mapped * (factors.prepack_factor - 1))
     return Memory(
-        mapped_bytes=weights,
-        kv_dtype="float32",
+        mapped_bytes=mapped,
+        prepacked_bytes=prepacked,
+        kv_dtype={4: "float32", 2: "float16", 1: "int8"}[factors.kv_bytes_per_value],
         kv_bytes_per_token=per_token,
         kv_bytes_at_max_length=per_token * plan.max_length,
         logits_bytes_pp512=logits,
-        predicted_peak_bytes=weights + per_token * plan.max_length + logits,
+        predicted_peak_bytes=mapped + prepacked + per_token * plan.max_length + logits,
     )

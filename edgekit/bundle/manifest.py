@@ -12,6 +12,7 @@ from pydantic import Field
 from edgekit.data import Strict, digest
 from edgekit.model import Model, Tensor
 from edgekit.report.measurement import Evidence, Measurement, Verdict, VerdictWord
+from edgekit.report.partition import Partition
 from edgekit.target import Budget, Package
 
 NAME = "edgekit.json"
@@ -60,6 +61,7 @@ class Stage(Strict):
     stage: str
     name: str
     reason: str
+    variants: tuple[str, ...] = ()
     config: dict[str, Any] = {}
 
 
@@ -93,7 +95,10 @@ class Variant(Strict):
     path: str = Field(description="of the .onnx file (tensor) or of the GenAI folder (llm), relative to the bundle")
     ep: str
     ep_options: dict[str, str] = {}
+    recipe: str = ""
+    precision: str = ""
     compatibility: Compatibility = Compatibility()
+    compiled: dict[str, Any] = Field(default={}, description="facts of the ahead-of-time compiler")
 
 
 class LlmContract(Strict):
@@ -123,6 +128,7 @@ class Memory(Strict):
 
     evidence: Literal["static"] = "static"
     mapped_bytes: int
+    prepacked_bytes: int = Field(default=0, description="a second copy of weights that kernels may make, at worst")
     kv_dtype: str | None = None
     kv_bytes_per_token: int | None = None
     kv_bytes_at_max_length: int | None = None
@@ -159,7 +165,8 @@ class Manifest(Strict):
     platform: dict[str, Any] = {}
     quality: Quality
     budget: dict[str, Budget] = Field(default={}, description="what a check holds its measurements against")
-    partition: dict[str, Any] = {}
+    pick: str = Field(default="first-that-runs", description="how an app chooses: first-that-runs, self-test")
+    partition: dict[str, Partition] = Field(default={}, description="by variant")
     files: tuple[File, ...] = ()
     sha256: str = ""
 

@@ -87,9 +87,9 @@ def _show_plans(jobs: list[Job]) -> None:
     for job in jobs:
         plan = job.plan
         console.table(
-            f"{plan.model} for {plan.target}: {plan.recipe} ({plan.precision}), EP {plan.ep}",
-            ["stage", "step", "why"],
-            [[step.stage, step.name, step.reason] for step in plan.steps],
+            f"{plan.model} for {plan.target}: {plan.main.recipe} ({plan.main.precision}), EP {plan.main.ep}",
+            ["stage", "step", "variants", "why"],
+            [[step.stage, step.name, ", ".join(step.variants), step.reason] for step in plan.steps],
         )
         for note in plan.notes:
             console.out(f"note: {note}")

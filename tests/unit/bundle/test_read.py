@@ -96,7 +96,7 @@ def test_the_nesting_limit_is_exact(data: Json) -> None:
     def nested(depth: int) -> Any:
         return 1 if depth == 0 else [nested(depth - 1)]
 
-    assert parse(resealed(data | {"partition": {"deep": nested(MAX_NESTING - 2)}})).partition
+    assert parse(resealed(data | {"platform": {"deep": nested(MAX_NESTING - 2)}})).platform
     assert "deeper" in refused(resealed(data | {"partition": {"deep": nested(MAX_NESTING - 1)}}))
 
 
