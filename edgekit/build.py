@@ -1,6 +1,7 @@
 """build(): a model and a target become a proven bundle. One straight line.
 
-    Target.load -> open_source -> plan.make -> optimize -> stage -> quality.gate(staged) -> check data -> seal
+    Target.load -> open_source -> plan.make -> optimize -> compile -> stage -> runtime floor -> placement
+        -> quality.gate(staged) -> check data -> seal
 
 A failed gate seals nothing and leaves NAME.quality.json beside where the bundle would be.
 """
@@ -29,6 +30,7 @@ from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
 from edgekit.extras import require
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.synthetic import probe_feeds
+from edgekit.partition import inspect
 from edgekit.plan import Plan
 from edgekit.quality import GateContext, Mode
 from edgekit.sources.source import Source
@@ -47,6 +49,7 @@ class Options:
     limits: tuple[str, ...] = ()
     task: str | None = None
     trust_remote_code: bool = False
+    require_ep: bool = False
     force: bool = False
     zip: bool = False
 
@@ -93,7 +96,13 @@ def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job
             source,
             one,
             plan.make(
-                source.model, one, recipe=options.recipe, calibration=facts, card=source.card, origin=source.origin
+                source.model,
+                one,
+                recipe=options.recipe,
+                calibration=facts,
+                card=source.card,
+                origin=source.origin,
+                require_ep=options.require_ep,
             ),
             calibration,
             limits,
@@ -128,10 +137,14 @@ def build(job: Job, options: Options) -> Built:
                     draft.settle_genai(staged / variant.path, made.contract)
             else:
                 draft.settle_tensor(staged, made.contract, job.source)
+            changed = inspect.settle(staged, made, job.target)
+        with console.step("placement"):
+            placed = inspect.placement(staged, made, job.target, require_ep=options.require_ep)
         feeds, note = _feeds(job.source, job.calibration)
         found_quality = _gate(job, options, made, staged, room, feeds, note)
         _accept(found_quality, destination, options)
-        made = made.model_copy(update={"quality": found_quality})
+        found_quality = found_quality.model_copy(update={"notes": (*found_quality.notes, *changed)})
+        made = made.model_copy(update={"quality": found_quality, "partition": placed})
         with console.step("recording goldens"):
             check_data.write_check(staged, made, feeds)
         with console.step("sealing"):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--task", help="The task of an encoder, vision or audio model folder, where it cannot be inferred.")
 @click.option("--trust-remote-code", is_flag=True, help="Let code that lies beside the weights run; recorded.")
+@click.option(
+    "--require-ep", is_flag=True, help="Fail where the target's accelerator would take too little, or nothing."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan with its reasons and write nothing.")
 @click.option("--zip", "archive", is_flag=True, help="Also write the bundle as a .zip.")
 @click.option("--force", is_flag=True, help="Build again, and replace whatever lies at the destination.")
@@ -45,6 +48,7 @@ def command(
     limits: tuple[str, ...],
     task: str | None,
     trust_remote_code: bool,
+    require_ep: bool,
     dry_run: bool,
     archive: bool,
     force: bool,
@@ -65,6 +69,7 @@ def command(
         limits=limits,
         task=task,
         trust_remote_code=trust_remote_code,
+        require_ep=require_ep,
         force=force,
         zip=archive,
     )

@@ -97,7 +97,7 @@ def test_the_nesting_limit_is_exact(data: Json) -> None:
         return 1 if depth == 0 else [nested(depth - 1)]
 
     assert parse(resealed(data | {"platform": {"deep": nested(MAX_NESTING - 2)}})).platform
-    assert "deeper" in refused(resealed(data | {"partition": {"deep": nested(MAX_NESTING - 1)}}))
+    assert "deeper" in refused(resealed(data | {"platform": {"deep": nested(MAX_NESTING - 1)}}))
 
 
 def test_brackets_and_quotes_in_strings_do_not_count(data: Json) -> None:
