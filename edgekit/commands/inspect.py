@@ -1,4 +1,4 @@
-"""Show what a bundle is: sizes, operators, precisions, contract, quality, memory, provenance."""
+"""Show what a bundle is: sizes, operators, precisions, contract, quality, memory, placement, provenance."""
 
 from __future__ import annotations
 
@@ -14,24 +14,34 @@ if TYPE_CHECKING:
     from edgekit.bundle.describe import Description
     from edgekit.bundle.manifest import LlmContract, Manifest, TensorContract
     from edgekit.model import Dim
+    from edgekit.report.partition import Partition
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-def command(bundle: Path) -> None:
-    """Show what BUNDLE, a folder or a .zip, is and where it came from. Nothing in it is executed."""
+@click.option("--partition", "placed", is_flag=True, help="Also which execution provider takes which part, and why.")
+def command(bundle: Path, placed: bool) -> None:
+    """Show what BUNDLE, a folder or a .zip, is and where it came from.
+
+    Nothing in it is executed; with --partition its graphs are opened by ONNX Runtime, in a process of their own.
+    """
     from edgekit.bundle.describe import describe
+    from edgekit.commands import _partition
     from edgekit.data import jsonable
 
     found = describe(bundle)
     if not found.whole:
         console.warn(f"files of {bundle} are missing, added or changed: edgekit verify names them")
+    partitions = _partition.partitions(bundle, found.manifest) if placed else {}
     if console.json_mode():
-        console.document("edgekit.inspect/1", jsonable(found))
+        shown = {name: [jsonable(one) for one in graphs] for name, graphs in partitions.items()}
+        console.document("edgekit.inspect/1", jsonable(found) | ({"partition": shown} if placed else {}))
         return
     _show_facts(found)
     _show_files(found.manifest)
     _show_variants(found)
+    for name, graphs in partitions.items():
+        _show_placement(name, graphs)
     _show_contract(found.manifest)
     _show_quality(found.manifest)
     _show_making(found.manifest)
@@ -90,6 +100,15 @@ def _show_variants(found: Description) -> None:
         weights = graph.weights.items() if graph else ()
         table = [(name, f"{some.tensors:,}", f"{some.parameters:,}", _size(some.bytes)) for name, some in weights]
         _table("", ("weights", "tensors", "values", "size"), table, right=(1, 2, 3))
+
+
+def _show_placement(variant: str, graphs: list[Partition]) -> None:
+    from edgekit.commands import _partition
+
+    for one in graphs:
+        _pairs(f"Placement of variant {variant} on {one.ep}: {one.how}", _partition.facts(one))
+        columns = ("operator left", "nodes", "work", "because", "what would help")
+        _table("", columns, _partition.blockers(one), right=(1, 2))
 
 
 def _show_contract(it: Manifest) -> None:

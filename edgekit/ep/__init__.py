@@ -59,23 +59,18 @@ def options_problem(name: str, options: Mapping[str, str]) -> str:
 
 
 def unavailable(name: str) -> str:
-    """Why no session of this provider can be opened on this machine; "" when one can.
+    """Why no session of this provider can be opened on this machine; "" when nothing speaks against it.
 
-    A plugin's library is registered with ONNX Runtime to find out, once in a process.
+    Of a plugin only its package is looked for: whether it finds a device is known when it is loaded, which is for a
+    process of its own.
     """
     found = load(name)
+    if found.plugin:
+        return "" if find_spec(found.plugin) else f"{found.plugin.replace('_', '-')} is not installed"
     import onnxruntime
 
-    if not found.plugin:
-        here = onnxruntime.get_available_providers()
-        return "" if provider(name) in here else f"onnxruntime {onnxruntime.__version__} here is built without it"
-    if find_spec(found.plugin) is None:
-        return f"{found.plugin.replace('_', '-')} is not installed"
-    try:
-        return "" if _devices(found) else "its plugin finds no device here"
-    except (RuntimeError, OSError, ImportError) as error:
-        lines = str(error).strip().splitlines()
-        return f"its plugin cannot be loaded: {lines[0][:200] if lines else type(error).__name__}"
+    here = onnxruntime.get_available_providers()
+    return "" if provider(name) in here else f"onnxruntime {onnxruntime.__version__} here is built without it"
 
 
 def attach(session_options: Any, name: str, options: Mapping[str, str]) -> None:
@@ -84,11 +79,10 @@ def attach(session_options: Any, name: str, options: Mapping[str, str]) -> None:
     Raises:
         ToolMissing: this machine has not what the provider needs.
     """
-    if reason := unavailable(name):
-        package = load(name).plugin.replace("_", "-")
-        step = f"pip install {package}" if package and "not installed" in reason else "use another machine or provider"
-        raise ToolMissing(f"no session of the execution provider {name}: {reason}", next=step)
     found = load(name)
+    if reason := unavailable(name):
+        step = f"pip install {found.plugin.replace('_', '-')}" if found.plugin else "use another machine or provider"
+        raise ToolMissing(f"no session of the execution provider {name}: {reason}", next=step)
     full = {**found.defaults(), **options}
     if "backend_type" in options:
         full.pop("backend_path", None)  # one of the two at most
@@ -99,13 +93,19 @@ def attach(session_options: Any, name: str, options: Mapping[str, str]) -> None:
 
 
 def _devices(found: Ep) -> list[Any]:
-    """The devices of a plugin, registered with ONNX Runtime if it is not yet."""
+    """The devices of a plugin, which is registered with ONNX Runtime if it is not yet."""
     import onnxruntime
 
     wanted = PROVIDERS[found.name]
     devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
-    if devices:
-        return devices
-    plugin = importlib.import_module(found.plugin)
-    onnxruntime.register_execution_provider_library(wanted, plugin.get_library_path())
-    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
+    if not devices:
+        try:
+            library = importlib.import_module(found.plugin).get_library_path()
+            onnxruntime.register_execution_provider_library(wanted, library)
+        except (RuntimeError, OSError, ImportError) as error:  # a library that the system cannot load, or a second time
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ToolMissing(f"the plugin of {found.name} cannot be loaded: {lines[0][:200]}") from None
+        devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
+    if not devices:
+        raise ToolMissing(f"the plugin of {found.name} finds no device here", next="use a machine that has one")
+    return devices

@@ -34,7 +34,7 @@ def predictable() -> list[str]:
 
 
 def measurable() -> list[str]:
-    """The providers that a session on this machine can be asked about, sorted."""
+    """The providers that a session on this machine may be asked about, sorted; a plugin may still find no device."""
     return [name for name in providers.names() if not providers.unavailable(name)]
 
 
@@ -45,6 +45,7 @@ def predict(
     *,
     runtime: str | None = None,
     api_level: int = API_LEVEL,
+    optimize: bool = True,
 ) -> Partition:
     """What a provider is expected to take of an .onnx file.
 
@@ -52,6 +53,7 @@ def predict(
         options: of the provider, as the target sets them.
         runtime: the version of ONNX Runtime that must do it; the installed one when None.
         api_level: nnapi: the oldest Android that must do it.
+        optimize: look at the graph after ONNX Runtime's basic optimizations, as the provider does.
 
     Raises:
         UsageError: this provider's placement cannot be predicted.
@@ -63,7 +65,7 @@ def predict(
             f"the placement of {ep} is not predicted{nearest(ep, predictable())}",
             next=f"measure it with --partition on a machine that has it, or predict one of: {', '.join(predictable())}",
         )
-    graph = shown(model)
+    graph = shown(model, optimize=optimize)
     module = importlib.import_module(f"{__name__}.{ep}")
     release = runtime or version("onnxruntime")
     numbers = tuple(int(part) for part in release.split(".")[:3] if part.isdigit())
@@ -80,6 +82,16 @@ def predict(
         basis=f"{module.BASIS}; for ONNX Runtime {release}",
         notes=notes,
     )
+
+
+def look(model: Path, ep: str, options: Mapping[str, str] | None = None, *, runtime: str | None = None) -> Partition:
+    """Measured where a session of the provider can be opened here, else predicted; raises as both do."""
+    try:
+        return measure(model, ep, options)
+    except ToolMissing:
+        if ep not in predictable():
+            raise
+    return predict(model, ep, options, runtime=runtime)
 
 
 def measure(model: Path, ep: str, options: Mapping[str, str] | None = None) -> Partition:

@@ -7,13 +7,12 @@ output shapes are written here, after ContribOperators.md of ONNX Runtime.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.partition._view import READABLE
+from edgekit.partition._view import READABLE, array
 
 KEPT = ("QuantizeLinear", "DequantizeLinear")  # ONNX Runtime does not fold these: providers look for them
 Types = dict[str, Any]
@@ -31,9 +30,8 @@ def fold(model: Any, folder: Path) -> Any:
     folded.CopyFrom(model)
     graph = folded.graph
     del graph.node[:], graph.value_info[:]
-    constants = {one.name: one for one in model.graph.initializer if prod(one.dims) <= READABLE}
     overridable = {one.name for one in model.graph.input} if model.ir_version >= 4 else set()
-    small = {name: _inline(one, folder) for name, one in constants.items() if name not in overridable}
+    small = {one.name: _inline(one, folder) for one in model.graph.initializer if one.name not in overridable}
     known = {name: one for name, one in small.items() if one is not None}
     types: Types = {one.name: one.type for one in (*model.graph.value_info, *model.graph.output, *model.graph.input)}
     for one in model.graph.initializer:
@@ -59,10 +57,8 @@ def _inline(tensor: Any, folder: Path) -> Any:
     """The constant with its data inside; None where the data cannot be read."""
     from onnx import numpy_helper
 
-    try:
-        return numpy_helper.from_array(numpy_helper.to_array(tensor, str(folder)), tensor.name)
-    except (OSError, ValueError, TypeError):
-        return None
+    value = array(tensor, folder)
+    return None if value is None else numpy_helper.from_array(value, tensor.name)
 
 
 def _constant(node: Any, known: dict[str, Any], types: Types, model: Any) -> list[Any] | None:

@@ -12,7 +12,7 @@ from edgekit.errors import EdgekitError, SourceError
 from edgekit.partition._fold import fold
 from edgekit.partition._view import View
 
-LARGE = 256 << 20  # bytes of weights: above, the optimized graph would take too long to write
+LARGE = 256 << 20  # bytes inside the file: above, the optimized graph takes too long to write
 TIMEOUT = 300.0  # seconds
 CHILD = ("-m", "edgekit.partition._child")
 HALF = (10, 16)  # TensorProto.FLOAT16, BFLOAT16
@@ -41,15 +41,15 @@ def read(path: Path) -> Any:
         raise SourceError(f"cannot read {path.name}: {error}", next="give an .onnx file") from None
 
 
-def shown(path: Path) -> Shown:
-    """What a provider is shown of the model in a file.
+def shown(path: Path, *, optimize: bool = True) -> Shown:
+    """What a provider is shown of the model in a file; without `optimize`, the graph as it is written.
 
     ONNX Runtime folds constants, fuses and infers shapes before it asks a provider, so it is asked to do that here, in
     a process of its own. Where it cannot (a large model, float16, which its CPU kernels would wrap in casts, an
     operator it does not know) shapes are inferred and constants folded without it.
     """
     model = read(path)
-    if not _halves(model) and _bytes(path, model) <= LARGE:
+    if optimize and not _halves(model) and path.stat().st_size <= LARGE:
         with tempfile.TemporaryDirectory(prefix="edgekit-partition-") as folder:
             try:
                 return _optimized(path, Path(folder))
@@ -67,9 +67,10 @@ def _optimized(path: Path, folder: Path) -> Shown:
         timeout=TIMEOUT,
         what="ONNX Runtime",
     )
-    model = fold(read(folder / "basic.onnx"), folder)  # the file has no shapes of the values in between
+    # The file has no shapes of the values in between; weights that lay in another file are still looked for there.
+    model = fold(read(folder / "basic.onnx"), path.parent)
     what = f"the graph after the basic optimizations of onnxruntime {outcome['onnxruntime']}"
-    return Shown(View(model, model.graph, folder), what)
+    return Shown(View(model, model.graph, path.parent), what)
 
 
 def _halves(model: Any) -> bool:
@@ -78,10 +79,3 @@ def _halves(model: Any) -> bool:
     return any(one.data_type in HALF for one in graph.initializer) or any(
         one.type.tensor_type.elem_type in HALF for one in (*graph.input, *graph.output)
     )
-
-
-def _bytes(path: Path, model: Any) -> int:
-    others = {
-        entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"
-    }
-    return sum(one.stat().st_size for one in (path, *(path.parent / name for name in others)) if one.is_file())

@@ -163,7 +163,7 @@ class View:
         tensor = self._constants.get(name)
         if tensor is None:
             return self.outer.value(name) if self.outer else None
-        return _array(tensor, self.folder)
+        return array(tensor, self.folder)
 
     def numbers(self, name: str) -> list[Any] | None:
         """The value of a small constant as a flat list."""
@@ -179,14 +179,19 @@ class View:
         return self.outer.constant_bytes(name) if self.outer and name not in self.producer else 0
 
 
-def _array(tensor: Any, folder: Path) -> npt.NDArray[Any] | None:
-    from onnx import numpy_helper
+def array(tensor: Any, folder: Path) -> npt.NDArray[Any] | None:
+    """A small constant's value; None where it is large, its file is missing, or numpy has not its type.
+
+    Args:
+        folder: where the files of external data lie.
+    """
+    from onnx import checker, numpy_helper
 
     if prod(tensor.dims) > READABLE:
         return None
     try:
         return np.asarray(numpy_helper.to_array(tensor, str(folder)))
-    except (OSError, ValueError, TypeError):  # external data that is missing, a type numpy has not
+    except (OSError, ValueError, TypeError, checker.ValidationError):
         return None
 
 

@@ -117,10 +117,8 @@ def place(view: View, wanted: Wanted) -> Placement:
 
     def takes(unit: Unit, made: set[str]) -> bool:
         if id(unit) not in known:
-            reason = rules.refusal(unit)
-            if not reason and unit.node.index in below:
-                reason = f"it is below {STOPS[0]}, where the provider stops"
-            known[id(unit)] = reason or _internal(unit, view, made)
+            stopped = f"it is below {STOPS[0]}, where the provider stops" if unit.node.index in below else ""
+            known[id(unit)] = stopped or rules.refusal(unit) or _internal(unit, view, made)
         return not known[id(unit)]
 
     for piece in groups(view, all_units, takes):
@@ -169,11 +167,11 @@ def _anything(facts: Facts) -> str:
 
 
 def _below(view: View, stops: tuple[str, ...]) -> set[int]:
-    """The nodes of these operators and all that read from them."""
+    """All nodes that read, by whatever way, from these operators."""
     found: set[int] = set()
     for node in view.nodes:
         sources = {view.producer[name].index for name in node.inputs if name in view.producer}
-        if node.op in stops or sources & found:
+        if sources & found or any(view.producer[name].op in stops for name in node.inputs if name in view.producer):
             found.add(node.index)
     return found
 

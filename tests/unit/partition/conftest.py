@@ -1,0 +1,36 @@
+"""The tests share small_graphs.py, and fixtures for plugins that may not be installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # whatever the import mode
+
+SWIFTSHADER = Path("/usr/lib/chromium")  # Debian's chromium-common
+
+
+@pytest.fixture
+def need_provider(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """need_provider("qnn"): skip where its plugin, or SwiftShader for WebGPU, is missing; on CI fail."""
+
+    def need(name: str) -> None:
+        from edgekit import ep
+
+        if name == "webgpu":
+            monkeypatch.setenv("ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER", "1")
+            monkeypatch.setenv("VK_ICD_FILENAMES", str(SWIFTSHADER / "vk_swiftshader_icd.json"))
+            monkeypatch.setenv("LD_LIBRARY_PATH", str(SWIFTSHADER))
+        from importlib.util import find_spec
+
+        missing = find_spec(ep.load(name).plugin) is None or (name == "webgpu" and not SWIFTSHADER.is_dir())
+        if missing and os.environ.get("CI") == "true":
+            pytest.fail(f"{name} needs {ep.load(name).plugin} (and chromium-common for webgpu)")
+        if missing:
+            pytest.skip(f"{name} needs {ep.load(name).plugin} (and chromium-common for webgpu)")
+
+    return need
