@@ -58,6 +58,8 @@ class LlmBundle:
         with cannot_open("ONNX Runtime GenAI"):
             config = og.Config(str(opened.model))
             config.overlay(json.dumps(overlay))
+            if opened.variant.get("ep", "cpu") == "cpu":
+                config.clear_providers()  # a bundle of an accelerator that is run here for a look
             self.model = og.Model(config)
             self.tokenizer = og.Tokenizer(self.model)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import platform
 import re
 import sys
@@ -116,8 +117,8 @@ def choose(manifest: dict[str, Any], name: str | None = None, *, foreign: bool =
     """The variant of this name, or else the first that runs here.
 
     Args:
-        foreign: run a bundle of another platform anyway, for a look at its outputs: os, abi, soc and accelerator are
-            not compared with this machine.
+        foreign: run a bundle of another platform anyway, for a look at its outputs: os, abi and soc are not compared
+            with this machine, and the CPU does what the accelerator would (a variant compiled for a chip comes last).
 
     Raises:
         Refused: no such variant, or the axis on which every variant (or the one asked for) fails.
@@ -128,6 +129,9 @@ def choose(manifest: dict[str, Any], name: str | None = None, *, foreign: bool =
         if not variants:
             known = ", ".join(str(one.get("name")) for one in manifest["variants"])
             raise Refused(f"the bundle has no variant {name!r}", next=f"one of: {known}", code="usage")
+    if foreign:
+        compiled_last = sorted(variants, key=lambda one: bool((one.get("compatibility") or {}).get("soc")))
+        variants = [{**one, "ep": "cpu", "ep_options": {}} for one in compiled_last]
     refusals = []
     for one in variants:
         refusal = unfit(one, foreign=foreign)
@@ -165,6 +169,7 @@ def unfit(variant: dict[str, Any], *, foreign: bool = False) -> Refused | None:
 
 def engine(package: str) -> Any:
     """An engine's module, or Refused with the pip line that installs it."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when an engine is loaded
     try:
         return importlib.import_module(package)
     except ImportError as error:
