@@ -52,9 +52,11 @@ class LlmBench(Strict):
 
     kind: Literal["llm"] = "llm"
     prompts: tuple[int, ...] = Field(default=(128, 512), description="tokens: pp128, pp512")
+    depths: tuple[int, ...] = Field(default=(), description="d512: decoding with that many tokens in the context")
     new_tokens: int = Field(default=128, description="tg128; end tokens are forbidden meanwhile")
     warmup: WarmUp = WarmUp()
     trials: Trials = Trials()
+    sustain_s: float | None = Field(default=None, description="answer the first prompt for so many seconds instead")
 
 
 class TensorBench(Strict):
@@ -63,6 +65,9 @@ class TensorBench(Strict):
     kind: Literal["tensor"] = "tensor"
     warmup: WarmUp = WarmUp()
     runs: Runs = Runs()
+    sustain_s: float | None = Field(
+        default=None, description="run for so many seconds instead, summed up by the second"
+    )
 
 
 class LlmRule(Strict):
@@ -131,7 +136,9 @@ class BenchOutcome(Strict):
 
     samples: dict[str, list[float]] = Field(description="raw, by metric, in the order they were taken")
     skipped: dict[str, str] = Field(description="workloads that were not run, and why")
-    watch: dict[str, Any] = Field(description="conditions: seconds, other_cores, temperature_c, clock_mhz by lap")
+    watch: dict[str, Any] = Field(
+        description="conditions by lap: at_s, other_cores, temperature_c, clock_mhz; and seconds"
+    )
     warmup: dict[str, Any] | None = Field(description="runs_s, steady, seconds")
     trials: int
     memory: tuple[dict[str, Any], ...] = Field(description="phase and mb (PSS + swap) or null")

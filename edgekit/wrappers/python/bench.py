@@ -6,6 +6,7 @@ Rules and workloads come from the plan. Memory is read between trials, never whi
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -38,6 +39,22 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """A request of every trial, and which of its times are kept.
+
+    Attributes:
+        read: the time to its first token, as @ppN.
+        answered: decoding, the plan's main one; only one request has it.
+        deep: decoding with that many tokens in the context, as @dN.
+    """
+
+    prompt: Prompt
+    read: bool
+    answered: bool
+    deep: bool
+
+
+@dataclass(frozen=True)
 class Answer:
     """Times of one request: seconds until its prompt was read, and when each token came, from its start."""
 
@@ -49,23 +66,25 @@ class Answer:
 def llm(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Time to first token, prefill, decoding and inter-token times of a language model.
 
-    plan: prompts (tokens of each), new_tokens, and the rules warmup and trials. The first prompt is answered with
-    new_tokens tokens, end tokens forbidden; of the others only the first token is awaited.
+    plan: prompts (tokens of each), new_tokens, and the rules warmup and trials; depths and sustain_s may be missing.
+    The first prompt, and one of the length of each depth, is answered with new_tokens tokens, end tokens forbidden; of
+    the other prompts only the first token is awaited. With sustain_s the first prompt is answered for that long.
     """
-    prompts, skipped = _prompts(bundle, inputs, plan)
-    if not prompts:
+    workloads, skipped = _workloads(bundle, inputs, plan)
+    if not workloads:
         return {"samples": {}, "skipped": skipped, "watch": {}, "warmup": None, "trials": 0}
+    new_tokens = int(plan["new_tokens"])
+    if plan.get("sustain_s"):
+        return _sustained(lambda: _answers(bundle, workloads[:1], new_tokens), plan["sustain_s"], skipped, tell)
     tell("warming up")
-    warm = steady.warm_up(_Chunks(bundle, prompts[0], int(plan["new_tokens"])), plan["warmup"])
+    warm = steady.warm_up(_Chunks(bundle, workloads[0].prompt, new_tokens), plan["warmup"])
     samples: Samples = {}
     memory = [{"phase": "warm", "mb": machine.footprint_mb()}]
     watch, rule, started = machine.Watch(), plan["trials"], perf_counter()
     trials = 0
     while not _enough(samples, trials, perf_counter() - started, rule):
         tell(f"trial {trials + 1} of {rule['min']} to {rule['max']}")
-        for prompt in prompts:
-            whole = prompt is prompts[0]
-            _add(samples, prompt.tokens, answer(bundle, prompt, int(plan["new_tokens"]) if whole else 1), whole)
+        _add(samples, _answers(bundle, workloads, new_tokens))
         trials += 1
         watch.lap()
         memory.append({"phase": f"trial {trials}", "mb": machine.footprint_mb()})
@@ -80,7 +99,11 @@ def llm(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any], tell: Tell) 
 
 
 def tensor(bundle: TensorBundle, inputs: Arrays, plan: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
-    """Latency of a tensor model over the feeds that have the shapes of the first, in turn."""
+    """Latency of a tensor model over the feeds that have the shapes of the first, in turn.
+
+    plan: the rules warmup and runs. With sustain_s they run for that long, and of every LAP_S the throughput and the
+    median latency are kept.
+    """
     chosen = _alike(feeds(inputs))
     names = [str(one["name"]) for one in bundle.outputs]
     for feed in chosen:
@@ -95,6 +118,8 @@ def tensor(bundle: TensorBundle, inputs: Arrays, plan: Mapping[str, Any], tell: 
         session.run(names, feed)
         return perf_counter() - started
 
+    if plan.get("sustain_s"):
+        return _sustained(lambda: _lap(once), plan["sustain_s"], {}, tell)
     tell("warming up")
     per_unit = max(1, math.ceil(UNIT_S / max(min(once(), once()), 1e-6)))
     warm = steady.warm_up(lambda: sum(once() for _ in range(per_unit)), plan["warmup"])
@@ -162,22 +187,28 @@ class _Chunks:
         return perf_counter() - started
 
 
-def _prompts(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any]) -> tuple[list[Prompt], dict[str, str]]:
-    """The plan's prompts that this bundle can answer; why the others are skipped, by workload."""
+def _workloads(bundle: LlmBundle, inputs: Arrays, plan: Mapping[str, Any]) -> tuple[list[Workload], dict[str, str]]:
+    """The plan's prompts and depths that this bundle can answer; why the others are skipped, by workload."""
     ids = [int(token) for token in inputs["token_ids"]]
     if not ids:
         raise Refused("the bundle's check text is empty", next="build the bundle again")
-    prompts: list[Prompt] = []
+    new_tokens, depths = int(plan["new_tokens"]), [count for count in plan.get("depths", ()) if count]
+    found: list[Workload] = []
     skipped: dict[str, str] = {}
-    for count in plan["prompts"]:
-        room = count + (1 if prompts else int(plan["new_tokens"]))
-        if room > bundle.max_length:
-            skipped[f"pp{count}"] = f"it takes {room} tokens, the bundle's max_length is {bundle.max_length}"
-        elif prompt := _prompt(bundle, ids, count):
-            prompts.append(prompt)
-        else:
-            skipped[f"pp{count}"] = "the bundle's check text cannot be made into a prompt of that length"
-    return prompts, skipped
+    for count in dict.fromkeys([*plan["prompts"], *depths]):
+        answered = count in plan["prompts"] and not any(one.answered for one in found)
+        rooms = {f"pp{count}": count + (new_tokens if answered else 1)} if count in plan["prompts"] else {}
+        rooms |= {f"d{count}": count + new_tokens} if count in depths else {}
+        prompt = _prompt(bundle, ids, count) if min(rooms.values()) <= bundle.max_length else None
+        for workload, room in rooms.items():
+            if room > bundle.max_length:
+                skipped[workload] = f"it takes {room} tokens, the bundle's max_length is {bundle.max_length}"
+            elif prompt is None:
+                skipped[workload] = "the bundle's check text cannot be made into a prompt of that length"
+        read, deep = (name in rooms and name not in skipped for name in (f"pp{count}", f"d{count}"))
+        if prompt is not None and (read or deep):
+            found.append(Workload(prompt, read, read and answered, deep))
+    return found, skipped
 
 
 def _prompt(bundle: LlmBundle, ids: list[int], count: int) -> Prompt | None:
@@ -189,15 +220,62 @@ def _prompt(bundle: LlmBundle, ids: list[int], count: int) -> Prompt | None:
     return None
 
 
-def _add(samples: Samples, prompt: int, timed: Answer, whole: bool) -> None:
-    new = {
-        f"ttft_ms@pp{prompt}": [timed.token_s[0] * 1000],
-        f"prefill_tps@pp{prompt}": [prompt / timed.prefill_s],
+def _answers(bundle: LlmBundle, workloads: list[Workload], new_tokens: int) -> Samples:
+    """One trial: every request once."""
+    found: Samples = {}
+    for one in workloads:
+        whole = one.answered or one.deep
+        _add(found, _times(one, answer(bundle, one.prompt, new_tokens if whole else 1)))
+    return found
+
+
+def _times(workload: Workload, timed: Answer) -> Samples:
+    tokens = workload.prompt.tokens
+    found: Samples = {}
+    if workload.read:
+        found[f"ttft_ms@pp{tokens}"] = [timed.token_s[0] * 1000]
+        found[f"prefill_tps@pp{tokens}"] = [tokens / timed.prefill_s]
+    gaps = [after - before for before, after in zip(timed.token_s, timed.token_s[1:], strict=False)]
+    if gaps and workload.deep:
+        found[f"decode_tps@d{tokens}"] = [len(gaps) / sum(gaps)]
+    if gaps and workload.answered:
+        found["decode_tps"] = [len(gaps) / sum(gaps)]
+        found["itl_ms"] = [gap * 1000 for gap in gaps]
+    return found
+
+
+def _lap(once: Callable[[], float]) -> Samples:
+    """Inferences for LAP_S."""
+    seconds: list[float] = []
+    started = perf_counter()
+    while (spent := perf_counter() - started) < LAP_S:
+        seconds.append(once())
+    return {"throughput_ips": [len(seconds) / spent], "latency_ms": [statistics.median(seconds) * 1000]}
+
+
+def _sustained(unit: Callable[[], Samples], seconds: float, skipped: Mapping[str, str], tell: Tell) -> dict[str, Any]:
+    """`unit` again and again, whatever becomes of its speed: one lap each. Only the very first is not kept."""
+    unit()
+    watch, samples, laps = machine.Watch(), dict[str, list[float]](), 0
+    memory = [{"phase": "warm", "mb": machine.footprint_mb()}]
+    started = perf_counter()
+    while (spent := perf_counter() - started) < seconds:
+        tell(f"{spent:.0f} of {seconds:.0f} s")
+        _add(samples, {name: values for name, values in unit().items() if name != "itl_ms"})  # too many to keep
+        watch.lap()
+        laps += 1
+    memory.append({"phase": "sustained", "mb": machine.footprint_mb()})
+    return {
+        "samples": samples,
+        "skipped": dict(skipped),
+        "watch": watch.report(),
+        "warmup": None,
+        "trials": laps,
+        "memory": memory,
     }
-    if whole and len(timed.token_s) > 1:
-        gaps = [after - before for before, after in zip(timed.token_s, timed.token_s[1:], strict=False)]
-        new["decode_tps"] = [len(gaps) / sum(gaps)]
-        new["itl_ms"] = [gap * 1000 for gap in gaps]
+
+
+def _add(samples: Samples, new: Samples) -> None:
     for name, values in new.items():
         samples.setdefault(name, []).extend(values)
 

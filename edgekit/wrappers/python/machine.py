@@ -84,10 +84,12 @@ class Watch:
 
     Attributes:
         other_cores: cores' worth of CPU that other processes (and other virtual machines) used, by lap.
-        temperature_c, clock_mhz: by lap; None where it cannot be read.
+        at_s: seconds from the start to each lap, that of the start (0) first.
+        temperature_c, clock_mhz: at the start and by lap; None where it cannot be read.
     """
 
     def __init__(self) -> None:
+        self.at_s = [0.0]
         self.other_cores: list[float | None] = []
         self.temperature_c: list[float | None] = [temperature_c()]
         self.clock_mhz: list[float | None] = [clock_mhz()]
@@ -96,6 +98,7 @@ class Watch:
     def lap(self) -> None:
         """Take a sample of the time since the one before."""
         now = _counters()
+        self.at_s.append(now[0] - self._first[0])
         self.other_cores.append(_others(self._last, now))
         self.temperature_c.append(temperature_c())
         self.clock_mhz.append(clock_mhz())
@@ -105,6 +108,7 @@ class Watch:
         """Everything, as JSON; other_cores_mean is over the whole time."""
         return {
             "seconds": self._last[0] - self._first[0],
+            "at_s": self.at_s,
             "other_cores_mean": _others(self._first, self._last),
             "other_cores": self.other_cores,
             "temperature_c": self.temperature_c,

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "bench.h"
 #include "refused.h"
@@ -15,13 +17,19 @@ struct Prompt {
     size_t tokens;
 };
 
+// A request of every trial, and which of its times are kept.
+struct Workload {
+    Prompt prompt;
+    bool read;      // the time to its first token, as @ppN
+    bool answered;  // decoding, the plan's main one; only one request has it
+    bool deep;      // decoding with that many tokens in the context, as @dN
+};
+
 // Times of one request: seconds until its prompt was read, and when each token came, from its start.
 struct Timed {
     double prefill_s = 0;
     std::vector<double> token_s;
 };
-
-using Samples = std::map<std::string, std::vector<double>>;
 
 Tokens ids_of(const LlmBundle& bundle, const Prompt& prompt) {
     Tokens ids = bundle.encode(prompt.text);
@@ -90,33 +98,68 @@ std::optional<Prompt> make_prompt(const LlmBundle& bundle, const Tokens& ids, si
     return std::nullopt;
 }
 
-// The prompts that fit into the bundle; why the others are skipped.
-std::vector<Prompt> prompts_of(const LlmBundle& bundle, const Tokens& ids, const Json& plan, Json& skipped) {
-    std::vector<Prompt> prompts;
-    for (const Json& one : plan.at("prompts")) {
-        const auto count = one.get<int64_t>();
-        const int64_t room = count + (prompts.empty() ? plan.at("new_tokens").get<int64_t>() : 1);
-        const std::string workload = "pp" + std::to_string(count);
-        if (room > bundle.max_length) {
-            skipped[workload] = "it takes " + std::to_string(room) + " tokens, the bundle's max_length is " +
-                                std::to_string(bundle.max_length);
-        } else if (auto prompt = make_prompt(bundle, ids, static_cast<size_t>(count))) {
-            prompts.push_back(std::move(*prompt));
-        } else {
-            skipped[workload] = "the bundle's check text cannot be made into a prompt of that length";
-        }
+// The plan's prompts and depths that fit into the bundle; why the others are skipped.
+std::vector<Workload> workloads_of(const LlmBundle& bundle, const Tokens& ids, const Json& plan, Json& skipped) {
+    const auto new_tokens = plan.at("new_tokens").get<int64_t>();
+    const auto prompts = plan.at("prompts").get<std::vector<int64_t>>();
+    std::vector<int64_t> depths = value_or(plan, "depths", std::vector<int64_t>());
+    depths.erase(std::remove(depths.begin(), depths.end(), 0), depths.end());
+    std::vector<int64_t> counts = prompts;
+    for (int64_t depth : depths) {
+        if (!std::count(counts.begin(), counts.end(), depth)) counts.push_back(depth);
     }
-    return prompts;
+    std::vector<Workload> found;
+    bool taken = false;  // a prompt is answered already
+    for (int64_t count : counts) {
+        const bool answered = !taken && std::count(prompts.begin(), prompts.end(), count);
+        // Whether a use of the prompt is asked for and can be had; if it cannot, why.
+        const auto use = [&](const std::vector<int64_t>& asked, const char* letters, int64_t room,
+                             const std::optional<Prompt>& prompt) {
+            if (!std::count(asked.begin(), asked.end(), count)) return false;
+            const std::string workload = letters + std::to_string(count);
+            if (room > bundle.max_length) {
+                skipped[workload] = "it takes " + std::to_string(room) + " tokens, the bundle's max_length is " +
+                                    std::to_string(bundle.max_length);
+            } else if (!prompt) {
+                skipped[workload] = "the bundle's check text cannot be made into a prompt of that length";
+            }
+            return !skipped.contains(workload);
+        };
+        std::optional<Prompt> prompt;
+        if (count < bundle.max_length) prompt = make_prompt(bundle, ids, static_cast<size_t>(count));
+        const bool read = use(prompts, "pp", count + (answered ? new_tokens : 1), prompt);
+        const bool deep = use(depths, "d", count + new_tokens, prompt);
+        if (!read && !deep) continue;
+        found.push_back({*prompt, read, read && answered, deep});
+        taken = taken || (read && answered);
+    }
+    return found;
 }
 
-void add(Samples& samples, const Prompt& prompt, const Timed& timed, bool whole) {
-    const std::string at = "@pp" + std::to_string(prompt.tokens);
-    samples["ttft_ms" + at].push_back(timed.token_s.front() * 1000);
-    samples["prefill_tps" + at].push_back(static_cast<double>(prompt.tokens) / timed.prefill_s);
+Samples times(const Workload& workload, const Timed& timed) {
+    const std::string tokens = std::to_string(workload.prompt.tokens);
+    Samples found;
+    if (workload.read) {
+        found["ttft_ms@pp" + tokens] = {timed.token_s.front() * 1000};
+        found["prefill_tps@pp" + tokens] = {static_cast<double>(workload.prompt.tokens) / timed.prefill_s};
+    }
     const size_t gaps = timed.token_s.size() - 1;
-    if (!whole || !gaps) return;
-    samples["decode_tps"].push_back(static_cast<double>(gaps) / (timed.token_s.back() - timed.token_s.front()));
-    for (size_t i = 0; i < gaps; ++i) samples["itl_ms"].push_back((timed.token_s[i + 1] - timed.token_s[i]) * 1000);
+    if (!gaps) return found;
+    const double decode_tps = static_cast<double>(gaps) / (timed.token_s.back() - timed.token_s.front());
+    if (workload.deep) found["decode_tps@d" + tokens] = {decode_tps};
+    if (!workload.answered) return found;
+    found["decode_tps"] = {decode_tps};
+    for (size_t i = 0; i < gaps; ++i) found["itl_ms"].push_back((timed.token_s[i + 1] - timed.token_s[i]) * 1000);
+    return found;
+}
+
+// One trial: every request once.
+Samples answers(const LlmBundle& bundle, const std::vector<Workload>& workloads, int64_t new_tokens) {
+    Samples found;
+    for (const Workload& one : workloads) {
+        add(found, times(one, answer(bundle, one.prompt, one.answered || one.deep ? new_tokens : 1)));
+    }
+    return found;
 }
 
 // At least rule.min trials, then until every confidence interval is narrow, rule.max or the time is up.
@@ -134,14 +177,19 @@ Json bench(const LlmBundle& bundle, const Arrays& inputs, const Json& plan, cons
     for (int64_t id : integers(inputs.at("token_ids"))) ids.push_back(static_cast<int32_t>(id));
     if (ids.empty()) throw Refused("the bundle's check text is empty", "build the bundle again");
     Json skipped = Json::object();
-    const std::vector<Prompt> prompts = prompts_of(bundle, ids, plan, skipped);
-    if (prompts.empty()) {
+    std::vector<Workload> workloads = workloads_of(bundle, ids, plan, skipped);
+    if (workloads.empty()) {
         return {{"samples", Json::object()}, {"skipped", skipped}, {"watch", Json::object()},
                 {"warmup", nullptr},         {"trials", 0},        {"memory", Json::array()}};
     }
     const auto new_tokens = plan.at("new_tokens").get<int64_t>();
+    if (has(plan, "sustain_s")) {
+        workloads.resize(1);
+        const auto seconds = plan.at("sustain_s").get<double>();
+        return sustained([&] { return answers(bundle, workloads, new_tokens); }, seconds, skipped, machine, tell);
+    }
     tell("warming up");
-    Chunks chunks(bundle, prompts.front(), new_tokens);
+    Chunks chunks(bundle, workloads.front().prompt, new_tokens);
     const Json warm = warm_up([&] { return chunks.run(); }, plan.at("warmup"));
     Samples samples;
     Json phases = Json::array({memory("warm", machine)});
@@ -151,16 +199,40 @@ Json bench(const LlmBundle& bundle, const Arrays& inputs, const Json& plan, cons
     int trials = 0;
     while (!enough(samples, trials, since.seconds(), rule)) {
         tell("trial " + std::to_string(trials + 1) + " of " + rule.at("min").dump() + " to " + rule.at("max").dump());
-        for (const Prompt& prompt : prompts) {
-            const bool whole = &prompt == &prompts.front();
-            add(samples, prompt, answer(bundle, prompt, whole ? new_tokens : 1), whole);
-        }
+        add(samples, answers(bundle, workloads, new_tokens));
         ++trials;
         watch.lap();
         phases.push_back(memory("trial " + std::to_string(trials), machine));
     }
     return {{"samples", samples}, {"skipped", skipped}, {"watch", watch.report()},
             {"warmup", warm},     {"trials", trials},   {"memory", phases}};
+}
+
+Json sustained(const std::function<Samples()>& unit, double seconds, const Json& skipped, const Machine& machine,
+               const Tell& tell) {
+    unit();
+    Json phases = Json::array({memory("warm", machine)});
+    Samples samples;
+    Watch watch(machine);
+    const Stopwatch since;
+    int laps = 0;
+    for (double spent = 0; spent < seconds; spent = since.seconds()) {
+        tell(std::to_string(std::lround(spent)) + " of " + std::to_string(std::lround(seconds)) + " s");
+        Samples found = unit();
+        found.erase("itl_ms");  // too many to keep
+        add(samples, found);
+        watch.lap();
+        ++laps;
+    }
+    phases.push_back(memory("sustained", machine));
+    return {{"samples", samples}, {"skipped", skipped}, {"watch", watch.report()},
+            {"warmup", nullptr},  {"trials", laps},     {"memory", phases}};
+}
+
+void add(Samples& samples, const Samples& more) {
+    for (const auto& [name, values] : more) {
+        samples[name].insert(samples[name].end(), values.begin(), values.end());
+    }
 }
 
 Json memory(const std::string& phase, const Machine& machine) {

@@ -26,6 +26,11 @@ std::vector<Arrays> alike(std::vector<Arrays> found) {
     return found;
 }
 
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+}
+
 }  // namespace
 
 Json bench(const TensorBundle& bundle, const Arrays& inputs, const Json& plan, const Machine& machine,
@@ -41,6 +46,17 @@ Json bench(const TensorBundle& bundle, const Arrays& inputs, const Json& plan, c
         call.run();
         return watch.seconds();
     };
+    if (has(plan, "sustain_s")) {
+        const auto lap = [&]() -> Samples {
+            std::vector<double> seconds;
+            const Stopwatch since;
+            double spent = 0;
+            for (; spent < LAP_S; spent = since.seconds()) seconds.push_back(once());
+            return {{"throughput_ips", {static_cast<double>(seconds.size()) / spent}},
+                    {"latency_ms", {median(seconds) * 1000}}};
+        };
+        return sustained(lap, plan.at("sustain_s").get<double>(), Json::object(), machine, tell);
+    }
     tell("warming up");
     const double fastest = std::max(std::min(once(), once()), 1e-6);
     const auto per_unit = static_cast<int>(std::max(1.0, std::ceil(UNIT_S / fastest)));

@@ -194,6 +194,7 @@ Watch::Watch(const Machine& machine) : machine_(machine), first_(counters()), la
 
 void Watch::lap() {
     const Counters now = counters();
+    at_s_.push_back(now.now_s - first_.now_s);
     other_cores_.push_back(others(last_, now));
     temperature_c_.push_back(or_null(machine_.temperature_c()));
     clock_mhz_.push_back(or_null(machine_.clock_mhz()));
@@ -202,6 +203,7 @@ void Watch::lap() {
 
 Json Watch::report() const {
     return {{"seconds", last_.now_s - first_.now_s},
+            {"at_s", at_s_},
             {"other_cores_mean", others(first_, last_)},
             {"other_cores", other_cores_},
             {"temperature_c", temperature_c_},

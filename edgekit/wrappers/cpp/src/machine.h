@@ -44,7 +44,7 @@ class Watch {
   public:
     explicit Watch(const Machine& machine);
     void lap();
-    Json report() const;  // seconds, other_cores_mean, other_cores, temperature_c, clock_mhz
+    Json report() const;  // seconds, at_s, other_cores_mean, other_cores, temperature_c, clock_mhz
 
   private:
     struct Counters {
@@ -55,7 +55,7 @@ class Watch {
     static Json others(const Counters& before, const Counters& after);  // cores' worth of CPU; null where not known
 
     const Machine& machine_;
-    Json other_cores_ = Json::array(), temperature_c_ = Json::array(), clock_mhz_ = Json::array();
+    Json at_s_ = Json::array({0.0}), other_cores_ = Json::array(), temperature_c_ = Json::array(), clock_mhz_ = Json::array();
     Counters first_, last_;
 };
 
