@@ -44,8 +44,7 @@ def load(request: Request, emit: Emit) -> dict[str, Any]:
     Request: evict: first put the model's files out of the page cache.
     """
     found = bundles.find(Path(request["bundle"]), request.get("variant"), foreign=request.get("foreign", False))
-    if found.contract.get("kind") == "llm":
-        manifest.engine("onnxruntime_genai")
+    bundles.opener(found)
     cache = "warm: not evicted"
     if request.get("evict"):
         folder = found.model if found.model.is_dir() else found.model.parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,19 +57,23 @@ def open_bundle(
     Raises:
         Refused: damaged, not for this runtime or machine (the axis is named), or an engine is missing.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when an engine is loaded
     opened = find(Path(folder), variant, threads=threads, hashes=hashes, foreign=foreign)
+    return opener(opened)(opened)
+
+
+def opener(opened: Opened) -> Callable[[Opened], LlmBundle | TensorBundle]:
+    """What opens a model of this kind; its engine is loaded now."""
     manifests.engine("onnxruntime").disable_telemetry_events()  # Windows: the environment is not enough
     kind = opened.contract.get("kind")
     if kind == "llm":
         manifests.engine("onnxruntime_genai")
         from .llm import LlmBundle
 
-        return LlmBundle(opened)
+        return LlmBundle
     if kind == "tensor":
         from .tensor import TensorBundle
 
-        return TensorBundle(opened)
+        return TensorBundle
     raise Refused(f"the bundle holds a model of the unknown kind {kind!r}", axis="requires")
 
 

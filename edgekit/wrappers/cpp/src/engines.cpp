@@ -31,6 +31,13 @@ fs::path beside(const std::string& name) {
     return found.empty() ? fs::path() : *std::max_element(found.begin(), found.end());
 }
 
+// "0.14.1" of libonnxruntime-genai.so.0.14.1; empty where the name has no version.
+std::string version_in(const fs::path& library) {
+    const std::string name = library.filename().u8string();
+    const size_t at = name.find(SUFFIX + ".");
+    return at == std::string::npos ? "" : name.substr(at + SUFFIX.size() + 1);
+}
+
 [[noreturn]] void missing(const std::string& title, const std::string& why, const std::string& option,
                           const std::string& axis) {
     throw Refused(title + " cannot be loaded: " + why, "put its library beside the runner, or give " + option + " FILE",
@@ -60,6 +67,7 @@ const GenAi& Engines::genai() {
         try {
             if (genai_.empty()) throw std::runtime_error("there is none beside the runner");
             loaded_genai_ = std::make_unique<GenAi>(genai_, onnxruntime_);
+            if (genai_version_.empty()) genai_version_ = version_in(genai_);
         } catch (const std::runtime_error& error) {
             missing("ONNX Runtime GenAI", error.what(), "--genai", "onnxruntime_genai");
         }

@@ -13,7 +13,8 @@ namespace edgekit {
 
 class Engines {
   public:
-    // Empty paths: the libraries beside the runner. GenAI does not tell its version, so the caller must.
+    // Empty paths: the libraries beside the runner. GenAI does not tell its version: the caller does, or the name of its
+    // file (libonnxruntime-genai.so.0.14.1).
     Engines(std::filesystem::path onnxruntime, std::filesystem::path genai, std::string genai_version)
         : onnxruntime_(std::move(onnxruntime)), genai_(std::move(genai)), genai_version_(std::move(genai_version)) {}
 
@@ -21,7 +22,7 @@ class Engines {
     const Ort& onnxruntime();
     const GenAi& genai();
 
-    std::string genai_version() const { return genai_version_; }  // empty: not told
+    std::string genai_version() const { return genai_version_; }  // once it is loaded; empty: not told
     Json versions() const;  // of what was loaded, and of the runner
 
   private:

@@ -1,0 +1,266 @@
+"""edgekit-runner, for devices without Python: where it lies in the cache, and the line that puts it there.
+
+    python -m edgekit.devices._runner linux-aarch64
+
+CACHE/runners/PLATFORM/ then holds the runner and, beside it, the engines that it loads: for Linux those of the wheels
+of the versions installed here, for Android what its user puts there (wrappers/cpp/README.md).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from zipfile import ZipFile
+
+from filelock import FileLock
+
+from edgekit import __version__, cache, console, tools
+from edgekit.data import file_digest, pretty, write_atomic
+from edgekit.errors import BuildError, EdgekitError, ToolMissing, UsageError
+from edgekit.wrappers.python.manifest import host_abi, host_os
+
+NAME = "edgekit-runner"
+SOURCES = Path(str(files("edgekit"))) / "wrappers" / "cpp"
+BUILD_S = 900.0  # seconds; it takes one minute on two cores
+FETCH_S = 1800.0
+_MADE_OF = "runner.json"
+_NDK = ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT", "ANDROID_NDK")
+_GLIBC = ("2_28", "2_27", "2_24", "2_17")  # of the wheels, newest first: manylinux_2_28_aarch64, ...
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A kind of device that the runner can be built for.
+
+    Attributes:
+        os, abi: as manifests name them.
+        android_abi: as the NDK names it; empty on Linux.
+    """
+
+    os: str
+    abi: str
+    android_abi: str = ""
+
+    @property
+    def name(self) -> str:
+        """ "linux-aarch64"."""
+        return f"{self.os}-{self.abi}"
+
+    @property
+    def compiler(self) -> str:
+        """The C++ compiler of a Linux platform: this machine's own, or Debian's cross compiler."""
+        own = host_os() == "linux" and host_abi() == self.abi
+        return "g++" if own else f"{self.abi}-linux-gnu-g++"
+
+    @property
+    def apt_line(self) -> str:
+        """What to type on Debian or Ubuntu so that it can be built."""
+        packages = ["cmake", "make", "nlohmann-json3-dev"]
+        if self.os == "linux":
+            own = self.compiler == "g++"
+            packages.append("g++" if own else f"g++-{self.abi.replace('_', '-')}-linux-gnu")
+        return f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
+
+
+PLATFORMS = (
+    Platform("linux", "x86_64"),
+    Platform("linux", "aarch64"),
+    Platform("android", "aarch64", "arm64-v8a"),
+    Platform("android", "x86_64", "x86_64"),
+)
+
+
+def find_runner(os: str, abi: str) -> Path:
+    """The runner for a device, with ONNX Runtime beside it.
+
+    Raises:
+        ToolMissing: none was built, or it was built from other sources; the next step is the line that builds it.
+    """
+    wanted = platform(f"{os}-{abi}")
+    runner = _home(wanted) / NAME
+    line = f"{Path(sys.executable).name} -m {__spec__.name} {wanted.name}"
+    if not runner.is_file():
+        raise ToolMissing(f"{NAME} was not built for {wanted.name}", next=line)
+    if not _is_made_of(runner, _key(wanted)):
+        raise ToolMissing(f"the {NAME} for {wanted.name} was built from other sources", next=line)
+    if not any(runner.parent.glob("libonnxruntime.so*")):
+        raise ToolMissing(
+            f"no ONNX Runtime lies beside the {NAME} for {wanted.name}",
+            next=f"copy its libonnxruntime.so into {runner.parent} ({SOURCES / 'README.md'} says where it comes from)",
+        )
+    return runner
+
+
+def build(wanted: Platform) -> Path:
+    """Build the runner unless it is there, put the engines beside it, and return its path.
+
+    Raises:
+        ToolMissing: a compiler, CMake, nlohmann-json or the Android NDK.
+        BuildError: the compiler fails, or the engines cannot be fetched.
+    """
+    home = _home(wanted)
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home.with_suffix(".lock")):
+        runner, key = home / NAME, _key(wanted)
+        if not _is_made_of(runner, key):
+            with console.step(f"building {NAME} for {wanted.name}"), _scratch(home) as folder:
+                shutil.copyfile(_compile(wanted, Path(folder)), home / f".{NAME}")
+                (home / f".{NAME}").chmod(0o755)
+                (home / f".{NAME}").replace(runner)
+                made = {**key, "runner": file_digest(runner)}
+                write_atomic(home / _MADE_OF, pretty(made))
+        if wanted.os == "linux":
+            with console.step("fetching the engines"):
+                _place_engines(wanted, home)
+    return runner
+
+
+def platform(name: str) -> Platform:
+    """The platform of this name.
+
+    Raises:
+        ToolMissing: there is no runner for it.
+    """
+    found = next((one for one in PLATFORMS if one.name == name), None)
+    if found is None:
+        known = ", ".join(one.name for one in PLATFORMS)
+        raise ToolMissing(f"there is no {NAME} for {name}", next=f"take a device of one of: {known}")
+    return found
+
+
+def _home(wanted: Platform) -> Path:
+    return cache.root() / "runners" / wanted.name
+
+
+def _key(wanted: Platform) -> dict[str, str]:
+    """What a runner is made of."""
+    return {"edgekit": __version__, "platform": wanted.name, "sources": cache.path_digest(SOURCES)}
+
+
+def _is_made_of(runner: Path, key: dict[str, str]) -> bool:
+    record = runner.with_name(_MADE_OF)
+    if not (runner.is_file() and record.is_file()):
+        return False
+    return record.read_text(encoding="utf-8") == pretty({**key, "runner": file_digest(runner)})
+
+
+def _scratch(home: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="build-", dir=home.parent)
+
+
+def _compile(wanted: Platform, folder: Path) -> Path:
+    cmake = tools.find("cmake", next=wanted.apt_line)
+    settings = [f"-DEDGEKIT_VERSION={__version__}", *(_ndk(wanted) if wanted.android_abi else _linux(wanted))]
+    done = tools.run([cmake, "-S", SOURCES, "-B", folder, *settings], timeout=BUILD_S)
+    if done.returncode:
+        if "nlohmann_json" in done.stderr:
+            raise ToolMissing("the headers of nlohmann-json are not installed", next=wanted.apt_line)
+        raise _failed(done)
+    done = tools.run([cmake, "--build", folder, "--parallel", str(os.cpu_count() or 1)], timeout=BUILD_S)
+    if done.returncode:
+        raise _failed(done)
+    return folder / NAME
+
+
+def _linux(wanted: Platform) -> list[str]:
+    compiler = tools.find(wanted.compiler, next=wanted.apt_line)
+    cross = ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={wanted.abi}"] if wanted.compiler != "g++" else []
+    return [f"-DCMAKE_CXX_COMPILER={compiler}", *cross]
+
+
+def _ndk(wanted: Platform) -> list[str]:
+    folder = next((os.environ[name] for name in _NDK if os.environ.get(name)), None)
+    toolchain = Path(folder or "") / "build/cmake/android.toolchain.cmake"
+    if folder is None or not toolchain.is_file():
+        raise ToolMissing(
+            f"{NAME} for Android is built with Google's NDK, and {_NDK[0]} names none",
+            next=f"{_NDK[0]}=/path/to/android-ndk {Path(sys.executable).name} -m {__spec__.name} {wanted.name}",
+        )
+    return [
+        f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
+        f"-DANDROID_ABI={wanted.android_abi}",
+        "-DANDROID_PLATFORM=android-28",
+    ]
+
+
+def _failed(done: tools.Done) -> BuildError:
+    lines = [line.strip() for line in (done.stderr + "\n" + done.stdout).splitlines()]
+    said = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it said nothing")
+    return BuildError(
+        f"{NAME} cannot be built: {said[:300]}", next="report it with this message and your compiler's version"
+    )
+
+
+def _place_engines(wanted: Platform, home: Path) -> None:
+    """libonnxruntime.so.VERSION and libonnxruntime-genai.so.VERSION of the versions that are installed here.
+
+    GenAI does not tell its version, so its file's name does.
+    """
+    for package, library in (("onnxruntime", "libonnxruntime.so"), ("onnxruntime-genai", "libonnxruntime-genai.so")):
+        version = importlib.metadata.version(package)
+        place = home / f"{library}.{version}"
+        if place.is_file():
+            continue
+        aside = home / f".{library}"
+        if wanted.os == host_os() and wanted.abi == host_abi():
+            shutil.copyfile(_installed(package, library), aside)
+        else:
+            _fetch(f"{package}=={version}", wanted, library, aside)
+        for old in home.glob(f"{library}*"):
+            old.unlink()
+        aside.replace(place)
+
+
+def _installed(package: str, library: str) -> Path:
+    spec = importlib.util.find_spec(package.replace("-", "_"))
+    folders = spec.submodule_search_locations if spec else None
+    found = sorted(Path(next(iter(folders))).rglob(f"{library}*")) if folders else []
+    if not found:
+        raise BuildError(f"the installed {package} holds no {library}", next=f"pip install --force-reinstall {package}")
+    return found[0]
+
+
+def _fetch(requirement: str, wanted: Platform, library: str, to: Path) -> None:
+    """The library out of the wheel for another CPU, by pip: its index settings apply."""
+    with tempfile.TemporaryDirectory(dir=to.parent) as folder:
+        command = [*tools.python(), "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+        command += ["--disable-pip-version-check", "--progress-bar=off", f"--dest={folder}", requirement]
+        command += [f"--platform=manylinux_{glibc}_{wanted.abi}" for glibc in _GLIBC]
+        done = tools.run(command, timeout=FETCH_S)
+        wheel = next(Path(folder).glob("*.whl"), None)
+        if done.returncode or wheel is None:
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise BuildError(
+                f"pip cannot fetch {requirement} for {wanted.name}: {said[:200]}", next="check the network"
+            )
+        with ZipFile(wheel) as archive:
+            inside = [name for name in archive.namelist() if name.rpartition("/")[2].startswith(library)]
+            if len(inside) != 1:
+                raise BuildError(f"the wheel of {requirement} holds {len(inside)} {library}", next="report this")
+            with archive.open(inside[0]) as stream, to.open("wb") as out:
+                shutil.copyfileobj(stream, out, 1 << 20)
+
+
+def main() -> int:
+    """Build the runner for the platform named on the command line."""
+    words = sys.argv[1:]
+    try:
+        if len(words) != 1:
+            known = ", ".join(one.name for one in PLATFORMS)
+            raise UsageError("which platform?", next=f"one of: {known}")
+        console.out(str(build(platform(words[0]))))
+    except EdgekitError as error:
+        console.failure(error)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
