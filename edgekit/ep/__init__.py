@@ -95,6 +95,7 @@ def attach(session_options: Any, name: str, options: Mapping[str, str]) -> None:
 def _devices(found: Ep) -> list[Any]:
     """The devices of a plugin, which is registered with ONNX Runtime if it is not yet."""
     import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
     wanted = PROVIDERS[found.name]
     devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
@@ -102,7 +103,7 @@ def _devices(found: Ep) -> list[Any]:
         try:
             library = importlib.import_module(found.plugin).get_library_path()
             onnxruntime.register_execution_provider_library(wanted, library)
-        except (RuntimeError, OSError, ImportError) as error:  # a library that the system cannot load, or a second time
+        except (Fail, InvalidArgument, RuntimeException, RuntimeError, OSError, ImportError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ToolMissing(f"the plugin of {found.name} cannot be loaded: {lines[0][:200]}") from None
         devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]

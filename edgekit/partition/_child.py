@@ -23,7 +23,7 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = request["out"]
     options.add_session_config_entry("session.disable_prepacking", "1")
-    ort.InferenceSession(request["model"], options, providers=["CPUExecutionProvider"])
+    _open(request["model"], options, providers=["CPUExecutionProvider"])
     return {"onnxruntime": ort.__version__}
 
 
@@ -43,7 +43,7 @@ def place(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", request["weights"])
     trace = {"enable_framework_op_trace": "1", "framework_op_trace_dir": str(folder)} if name == "qnn" else {}
     ep.attach(options, name, {**request["ep_options"], **trace})
-    session = ort.InferenceSession(request["model"], options)
+    session = _open(request["model"], options)
     return {
         "onnxruntime": ort.__version__,
         "groups": [
@@ -117,6 +117,19 @@ def _quiet() -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     return options
+
+
+def _open(path: str, options: Any, **how: Any) -> Any:
+    """A session; whatever ONNX Runtime refuses is one line."""
+    import onnxruntime as ort
+
+    try:
+        return ort.InferenceSession(path, options, **how)
+    except Exception as error:  # its own classes have no common base
+        if "onnxruntime" not in type(error).__module__:
+            raise
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BuildError(f"ONNX Runtime does not open the graph: {lines[0][:300]}", next="look at the graph") from None
 
 
 def _reasons(trace: Path) -> dict[str, str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgekit import target
+from edgekit import recipes, target
+from edgekit.commands import main
+from edgekit.ep._releases import releases
 from edgekit.errors import TargetError
 
 pytestmark = pytest.mark.unit
+
+PLANNED = {"llm": ("qnn_static_llm",), "tensor": ("fp16", "w8a16_qdq", "w8a8_qdq")}
 
 
 @pytest.mark.parametrize("name", target.names())
@@ -18,6 +25,125 @@ def test_every_shipped_target_loads_and_has_its_files_name(name: str) -> None:
     assert found.name == name
     assert found.abi and found.status_reason and found.runtime
     assert all(package.floor and package.last_seen and package.source for package in found.runtime)
+    assert not any(package.excluded and not package.excluded_reason for package in found.runtime)
+    date.fromisoformat(found.status_date)
+    for settings in (found.llm, found.tensor):
+        assert settings.source and settings.precision and settings.memory.source
+        assert all(variant.source or variant.note for variant in settings.variant)
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_the_runtime_floor_of_every_target_is_known_and_loads_its_opset(name: str) -> None:
+    found = target.load(name)
+    floor = found.engine_floor()
+    assert floor is not None
+    assert found.opset_max <= releases().of(floor).opset
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_recipes_of_targets_are_of_the_right_kind(name: str) -> None:
+    """A recipe that is not here yet is one of those that are planned, by name."""
+    found = target.load(name)
+    for kind, settings in (("llm", found.llm), ("tensor", found.tensor)):
+        for variant in settings.variants():
+            assert variant.recipe in recipes.names(kind) or variant.recipe in PLANNED[kind], variant.recipe
+
+
+@pytest.mark.parametrize("name", [name for name in target.names() if "qnn" in name])
+def test_every_compiled_variant_is_tied_to_a_chip_and_a_runtime(name: str) -> None:
+    """The numbers are Qualcomm's, read back from contexts that were compiled with them."""
+    chips = {"SM8550": (43, "73"), "SM8650": (57, "75"), "SM8750": (69, "79"), "SM8850": (87, "81")}
+    chips |= {"SC8380XP": (60, "73")}
+    found = target.load(name)
+    assert any(package.qairt for package in found.runtime)
+    for settings in (found.llm, found.tensor):
+        for variant in settings.variant:
+            if variant.compile:
+                assert (variant.soc_model, variant.htp_arch) == chips[variant.soc[0]]
+                assert variant.name == variant.soc[0].lower()
+    assert found.tensor.variant[-1].name == "portable"  # the first that fits a chip is taken
+    if name.startswith("android-qnn-"):
+        assert [variant.name for variant in found.llm.variant] == [name.removeprefix("android-qnn-")]
+
+
+def test_a_kind_that_cannot_use_the_accelerator_says_why_and_what_can() -> None:
+    for name, provider in (("android-nnapi", "nnapi"), ("ios-coreml", "coreml")):
+        found = target.load(name)
+        assert found.llm.ep == "cpu" and found.tensor.ep == provider
+        instead = found.llm.instead_of
+        assert instead is not None and instead.ep == provider and "MatMulNBits" in instead.reason
+        assert all(one in target.names() for one in instead.alternatives) and instead.alternatives
+        assert found.llm.recipe == target.load("linux-cpu").llm.recipe and found.llm.note
+
+
+def test_old_technology_is_called_so() -> None:
+    nnapi, directml = target.load("android-nnapi"), target.load("windows-directml")
+    assert nnapi.status == directml.status == "legacy"
+    assert "Android 15" in nnapi.status_reason and "sustained engineering" in directml.status_reason
+    assert nnapi.successor and "Windows ML" in directml.successor
+    assert nnapi.tensor.ep_options == {"cpu_disabled": "1"} and nnapi.tensor.static_shapes
+
+
+def test_core_ml_has_two_variants_and_a_test_that_picks() -> None:
+    tensor = target.load("ios-coreml").tensor
+    formats = {variant.name: variant.ep_options["ModelFormat"] for variant in tensor.variants()}
+    assert formats == {"mlprogram_fp16": "MLProgram", "neuralnetwork_fp32": "NeuralNetwork"}
+    assert [variant.recipe for variant in tensor.variants()] == ["fp16", "float32"]
+    assert tensor.pick == "self-test"
+    assert all(variant.ep_options["RequireStaticInputShapes"] == "1" for variant in tensor.variants())
+
+
+def test_a_target_without_variants_has_one_portable_one() -> None:
+    found = target.load("linux-cpu")
+    (variant,) = found.tensor.variants()
+    assert variant.name == "portable" and variant.recipe == found.tensor.recipe and variant.ep == "cpu"
+    assert variant.recipe_uncalibrated == "int8_dynamic"
+
+
+def test_options_of_another_provider_are_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "ios-coreml"\nname = "mine"\n[[tensor.variant]]\nname = "cpu"\nep = "cpu"\nrecipe = "float32"\n'
+    )
+    (variant,) = target.load(str(path)).tensor.variants()
+    assert variant.ep == "cpu" and variant.ep_options == {} and variant.recipe_uncalibrated == "float32"
+
+
+@pytest.mark.parametrize("parent", target.names())
+def test_a_new_target_extends_any_other(parent: str, tmp_path: Path) -> None:
+    path = target.new("mine", parent, tmp_path)
+    mine, base = target.load(str(path)), target.load(parent)
+    assert mine.name == "mine"
+    changed = {"name": base.name, "title": base.title}
+    assert mine.model_copy(update=changed) == base
+
+
+def test_a_new_target_extends_one_of_ones_own_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep").mkdir()
+    first = target.new("first", "android-qnn-sm8750", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    second = target.new("second", "first.toml", Path("deep"))
+    assert "first.toml" in second.read_text()
+    assert target.load(str(second)).tensor == target.load(str(first)).tensor
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("linux-cpu", "ships with edgekit"), ("Mine!", "no name for a target"), ("", "no name for a target")],
+)
+def test_a_new_target_needs_a_name_of_its_own(name: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=words):
+        target.new(name, "linux-cpu", tmp_path)
+
+
+def test_a_new_target_replaces_nothing(tmp_path: Path) -> None:
+    path = target.new("mine", "linux-cpu", tmp_path)
+    path.write_text("precious")
+    with pytest.raises(TargetError, match="exists"):
+        target.new("mine", "linux-cpu", tmp_path)
+    assert path.read_text() == "precious"
+    target.new("mine", "linux-cpu", tmp_path, force=True)
+    assert target.load(str(path)).name == "mine"
 
 
 def test_a_file_outside_the_tree_extends_a_shipped_target(tmp_path: Path) -> None:
@@ -53,6 +179,17 @@ def test_a_file_extends_a_file_beside_it_from_any_folder(tmp_path: Path, monkeyp
         ("extends = 'linux-cpuu'", ["unknown target 'linux-cpuu'", "did you mean 'linux-cpu'"]),
         ("extends = 'gone.toml'", ["no target file gone.toml"]),
         ("extends = 'bad.toml'", ["extends itself"]),
+        ("[tensor]\nep = 'cpuu'", ["tensor", "unknown execution provider 'cpuu'", "did you mean 'cpu'"]),
+        ("[tensor]\nep_options = { use_aren = '1' }", ["no option 'use_aren'", "did you mean 'use_arena'"]),
+        ("[tensor]\nep_options = { use_arena = 'yes' }", ["'use_arena' of cpu must be one of 0, 1"]),
+        ("[[tensor.variant]]\nname = 'a'\ncompil = 'qnn_context'", ["tensor.variant.0.compil", "'compile'"]),
+        ("[[tensor.variant]]\nname = 'a'\ncompile = 'qnn_context'", ["needs soc, soc_model and htp_arch"]),
+        ("[[tensor.variant]]\nname = 'a'\n[[tensor.variant]]\nname = 'a'", ["two variants have one name"]),
+        ("[[tensor.variant]]\nname = '../a'", ["tensor.variant.0.name", "pattern"]),
+        ("[[tensor.variant]]\nname = 'a'\nep = 'dmll'", ["unknown execution provider 'dmll'", "'dml'"]),
+        ("[tensor.memory]\nprepack_factr = 1.0", ["'tensor.memory.prepack_factr'", "'prepack_factor'"]),
+        ("[llm.budget.decode_tps]\nmini = 1.0", ["'llm.budget.decode_tps.mini'", "'min'"]),
+        ("[tensor]\ncoverage_min = 80", ["tensor.coverage_min", "less than or equal to 1"]),
     ],
 )
 def test_a_wrong_file_is_one_line_that_names_the_place(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -91,3 +228,29 @@ def test_a_missing_value_is_named(tmp_path: Path) -> None:
     path.write_text('name = "bare"')
     with pytest.raises(TargetError, match="title: field required"):
         target.load(str(path))
+
+
+def test_the_commands_list_show_and_begin_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def said(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert main(["targets", *words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    assert [one["name"] for one in said("list")["data"]] == target.names()
+    assert said("new", "mine", "--extends", "android-qnn-sm8750")["data"] == {
+        "path": "mine.toml",
+        "extends": "android-qnn-sm8750",
+    }
+    shown = said("show", "mine.toml")["data"]
+    assert shown["target"]["name"] == "mine"
+    origin = shown["origin"]
+    assert origin["name"] == "mine.toml" and origin["tensor.variant"] == "android-qnn-sm8750.toml"
+    assert origin["tensor.ep"] == "android-qnn.toml" and origin["os"] == "android-cpu.toml"
+    assert origin["tensor.budget.latency_p90_ms.max"] == "android-cpu.toml" and origin["format"] == "default"
+    assert said("new", "mine", "--extends", "linux-cpu", code=3)["error"]["code"] == "target"
+    assert said("new", "other", "--extends", "linux-cqu", code=3)["error"]["message"].count("did you mean 'linux-cpu'")
+    assert said("schema")["data"]["properties"]["tensor"]
