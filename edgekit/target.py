@@ -161,7 +161,13 @@ class LlmSettings(_Settings):
     """How this target builds and runs language models."""
 
     recipe: str = "int4_mixed"
-    block_size: int = Field(default=32, description="weights per scale")
+    block_size: int = Field(default=32, description="weights per scale; -1 for one scale a channel")
+    symmetric: bool = Field(default=False, description="quantize without zero points")
+    lm_head_bits: Literal[4, 8] | None = Field(default=None, description="of the last layer; None: the recipe's own")
+    embedding_bits: Literal[4, 8] | None = Field(default=None, description="of the embeddings; None: the recipe's own")
+    keep_share: float = Field(
+        default=0.25, ge=0.0, le=1.0, description="mixed recipes: the share of the layers' weights that keep 8 bits"
+    )
     accuracy_level: int = Field(default=4, description="MatMulNBits: 4 computes in int8, 0 or 1 in float32")
     max_length: int = Field(default=4096, description="tokens of prompt and answer; the key-value cache is this long")
     window: int | None = Field(default=None, description="tokens a call of a static graph takes; None where any number")
@@ -204,6 +210,10 @@ class Target(Strict):
     tensor: TensorSettings = TensorSettings()
     budget: dict[str, Budget] = {}
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
+
+    def qairt(self) -> str | None:
+        """The Qualcomm runtime that an app's floor version carries: compiled contexts must not be newer."""
+        return next((one.qairt for one in self.runtime if one.qairt), None)
 
     def engine_floor(self) -> str | None:
         """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""
