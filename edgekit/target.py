@@ -211,10 +211,6 @@ class Target(Strict):
     budget: dict[str, Budget] = {}
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
 
-    def qairt(self) -> str | None:
-        """The Qualcomm runtime that an app's floor version carries: compiled contexts must not be newer."""
-        return next((one.qairt for one in self.runtime if one.qairt), None)
-
     def engine_floor(self) -> str | None:
         """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""
         found = (one.engine or (one.floor if one.name == "onnxruntime" else None) for one in self.runtime)

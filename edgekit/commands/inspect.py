@@ -1,4 +1,4 @@
-"""Show what a bundle is: sizes, operators, precisions, contract, quality, memory, placement, provenance."""
+"""Show what a bundle is: sizes, operators, contract, quality, memory, placement, provenance."""
 
 from __future__ import annotations
 

@@ -36,21 +36,6 @@ def qairt() -> str:
     return str(qnn_version)
 
 
-def refusal(carried: str) -> str:
-    """Why a context compiled here would not load where an app ships QAIRT `carried`; "" where it does.
-
-    A context loads on the runtime that compiled it and on later ones, never on earlier ones.
-    """
-    here = qairt()
-    if _numbers(here) <= _numbers(carried):
-        return ""
-    return f"the installed onnxruntime-qnn compiles with QAIRT {here}, the app's runtime carries {carried}"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3])
-
-
 EP = Ep(
     name="qnn",
     title="Qualcomm QNN (HTP)",

@@ -71,8 +71,5 @@ def test_qairt_is_the_version_of_the_installed_compiler() -> None:
     pytest.importorskip("onnxruntime_qnn")
     from edgekit.ep import qnn
 
-    here = qnn.qairt()
-    assert re.fullmatch(r"\d+\.\d+\.\d+", here)
-    assert not qnn.refusal(here) and not qnn.refusal("99.0.0")
-    assert here in qnn.refusal("2.9.0") and "2.9.0" in qnn.refusal("2.9.0")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", qnn.qairt())
     assert qnn.defaults()["backend_path"].endswith(("libQnnHtp.so", "QnnHtp.dll"))
