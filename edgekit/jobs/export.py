@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BuildError, SourceError
+from edgekit.sources.hf import EACH_GRAPH
 
 # What the model's inputs are made with; taken from the source as it is, not as transformers would rewrite it.
 KEPT = (
@@ -118,8 +119,8 @@ def _collect(source: Path, work: Path, out: Path, task: str) -> None:
     graphs = sorted(path.name for path in work.glob("*.onnx"))
     if graphs != ["model.onnx"]:
         raise SourceError(
-            f"for {task} this model becomes {len(graphs)} graphs ({', '.join(graphs)}), edgekit builds one",
-            next="name another task with --task, or export it to ONNX yourself and give one of the files",
+            f"for {task} this model becomes {len(graphs)} graphs ({', '.join(graphs)}), and a bundle holds one",
+            next=EACH_GRAPH.format(task=task),
         )
     _without_traces(work / "model.onnx")
     for path in work.glob("model.onnx*"):

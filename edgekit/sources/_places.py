@@ -109,6 +109,8 @@ def _explain_folder(path: Path) -> SourceError:
         return SourceError(f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from")
     if len(graphs) > 1:
         return SourceError(f"{name} holds {len(graphs)} ONNX models", next=f"give one: {', '.join(graphs[:8])}")
+    if deeper := sorted(one.relative_to(path).as_posix() for one in path.glob("*/*.onnx")):
+        return SourceError(f"{name} holds its ONNX models deeper", next=f"give one: {', '.join(deeper[:8])}")
     if any(path.glob("*.gguf")):
         return SourceError(f"{name} holds GGUF files", next="give the one you mean")
     return SourceError(f"{name} holds no model: no config.json, no .onnx file", next="give the folder of a model")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from edgekit import cache
 from edgekit.errors import SourceError
-from edgekit.sources import onnx
 from edgekit.sources._convert import convert
 from edgekit.sources.facts import preprocess
 from edgekit.sources.facts.files import licence_files, licence_of, name_of
@@ -16,6 +15,8 @@ from edgekit.sources.facts.onnx_graph import read_model
 from edgekit.sources.source import Options, Source
 
 OPSET = 18  # what optimum recommends for torch's exporter
+# What a model of several graphs can be built by: one bundle for each, which the app calls in turn.
+EACH_GRAPH = "optimum-cli export onnx --model FOLDER --task {task} OUT, then build each .onnx file of OUT by itself"
 SPEECH = ("wav2vec2", "hubert", "wavlm", "unispeech", "whisper", "speech", "audio", "data2vec-audio", "sew")
 # The end of an architecture's name -> optimum's task; the first that fits.
 TASKS = (
@@ -36,9 +37,13 @@ TASKS = (
 
 
 def matches(ref: str) -> bool:
-    """A folder with a config.json, unless its weights are an .onnx file."""
+    """A folder with a config.json, unless its weights are .onnx files only."""
+    folder = Path(ref)
     try:
-        return (Path(ref) / "config.json").is_file() and not onnx.matches(ref)
+        if not (folder / "config.json").is_file():
+            return False
+        graphs = any(folder.glob("*.onnx")) or any(folder.glob("*/*.onnx"))
+        return any(folder.glob("*.safetensors")) or not graphs
     except (OSError, ValueError):
         return False
 
@@ -123,9 +128,21 @@ def _task(config: Config) -> str:
     found = next((task for end, task in TASKS if named.endswith(end)), None)
     if found == "text-classification" and any(word in kind for word in SPEECH):
         return "audio-classification"
-    if found is None or config.get("is_encoder_decoder"):
+    if config.get("is_encoder_decoder") and found in (None, "feature-extraction"):
+        raise SourceError(
+            f"{named} is an encoder and a decoder: several graphs, and a bundle holds one",
+            next=EACH_GRAPH.format(task=_generating(kind)),
+        )
+    if found is None:
         raise SourceError(
             f"{named} is not a model edgekit exports by itself",
             next="name its task with --task (feature-extraction, say), or give an .onnx file of it",
         )
     return found
+
+
+def _generating(kind: str) -> str:
+    """The task of an encoder-decoder that writes text, by what it reads."""
+    if any(word in kind for word in SPEECH):
+        return "automatic-speech-recognition"
+    return "image-to-text" if "vision" in kind or "pix2struct" in kind else "text2text-generation"

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.errors import SourceError
 
 AGAIN = "the file is damaged or half downloaded: get it again and compare its sha256 with the publisher's"
-PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".joblib")
+PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".joblib", ".jit", ".ptl")  # the last two: TorchScript
 # File names that say nothing about the model; the folder's or the package's name does.
 GENERIC = ("model", "onnx", "snapshot", "pytorch_model", "main", "files")
 JSON_LIMIT = 64 << 20  # bytes; the largest tokenizer.json in use (Gemma 3) has 33 MB

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,11 +169,58 @@ def test_code_beside_the_weights_is_not_run(hf: Any, tmp_path: Path, monkeypatch
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_encoder_decoder_is_several_graphs(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_encoder_decoder_is_several_graphs(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     config = hf.T5Config(d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, vocab_size=32)
     hf.T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")
-    with pytest.raises(SourceError, match="is not a model edgekit exports by itself"):
+    with pytest.raises(SourceError, match="is an encoder and a decoder: several graphs") as error:
         open_source(str(tmp_path / "t5"))
+    assert "--task text2text-generation" in error.value.next
     with pytest.raises(SourceError, match="becomes 2 graphs"):
         open_source(str(tmp_path / "t5"), task="text2text-generation")
+
+
+WHISPER = {
+    "d_model": 16,
+    **dict.fromkeys(("encoder_layers", "decoder_layers"), 1),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 24),
+    "vocab_size": 64,
+    "num_mel_bins": 8,
+    "max_target_positions": 20,
+    **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
+    **dict.fromkeys(("suppress_tokens", "begin_suppress_tokens")),
+}
+
+
+def test_whisper_is_built_graph_by_graph(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal names a way, and that way works: it is gone here, word by word."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    hf.WhisperForConditionalGeneration(hf.WhisperConfig(**WHISPER)).save_pretrained(tmp_path / "whisper")
+    with pytest.raises(SourceError, match="WhisperForConditionalGeneration is an encoder and a decoder") as error:
+        open_source(str(tmp_path / "whisper"))
+    command, _, rest = error.value.next.partition(", then ")
+    assert rest == "build each .onnx file of OUT by itself"
+    words = command.replace("FOLDER", str(tmp_path / "whisper")).replace("OUT", str(tmp_path / "out")).split()
+    assert words[:3] == ["optimum-cli", "export", "onnx"]
+    done = subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with pytest.raises(SourceError, match="holds 2 ONNX models") as error:
+        open_source(str(tmp_path / "out"))
+    assert error.value.next == "give one: decoder_model.onnx, encoder_model.onnx"
+    encoder, decoder = (open_source(str(tmp_path / "out" / f"{part}_model.onnx")) for part in ("encoder", "decoder"))
+    assert [(one.name, one.shape) for one in encoder.model.inputs] == [("input_features", ("batch_size", 8, 3000))]
+    assert [(one.name, one.dtype) for one in decoder.model.inputs] == [
+        ("input_ids", "int64"),
+        ("encoder_hidden_states", "float32"),
+    ]
+    assert decoder.model.outputs[0].shape[-1] == 64
+
+
+def test_a_classifier_on_an_encoder_decoder(hf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its architecture has both halves, its export is one graph."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    model = hf.WhisperForAudioClassification(hf.WhisperConfig(**WHISPER, num_labels=3))
+    model.save_pretrained(tmp_path / "whisper")
+    source = open_source(str(tmp_path / "whisper"))
+    assert source.model.task == "audio-classification" and source.model.outputs[0].shape == ("batch_size", 3)
