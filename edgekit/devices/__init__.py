@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from edgekit.bundle.manifest import Manifest
 from edgekit.data import nearest
 from edgekit.errors import UsageError
+from edgekit.reading import Reader
 from edgekit.report.measurement import Evidence
 
 Tell = Callable[[str], None]
@@ -75,6 +76,9 @@ class Device(Protocol):
 
     def evidence(self, facts: Mapping[str, Any]) -> Evidence:
         """What a measurement here is worth, by the outcome of `identify`: host, device or emulated."""
+
+    def reader(self) -> Reader:
+        """The device's files and programs, for meters; it may be used inside a session and without one."""
 
 
 def open_device(address: str) -> Device:

@@ -15,6 +15,7 @@ from edgekit.bundle.manifest import Manifest
 from edgekit.bundle.runtime import command, foreign
 from edgekit.devices import Found, Tell
 from edgekit.errors import DeviceError, UsageError
+from edgekit.reading import LocalReader, Reader
 from edgekit.report.measurement import Evidence
 
 SCHEME = "local"
@@ -48,14 +49,19 @@ class Local:
 
     address = SCHEME
 
-    @contextmanager
-    def session(self, bundle: Path, manifest: Manifest, *, trust: bool = False) -> Iterator[LocalSession]:
-        """See Device.session. Two checks at once would measure each other, so the second is refused."""
+    def __init__(self) -> None:
         folder = cache.root() / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "local.lock")
+        self._lock = FileLock(folder / "local.lock")
+
+    @contextmanager
+    def session(self, bundle: Path, manifest: Manifest, *, trust: bool = False) -> Iterator[LocalSession]:
+        """See Device.session. Two checks at once would measure each other, so the second is refused.
+
+        One device object may hold several sessions at once: two bundles taken in turns.
+        """
         try:
-            lock.acquire(timeout=0.1)
+            self._lock.acquire(timeout=0.1)
         except Timeout:
             raise DeviceError(
                 "another check is running on this machine", next="wait for its end: two would measure each other"
@@ -64,7 +70,11 @@ class Local:
             with tempfile.TemporaryDirectory(prefix="edgekit-check-") as scratch:
                 yield LocalSession(bundle.absolute(), manifest, Path(scratch), trust=trust)
         finally:
-            lock.release()
+            self._lock.release()
+
+    def reader(self) -> Reader:
+        """See Device.reader."""
+        return LocalReader()
 
     def evidence(self, facts: Mapping[str, Any]) -> Evidence:
         """This machine is the host, virtual or not: its numbers are its own."""

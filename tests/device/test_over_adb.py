@@ -12,16 +12,20 @@ from pathlib import Path
 import pytest
 from device_bundle import ODD, build
 
+from edgekit import meters
 from edgekit.bundle.manifest import Manifest
 from edgekit.bundle.read import read
 from edgekit.check import Options, check
 from edgekit.devices import _push, adb, open_device
 from edgekit.devices._remote import RemoteDevice
 from edgekit.errors import BundleError, DeviceError, ToolMissing
+from edgekit.meters import pi5_pmic, thermal
 from edgekit.target import Budget
 from tests.peers.phone import COUNT, PIXEL_8, Phone, make_root
 
 pytestmark = pytest.mark.device
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 Bundle = tuple[Path, Manifest]
 
@@ -441,3 +445,26 @@ def test_a_poll_of_a_phone_that_vanishes(board: Phone) -> None:
     board.vanish()
     with pytest.raises(DeviceError, match="while a meter was read"):
         poll.stop()
+
+
+def test_a_meter_reads_through_the_line(plug_in: Callable[..., Phone], tmp_path: Path) -> None:
+    """A Raspberry Pi's power chip, whose answer is always the same: its joules are watts times the time."""
+    root = tmp_path / "pi" / "root"
+    answer = (FIXTURES / "meters/pi5/load.txt").read_text()
+    make_root(root, programs={"vcgencmd": f"#!/bin/sh\ncat <<'END'\n{answer}END\n"})
+    reader = device_of(plug_in(root)).reader()
+    there, missing = meters.find(reader)
+    (pmic,) = there
+    assert pmic.name.startswith("Raspberry Pi 5") and all(one.reason for one in missing.values())
+    pmic.start()
+    found = pmic.stop()
+    watts = 1.1451 * sum(pi5_pmic.rails(answer).values()) + 0.5879
+    assert found.seconds > 0 and found.joules == pytest.approx(watts * found.seconds, rel=0.01)
+    assert found.state == "invalid" and "needs 10 s" in found.invalid[0]
+
+
+def test_a_machine_without_a_sensor_says_so(board: Phone) -> None:
+    there, missing = meters.find(device_of(board).reader())
+    assert set(missing) | {one.name for one in there} and len(there) + len(missing) == len(meters.meters())
+    assert missing["android_battery"].reason == "this is no Android device (it has no dumpsys)"
+    assert thermal.look(device_of(board).reader()).status is None
