@@ -44,10 +44,12 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     emit("progress", text="loading Olive")
     from olive.workflows import run
 
-    _feed_registry()
+    _data_registry()
+    import edgekit.jobs.half_scales  # noqa: F401  # Olive's surgeons register themselves
+
     _report_passes(emit)
     with tempfile.TemporaryDirectory(dir=work) as scratch:
-        result = run(config, tempdir=scratch)
+        result = run(config, tempdir=scratch, package_config=_package_config())
     if not result.has_output_model():
         raise BuildError("Olive ended without a model", next="run again with --verbose; its log names the failed pass")
     files = _collect(Path(result.get_best_candidate().model_path), work / "model", request["expected"])
@@ -70,14 +72,26 @@ def _fill(value: Any, request: dict[str, Any]) -> Any:
     return value
 
 
-def _feed_registry() -> None:
-    """Let Olive read a folder of .npz feeds: one file per call, one array per model input."""
+def _data_registry() -> None:
+    """Let Olive read a folder of .npz feeds (one file per call, one array per model input), and local texts."""
     from olive.data.registry import Registry
 
     from edgekit.inputs.calibration import FeedFolder
+    from edgekit.jobs.calibration_text import CalibrationText
 
     Registry.register_dataset("edgekit_feeds")(lambda folder: FeedFolder(Path(folder)))
+    Registry.register_dataset("edgekit_texts")(lambda **params: CalibrationText(**params))
     Registry.register_dataloader("edgekit_unbatched")(lambda dataset: dataset)
+
+
+def _package_config() -> dict[str, Any]:
+    """Olive's own passes and ours."""
+    from olive.package_config import OlivePackageConfig
+
+    config: dict[str, Any] = json.loads(Path(OlivePackageConfig.get_default_config_path()).read_text(encoding="utf-8"))
+    passes = config["passes"]
+    ours = {path.rpartition(".")[2]: {**passes[base], "module_path": path} for base, path in OURS.items()}
+    return {**config, "passes": {**passes, **ours}}
 
 
 def _report_passes(emit: Emit) -> None:
@@ -107,6 +121,11 @@ def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
     return sorted(path.name for path in model.iterdir())
 
 
+OURS = {  # by the pass of Olive's that each extends
+    "OnnxStaticQuantization": "edgekit.jobs.static_int8.EdgekitStaticQuantization",
+    "Gptq": "edgekit.jobs.gptq.EdgekitGptq",
+    "SelectiveMixedPrecision": "edgekit.jobs.sensitivity.EdgekitKeepBits",
+}
 OPTIONAL = ("model.onnx.data", "chat_template.jinja", "special_tokens_map.json", "generation_config.json")
 
 
