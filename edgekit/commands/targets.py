@@ -26,7 +26,7 @@ def list_() -> None:
 
     found = [target.load(name) for name in target.names()]
     if console.json_mode():
-        keys = ("name", "title", "status", "status_reason", "os", "abi")
+        keys = ("name", "title", "status", "status_reason", "successor", "os", "abi")
         console.document("edgekit.targets/1", [one.model_dump(mode="json", include=set(keys)) for one in found])
         return
     rows = [(one.name, one.title, f"{one.os} {'/'.join(one.abi)}", one.status, one.status_reason) for one in found]

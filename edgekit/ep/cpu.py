@@ -10,5 +10,4 @@ EP = Ep(
     options=(Option("use_arena", "allocate from an arena", FLAG),),
     source="onnxruntime/core/providers/cpu/cpu_provider_factory.cc; the wheel's own kernel list",
     llm=True,
-    measured="host",
 )

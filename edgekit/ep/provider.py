@@ -47,8 +47,6 @@ class Ep:
         llm: True where it has kernels for int4 decoders (MatMulNBits, GroupQueryAttention).
         plugin: the Python module that carries it as a plugin library; "" where it is built into ONNX Runtime.
         defaults: options of this machine that a session needs (a library's path).
-        measured: what a session here would prove: "host" for real kernels, "simulated" for a stand-in of the
-            hardware, "" where ONNX Runtime for this machine cannot hold it.
     """
 
     name: str
@@ -59,7 +57,6 @@ class Ep:
     llm: bool = False
     plugin: str = ""
     defaults: Callable[[], dict[str, str]] = dict
-    measured: Literal["host", "simulated", ""] = ""
 
 
 FLAG = ("0", "1")

@@ -71,5 +71,4 @@ EP = Ep(
     static_shapes=True,
     plugin="onnxruntime_qnn",
     defaults=defaults,
-    measured="simulated",
 )

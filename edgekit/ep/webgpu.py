@@ -33,5 +33,4 @@ EP = Ep(
     "https://onnxruntime.ai/docs/execution-providers/WebGPU-ExecutionProvider.html",
     llm=True,
     plugin="onnxruntime_ep_webgpu",
-    measured="simulated",
 )

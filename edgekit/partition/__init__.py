@@ -84,14 +84,21 @@ def predict(
     )
 
 
-def look(model: Path, ep: str, options: Mapping[str, str] | None = None, *, runtime: str | None = None) -> Partition:
+def look(
+    model: Path,
+    ep: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    runtime: str | None = None,
+    api_level: int = API_LEVEL,
+) -> Partition:
     """Measured where a session of the provider can be opened here, else predicted; raises as both do."""
     try:
         return measure(model, ep, options)
     except ToolMissing:
         if ep not in predictable():
             raise
-    return predict(model, ep, options, runtime=runtime)
+    return predict(model, ep, options, runtime=runtime, api_level=api_level)
 
 
 def measure(model: Path, ep: str, options: Mapping[str, str] | None = None) -> Partition:

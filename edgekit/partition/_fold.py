@@ -7,6 +7,7 @@ output shapes are written here, after ContribOperators.md of ONNX Runtime.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def fold(model: Any, folder: Path) -> Any:
     for one in model.graph.initializer:
         types[one.name] = helper.make_tensor_type_proto(one.data_type, list(one.dims))
     for node in model.graph.node:
-        values = _constant(node, known, types, model)
+        inferred = _inferred(node, known, types, model)
+        values = _constant(node, known, types, inferred, model)
         if values is not None and not set(node.output) & {one.name for one in model.graph.output}:
             for tensor in values:
                 known[tensor.name] = tensor
@@ -45,7 +47,7 @@ def fold(model: Any, folder: Path) -> Any:
                 graph.initializer.append(tensor)
             continue
         graph.node.append(node)
-        types |= _inferred(node, known, types, model)
+        types |= inferred
     named = {one.name for one in (*graph.input, *graph.output, *graph.initializer)}
     for name, kind in types.items():
         if name not in named:
@@ -61,7 +63,7 @@ def _inline(tensor: Any, folder: Path) -> Any:
     return None if value is None else numpy_helper.from_array(value, tensor.name)
 
 
-def _constant(node: Any, known: dict[str, Any], types: Types, model: Any) -> list[Any] | None:
+def _constant(node: Any, known: dict[str, Any], types: Types, inferred: Types, model: Any) -> list[Any] | None:
     """The outputs of a node that always gives the same small values; None for every other node."""
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
@@ -69,12 +71,15 @@ def _constant(node: Any, known: dict[str, Any], types: Types, model: Any) -> lis
     if node.domain not in ("", "ai.onnx") or node.op_type in KEPT or any(one.HasField("g") for one in node.attribute):
         return None
     if node.op_type == "Shape" and not node.attribute:
-        sizes = _sizes(types.get(node.input[0]))
-        return None if sizes is None else [numpy_helper.from_array(np.array(sizes, np.int64), node.output[0])]
+        shape = _sizes(types.get(node.input[0]))
+        return None if shape is None else [numpy_helper.from_array(np.array(shape, np.int64), node.output[0])]
     if not all(name in known for name in node.input if name) or (not node.input and node.op_type != "Constant"):
         return None
     if node.op_type.startswith(("Random", "Bernoulli", "Multinomial")):
         return None
+    sizes = [_sizes(inferred.get(name)) for name in node.output if name]
+    if not all(size is not None and prod(size) <= READABLE for size in sizes):
+        return None  # not even to be computed: a few bytes can ask for gigabytes
     try:
         feeds = {name: numpy_helper.to_array(known[name]) for name in node.input if name}
         results = ReferenceEvaluator(node, opsets={one.domain: one.version for one in model.opset_import}).run(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgekit import recipes, target
+from edgekit import ep, recipes, target
 from edgekit.commands import main
 from edgekit.ep._releases import releases
 from edgekit.errors import TargetError
@@ -47,6 +47,15 @@ def test_recipes_of_targets_are_of_the_right_kind(name: str) -> None:
     for kind, settings in (("llm", found.llm), ("tensor", found.tensor)):
         for variant in settings.variants():
             assert variant.recipe in recipes.names(kind) or variant.recipe in PLANNED[kind], variant.recipe
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_profiles_say_what_their_providers_need(name: str) -> None:
+    """Fixed sizes where the provider takes no others; int4 decoders only where it has kernels for them."""
+    found = target.load(name)
+    for settings in (found.llm, found.tensor):
+        assert settings.static_shapes or not ep.load(settings.ep).static_shapes
+    assert ep.load(found.llm.ep).llm or found.llm.recipe == "qnn_static_llm"
 
 
 @pytest.mark.parametrize("name", [name for name in target.names() if "qnn" in name])

@@ -130,3 +130,11 @@ def test_every_rewrite_is_for_known_providers_and_says_what_to_do() -> None:
         assert 10 < len(one.text) < 130
     assert "uint8" in rewrite("ai.onnx:Conv", "its inputs are int8 and int8: activations must be uint8", "nnapi")
     assert rewrite("ai.onnx:Mystery", "no such operator", "nnapi") == ""
+
+
+def test_a_constant_of_gigabytes_is_not_computed(tmp_path: Path) -> None:
+    """Twelve bytes of shape that ask for 4 TB: the node stays, and its size is known."""
+    proto = model([node("ConstantOfShape", "s", "big"), node("Relu", "big")], {}, {"s": np.array([1 << 20, 1 << 20])})
+    view = shown(save(tmp_path, proto), optimize=False).view
+    assert [one.op for one in view.nodes] == ["ConstantOfShape", "Relu"]
+    assert view.shape("big") == (1 << 20, 1 << 20)
