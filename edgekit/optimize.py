@@ -82,7 +82,13 @@ def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | No
             timeout=TIMEOUT,
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
-            env={"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "hf")},
+            # Olive's libraries keep files of their own in the user's home unless told where else.
+            env={
+                "HF_HUB_OFFLINE": "1",
+                "HF_DATASETS_OFFLINE": "1",
+                "HF_HOME": str(folder / "hf"),
+                "MPLCONFIGDIR": str(folder / "hf"),
+            },
         )
     shutil.rmtree(folder / "hf", ignore_errors=True)
     for name in ("request.json", "outcome.json", "log.txt"):

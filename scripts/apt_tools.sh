@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the programs that `make test-tools` needs, or say the line that does.
 set -euo pipefail
-declare -A package=([zsh]=zsh [fish]=fish [espeak-ng]=espeak-ng)
+declare -A package=([zsh]=zsh [fish]=fish [espeak-ng]=espeak-ng [strace]=strace)
 
 missing=()
 for program in "${!package[@]}"; do
