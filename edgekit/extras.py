@@ -20,6 +20,7 @@ EXTRAS = {
     ),
     "qnn": ("onnxruntime_qnn",),
     "report": ("matplotlib",),
+    "webgpu": ("onnxruntime_ep_webgpu",),
 }
 
 

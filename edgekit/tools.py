@@ -26,7 +26,13 @@ from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
 
 Event = dict[str, Any]
 FULL = 1 << 20  # bytes; a disk with less left is full
-MEMORY_WORDS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "DefaultCPUAllocator: can't allocate")
+MEMORY_WORDS = (
+    "MemoryError",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "DefaultCPUAllocator: can't allocate",
+    "failed to map segment from shared object",  # the loader's words for an address space that is full
+)
 # Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
 QUIET_ENGINES = {
     "CI": "1",
