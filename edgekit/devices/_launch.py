@@ -22,7 +22,7 @@ GRACE_S = 20.0  # after its time limit a device has this long to say so, then it
 Event = dict[str, Any]
 
 _SCRIPT = """
-cd {job} || exit 1
+cd {job} && rm -f why || exit 1
 exec 3<&0
 command -v setsid > /dev/null && own=setsid || own=
 command -v timeout > /dev/null && limit="timeout {seconds}" || limit=

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,6 +26,7 @@ from edgekit.devices._push import Place
 from edgekit.devices._reader import DeviceReader
 from edgekit.devices._shell import AGAIN, FREE_SPACE, FULL_WORDS, Shell
 from edgekit.errors import DeviceError, EdgekitError, from_code
+from edgekit.model import Kind
 from edgekit.reading import Reader
 from edgekit.report.measurement import Evidence
 
@@ -91,6 +93,30 @@ class RemoteDevice:
         except EdgekitError as error:
             return Found(self.address, error.message, error.next, {})
         return Found(self.address, "ready", "", shown)
+
+    def runtime_for(self, kind: Kind) -> str:
+        """What would run models of this kind here, in words.
+
+        Raises:
+            DeviceError: not reachable.
+            ToolMissing: nothing would; the next step has the line that helps.
+        """
+        with self._reached() as shell:
+            facts, _ = self._look(shell)
+            found = _runtime.pick(facts, _facts.python(shell) if facts.os == "linux" else None, kind)
+        if isinstance(found, Path):
+            return f"edgekit-runner ({found})"
+        engines = ", ".join(f"{name.replace('_', '-')} {version}" for name, version in found.have.items())
+        return f"Python {'.'.join(map(str, found.version))} ({found.program}) with {engines}"
+
+    def free_mb(self) -> int | None:
+        """Megabytes that are free where edgekit puts bundles; None where the device does not tell."""
+        with self._reached() as shell:
+            answer = shell.run(
+                f'base=$({self._find_base}); while [ ! -d "$base" ]; do base=${{base%/*}}; done; df -Pk "$base"'
+            )
+        found = re.search(r"\s(\d+)\s+\d+%\s", answer.text)
+        return int(found[1]) // 1000 if found else None
 
     def clean(self) -> int:
         """Remove everything edgekit keeps on the device; returns the kilobytes that took.

@@ -58,19 +58,30 @@ def choose(bundle: Path, manifest: Manifest, facts: Facts, python: Python | None
 
     Raises:
         BundleError: the bundle's own runtime would run, is not this edgekit's, and was not trusted.
-        ToolMissing: neither a Python with the engines nor a runner for this device; the next step has both lines.
+        ToolMissing: as `pick`.
     """
     elsewhere = foreign(manifest, facts.os, facts.abi)
-    kind = manifest.model.kind
-    if facts.os == "linux" and python is not None and not python.lacks(kind):
-        if elsewhere:
-            return Runtime(tuple(_wrapper()), python.program, True, True)
-        may_execute(bundle, trust=trust)
-        return Runtime((), python.program, True, False)
+    found = pick(facts, python, manifest.model.kind)
+    if isinstance(found, Path):
+        return Runtime(tuple(_runner(found)), found.name, False, elsewhere)
+    if elsewhere:
+        return Runtime(tuple(_wrapper()), found.program, True, True)
+    may_execute(bundle, trust=trust)
+    return Runtime((), found.program, True, False)
+
+
+def pick(facts: Facts, python: Python | None, kind: Kind) -> Python | Path:
+    """What will run models of this kind on a device: its Python with the engines, or else edgekit-runner.
+
+    Raises:
+        ToolMissing: neither is there; the next step has the line, or both lines, that help.
+    """
     from edgekit.devices._runner import find_runner
 
+    if facts.os == "linux" and python is not None and not python.lacks(kind):
+        return python
     try:
-        runner = find_runner(facts.os, facts.abi)
+        return find_runner(facts.os, facts.abi)
     except ToolMissing as missing:
         if facts.os != "linux":
             raise
@@ -78,7 +89,6 @@ def choose(bundle: Path, manifest: Manifest, facts: Facts, python: Python | None
             f"{missing.message}; and {_why_no_python(python, kind)}",
             next=f"on the device: {pip_line(python, kind)}; or here: {missing.next}",
         ) from None
-    return Runtime(tuple(_runner(runner)), runner.name, False, elsewhere)
 
 
 def pip_line(python: Python | None, kind: Kind) -> str:

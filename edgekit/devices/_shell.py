@@ -69,8 +69,9 @@ class Shell:
             raise DeviceError(f"{self.address} did not answer within {timeout:.0f} s", next=AGAIN) from None
         text = done.stdout.replace("\r\n", "\n")  # an old adb ends lines like a terminal
         _, begun, rest = text.partition(f"\n<{mark}\n")
-        answer, ended, code = rest.rpartition(f"\n{mark}> ")
-        if begun and ended and code.strip().isdigit():
+        answer, ended, after = rest.rpartition(f"\n{mark}> ")
+        code = after.partition("\n")[0].strip()
+        if begun and ended and code.isdigit():
             return Answer(answer, int(code), done.stderr)
         raise self.lost(done.stderr, "" if begun else done.stdout)
 
@@ -112,8 +113,8 @@ class Shell:
 
     def failed(self, doing: str, answer: Answer) -> DeviceError:
         """The error of a script that ended with another code than 0."""
-        said = (answer.stderr + answer.text).strip()
-        if any(word in said for word in FULL_WORDS):
+        said = answer.stderr.strip() or answer.text.strip()
+        if any(word in answer.stderr + answer.text for word in FULL_WORDS):
             return DeviceError(f"{self.address} is full: no space left while {doing}", next=FREE_SPACE)
         last = said.splitlines()[-1][:200] if said else "it said nothing"
         return DeviceError(f"{self.address}: {doing} failed (exit {answer.code}): {last}", next="look with --verbose")

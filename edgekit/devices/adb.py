@@ -27,7 +27,7 @@ for d in "$TMPDIR" /data/local/tmp /tmp; do
 done
 """
 ANSWER_S = 30.0
-_SERIAL = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
+_SERIAL = re.compile(r"[A-Za-z0-9[][A-Za-z0-9._:\[\]%-]*")
 _NETWORK = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 _LINE = re.compile(
     r"(?P<serial>\S+)\s+(?P<state>device|offline|unauthorized|no permissions.*?|[a-z]+)(?:\s+(?P<rest>.*))?"

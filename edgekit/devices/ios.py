@@ -20,6 +20,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,7 @@ from edgekit.devices._lock import held_here
 from edgekit.devices._push import Item
 from edgekit.devices._shell import AGAIN, FREE_SPACE
 from edgekit.errors import BuildError, DeviceError, EdgekitError, ToolMissing, UsageError, from_code
+from edgekit.reading import Poll, Reader, Reading, Source
 from edgekit.report.measurement import Evidence
 
 SCHEME = "ios"
@@ -117,11 +119,38 @@ class Ios:
                 return found(one)
         return Found(self.address, "not attached", "plug it in, unlock it and trust this Mac", {})
 
+    def reader(self) -> Reader:
+        """See Device.reader: an iPhone shows a Mac neither files nor programs."""
+        return _Nothing()
+
     def clean(self) -> int:
         """Remove everything edgekit keeps in the app's container; how much that was is not told."""
         with held_here(self.address):
-            IosSession(self.address, self._udid, foreign=False).act("remove", {"folder": HOME}, timeout=60, tell=console.tick)
+            session = IosSession(self.address, self._udid, foreign=False)
+            session.act("remove", {"folder": HOME}, timeout=60, tell=console.tick)
         return 0
+
+
+class _Nothing:
+    """A machine that shows nothing; see Reader, and Poll for its poll."""
+
+    def __init__(self, sources: Sequence[Source] = ()) -> None:
+        self._texts, self._began = (None,) * len(sources), time.monotonic()
+
+    def text(self, path: str) -> str:
+        raise FileNotFoundError(path)
+
+    def find(self, pattern: str) -> list[str]:
+        return []
+
+    def run(self, *argv: str, stdin: str = "") -> str:
+        raise FileNotFoundError(argv[0])
+
+    def poll(self, sources: Sequence[Source], period_s: float) -> Poll:
+        return _Nothing(sources)
+
+    def stop(self) -> list[Reading]:
+        return [Reading(at, self._texts) for at in (self._began, time.monotonic())]
 
 
 class IosSession:

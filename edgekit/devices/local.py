@@ -90,6 +90,11 @@ def open_device(address: str) -> Local:
 
 def attached() -> list[Found]:
     """This machine, always."""
-    from edgekit.wrappers.python import machine
+    import onnxruntime
 
-    return [Found(SCHEME, "ready", "", machine.facts())]
+    from edgekit.wrappers.python import machine
+    from edgekit.wrappers.python.manifest import PROVIDERS
+
+    here = onnxruntime.get_available_providers()
+    eps = [name for name, provider in PROVIDERS.items() if provider in here]
+    return [Found(SCHEME, "ready", "", {**machine.facts(), "eps": eps})]

@@ -25,7 +25,7 @@ INSTALL = "install OpenSSH's client (Debian, Ubuntu: apt-get install openssh-cli
 # The home's cache folder, under another name than edgekit's own: a device may also be a build machine.
 FIND_BASE = 'printf %s "${XDG_CACHE_HOME:-$HOME/.cache}/edgekit-device"'
 _ADDRESS = re.compile(
-    r"ssh:(?:(?P<user>[^@\s/:-][^@\s/:]*)@)?(?P<host>\[[0-9a-fA-F:.%]+\]|[^@\s/:\[\]-][^@\s/:\[\]]*)(?::(?P<port>\d{1,5}))?"
+    r"ssh:(?:(?P<user>[^@\s/:-][^@\s/:]*)@)?(?P<host>\[[0-9a-zA-Z:.%]+\]|[^@\s/:\[\]-][^@\s/:\[\]]*)(?::(?P<port>\d{1,5}))?"
 )
 _OPTIONS = {
     "BatchMode": "yes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,3 +165,12 @@ def test_files_and_programs_are_read(host: Host) -> None:
 
 def test_a_network_is_not_searched() -> None:
     assert ssh.attached() == []
+
+
+@pytest.mark.parametrize("program", ["sh", "bash", "mksh", "zsh", "fish"])
+def test_a_script_means_the_same_to_every_login_shell(need_tool: Callable[[str], Path], program: str) -> None:
+    """sshd hands the whole command line to the login shell, whatever that is."""
+    script = "printf '%s|' \"a  b\" 'it''s' \"$((1 + 1))\" 'ü $HOME `x` !'; exit 5"
+    argv = [need_tool(program), "-c", f"exec sh -c {ssh._quoted(script)}"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("a  b|its|2|ü $HOME `x` !|", 5)

@@ -35,8 +35,9 @@ LAYERS = (
     ("bundle.manifest",),  # data: what the steps below agree on
     ("jobs", "optimize", "compile", "partition", "quality", "bundle"),
     ("devices", "meters"),
+    ("metering",),
     ("build", "check"),
-    ("search", "project", "schemas"),
+    ("ab", "doctor", "search", "project", "schemas"),
     ("commands",),
     ("__main__",),
 )
