@@ -1,12 +1,40 @@
-"""Check a bundle on a device: golden answers, latency, memory; verdicts and an exit code."""
+"""Check a bundle on a device: golden answers, latency, memory, power; verdicts and an exit code."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit import console
+from edgekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgekit.check import Options
+    from edgekit.meters import Meter
+
+FORMATS = ("json", "junit", "markdown", "html")  # tested against edgekit/report/formats, which would be slow to import
+UNITS = {"s": 1, "m": 60, "h": 3600}
+LONGEST_S = 86_400.0
+
+
+def time(text: str) -> float:
+    """Seconds of 90, 90s, 10m or 1h."""
+    word = text.strip().lower()
+    number = word[:-1] if word[-1:] in UNITS else word
+    seconds = float(number) * UNITS.get(word[-1:], 1) if number.replace(".", "", 1).isdecimal() else 0.0
+    if not 1 <= seconds <= LONGEST_S:
+        raise UsageError(f"{text!r} is no length of time", next="write 90s, 10m or 1h; a day at most")
+    return seconds
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """The whole numbers of 128,512, each once."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and len(word) < 8 for word in words):
+        raise UsageError(f"{text!r} is no list of token counts", next="write whole numbers with commas: 128,512")
+    return tuple(dict.fromkeys(int(word) for word in words))
 
 
 @click.command()
@@ -15,51 +43,135 @@ from edgekit import console
 @click.option(
     "--budget", "budgets", multiple=True, help="METRIC:min=X or METRIC:max=X, as decode_tps:min=20; repeatable."
 )
+@click.option("--prompts", type=counts, help="Prompt lengths in tokens, as 128,512; the first is answered.")
+@click.option("--depths", type=counts, help="Decode with so many tokens in the context, as 512,2048.")
+@click.option("--processes", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of the bench.")
+@click.option("--sustain", type=time, help="Run for so long instead, as 10m: speed by the minute, throttling.")
+@click.option("--ab", "other", type=click.Path(path_type=Path), help="Compare with this bundle, in turns.")
+@click.option("--blocks", type=click.IntRange(8, 100), help="Blocks of --ab; 8 to 15 by default, as the noise asks.")
+@click.option("--meter", help="A power meter beside the device: csv:FILE[@START], the file its program writes.")
 @click.option("--variant", help="A variant of the bundle by name; else the first that runs there.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
 @click.option("--strict", is_flag=True, help="Do not begin where conditions are not as they should be.")
 @click.option("--quick", is_flag=True, help="Goldens and a few runs; timings are then marked invalid.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="The report; default BUNDLE.result.json.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Write this instead of a table; by -o's ending.")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where; the result: BUNDLE.result.json.")
 @click.option(
     "--trust-bundle-code", "trust", is_flag=True, help="Execute the bundle's runtime though it is another one."
 )
-def command(
-    bundle: Path,
-    device: str,
-    budgets: tuple[str, ...],
-    variant: str | None,
-    threads: int | None,
-    strict: bool,
-    quick: bool,
-    out: Path | None,
-    trust: bool,
-) -> None:
+def command(bundle: Path, device: str, other: Path | None, form: str | None, out: Path | None, **words: Any) -> None:
     """Run BUNDLE's check on a device and write result.json beside it, never in it.
+
+    With several --processes the process is the unit of every interval, as a baseline needs it.
 
     Exit code: 9 a golden answer differs, 10 over a budget, 11 a budgeted metric was not measured or is invalid.
     """
-    from edgekit import check as checker
-    from edgekit.bundle.aside import writing
-    from edgekit.data import jsonable, pretty, write_atomic
     from edgekit.devices import open_device
-    from edgekit.report import metrics, table
 
-    options = checker.Options(
-        budgets=metrics.parse_budgets(budgets),
-        strict=strict,
-        quick=quick,
-        trust=trust,
-        threads=threads,
-        variant=variant,
-    )
-    report = checker.check(bundle, open_device(device), options)
-    path = out or bundle.absolute().with_name(f"{bundle.absolute().name}.result.json")
-    with writing(f"writing {path}"):
-        write_atomic(path, pretty(jsonable(report)))
+    blocks = words.pop("blocks")
+    options = _options(words)
+    if other is not None:
+        _refuse_with_ab(options, form)
+        _ab(bundle, other, device, options, blocks, out)
+        return
+    if blocks is not None:
+        raise UsageError("--blocks is for --ab", next="leave it out, or give --ab BUNDLE")
+    _check(bundle, open_device(device), options, form, out)
+
+
+def _check(bundle: Path, device: Any, options: Options, form: str | None, out: Path | None) -> None:
+    from edgekit import check as checker
+    from edgekit.data import jsonable
+    from edgekit.report import formats, table
+
+    form = form or (formats.by_suffix(out) if out is not None else None)
+    path = out if out is not None and form == "json" else _beside(bundle, "result.json")
+    report = checker.check(bundle, device, options)
+    _write(path, formats.render("json", [report]))
     error = checker.failure(report)
     if console.json_mode():
         console.document("edgekit.check/1", {"result": str(path), "report": jsonable(report)}, error=error)
-    table.show(report)
-    console.out(f"report: {path}")
+    if form is not None and out is None:
+        console.out(formats.render(form, [report]).rstrip("\n"))
+    else:
+        table.show(report)
+    if out is not None and form is not None and form != "json":
+        _write(out, formats.render(form, [report]))
+        console.say(f"{form}: {out}")
+    console.say(f"report: {path}")
     if error is not None:
         raise error
+
+
+def _ab(bundle: Path, other: Path, device: str, options: Options, blocks: int | None, out: Path | None) -> None:
+    from edgekit import ab
+    from edgekit.data import jsonable, pretty
+    from edgekit.devices import open_device
+    from edgekit.report import table
+
+    path = out or _beside(bundle, f"vs.{other.absolute().name}.ab.json")
+    report = ab.ab(bundle, other, open_device(device), options, blocks)
+    _write(path, pretty(jsonable(report)))
+    if console.json_mode():
+        console.document("edgekit.ab/1", {"result": str(path), "report": jsonable(report)})
+    table.show_ab(report)
+    console.say(f"report: {path}")
+
+
+def _options(words: dict[str, Any]) -> Options:
+    from edgekit.check import Options
+    from edgekit.report import metrics
+
+    sustain, processes = words["sustain"], words["processes"]
+    if sustain and (processes > 1 or words["quick"]):
+        raise UsageError("--sustain is one long run: no --processes, no --quick", next="give one of them")
+    return Options(
+        budgets=metrics.parse_budgets(words["budgets"]),
+        strict=words["strict"],
+        quick=words["quick"],
+        trust=words["trust"],
+        threads=words["threads"],
+        variant=words["variant"],
+        prompts=words["prompts"] or (),
+        depths=words["depths"] or (),
+        processes=processes,
+        sustain_s=sustain,
+        meter=_meter(words["meter"]) if words["meter"] else None,
+    )
+
+
+def _meter(word: str) -> Meter:
+    """csv:FILE, or csv:FILE@2026-11-24T10:00:00 where the file's times count from its own start."""
+    from datetime import datetime
+
+    from edgekit.meters.external_csv import ExternalMeter
+
+    kind, _, rest = word.partition(":")
+    path, at, start = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    try:
+        starts_at = datetime.fromisoformat(start).timestamp() if at else None
+    except ValueError:
+        path, starts_at = rest, None  # an @ of the file's own name
+    if kind != "csv" or not path:
+        raise UsageError(f"{word!r} is no meter", next="write --meter csv:FILE")
+    return ExternalMeter(Path(path), starts_at)
+
+
+def _refuse_with_ab(options: Options, form: str | None) -> None:
+    if options.sustain_s or options.processes > 1 or options.budgets or options.quick or form not in (None, "json"):
+        raise UsageError(
+            "--ab gives ratios: no --sustain, --processes, --quick, --budget or --format with it",
+            next="leave them out, or check each bundle by itself",
+        )
+
+
+def _beside(bundle: Path, ending: str) -> Path:
+    return bundle.absolute().with_name(f"{bundle.absolute().name}.{ending}")
+
+
+def _write(path: Path, text: str) -> None:
+    from edgekit.bundle.aside import writing
+    from edgekit.data import write_atomic
+
+    with writing(f"writing {path}"):
+        write_atomic(path, text)

@@ -13,6 +13,7 @@ from edgekit.target import Budget
 # Weakest first: an aggregate has the weakest evidence of its parts.
 EVIDENCE = ("static", "simulated", "emulated", "host", "device")
 Evidence = Literal["static", "simulated", "emulated", "host", "device"]
+EnergyUnit = Literal["token", "inference"]
 VerdictWord = Literal["pass", "fail", "not-measured", "invalid"]
 
 
@@ -40,6 +41,37 @@ class Verdict(Strict):
     reason: str = ""
 
 
+class Process(Strict):
+    """One process of the bench: what it measured by itself, and the conditions it met."""
+
+    values: dict[str, float] = Field(description="by metric")
+    counts: dict[str, int] = Field(description="how many of the report's raw samples are its, in the same order")
+    trials: int
+    warmup: dict[str, Any] | None = None
+    watch: dict[str, Any] = Field(default={}, description="by lap: at_s, other_cores, temperature_c, clock_mhz")
+    memory: tuple[dict[str, Any], ...] = Field(default=(), description="phase and mb")
+
+
+class EnergyRun(Strict):
+    """One sustained run under a meter, with the device idle before and after it."""
+
+    meter: str = Field(description="the sensor's name")
+    scope: str = Field(description="what its figure covers")
+    grade: Literal["A", "B", "C", "D", ""] = Field(description="how far it may be trusted, see docs/metrics.md")
+    tolerance: float | None = Field(default=None, description="share by which it may be off; None allows no verdict")
+    gross_j: float | None = None
+    net_j: float | None = Field(default=None, description="above idle")
+    seconds: float = Field(default=0.0, description="in which the work below was done")
+    idle_w: tuple[float, ...] = Field(default=(), description="before and after")
+    unit: EnergyUnit
+    work: float = Field(default=0.0, description="tokens or inferences")
+    samples: tuple[tuple[float, float], ...] = Field(default=(), description="seconds and watts, idle included")
+    parts: dict[str, float] = Field(default={}, description="joules by rail or domain")
+    invalid: tuple[str, ...] = ()
+    missing: str = Field(default="", description="why there is no figure")
+    next: str = ""
+
+
 class Report(Strict):
     """One check of one bundle on one device: conditions, numbers, verdicts. Written as result.json."""
 
@@ -51,6 +83,8 @@ class Report(Strict):
     goldens: dict[str, Any]
     measurements: tuple[Measurement, ...]
     verdicts: tuple[Verdict, ...]
+    energy: EnergyRun | None = None
+    processes: tuple[Process, ...] = Field(default=(), description="in their order; a baseline is made of these")
     raw: dict[str, list[float]] = Field(default={}, description="raw samples by metric, in the order they were taken")
     exit_code: int
 

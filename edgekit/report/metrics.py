@@ -38,11 +38,17 @@ METRICS = {
     "latency_p50_ms": Metric("ms", "lower", "median time of one inference"),
     "latency_p90_ms": Metric("ms", "lower", "90th percentile of the time of one inference"),
     "latency_p99_ms": Metric("ms", "lower", "99th percentile of the time of one inference"),
+    "throughput_ips": Metric("inferences/s", "higher", "inferences one after the other, under --sustain"),
+    "throttle_after_s": Metric("s", "higher", "time until the speed falls, under --sustain; else the whole time"),
     "peak_footprint_mb": Metric("MB", "lower", "largest memory that is the process's own (PSS + swap on Linux)"),
     "peak_rss_mb": Metric("MB", "lower", "largest resident set, shared pages counted whole"),
     "bundle_mb": Metric("MB", "lower", "size of the bundle on disk", gated_evidence=False),
+    "ep_share": Metric(
+        "share", "higher", "work that the bundle's execution provider takes, 0 to 1", gated_evidence=False
+    ),
     "power_avg_w": Metric("W", "lower", "average power above idle"),
     "energy_j_per_token": Metric("J", "lower", "energy of one generated token above idle"),
+    "energy_j_per_1k_tokens": Metric("J", "lower", "energy of 1,000 generated tokens above idle, under --sustain"),
     "energy_j_per_inference": Metric("J", "lower", "energy of one inference above idle"),
     "temperature_max_c": Metric("C", "lower", "hottest sensor during the run"),
 }

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from edgekit import console
-from edgekit.report import metrics
+from edgekit.report import describe
+from edgekit.report.ab import AbReport
+from edgekit.report.baseline import Baseline, Change
 from edgekit.report.measurement import Measurement, Report, Verdict
 
 
 def show(report: Report) -> None:
     """Print a report: where it ran, the goldens, every metric with its verdict, and what makes timing invalid."""
     device = report.device
-    where = device.get("model") or device.get("cpu") or "unknown machine"
     engines = ", ".join(f"{name} {version}" for name, version in report.tools.items())
     console.out(
-        f"{report.bundle['name']} on {where} ({device.get('os')} {device.get('abi')}), evidence: {device['evidence']}"
+        f"{report.bundle['name']} on {describe.device(report)} ({device.get('os')} {device.get('abi')}), "
+        f"evidence: {device['evidence']}"
     )
     console.out(f"with {engines}")
-    console.out(_goldens(report))
+    console.out(describe.goldens(report))
     verdicts = {one.metric: one for one in report.verdicts}
     rows = [_row(one, verdicts.pop(one.metric, None)) for one in report.measurements]
     rows += [[metric, "", "", "", _words(verdict)] for metric, verdict in verdicts.items()]
@@ -26,29 +28,53 @@ def show(report: Report) -> None:
         console.out(f"invalid: {reason}")
 
 
-def _goldens(report: Report) -> str:
-    found = report.goldens
-    if not found["compared"]:
-        return "goldens: not measured, none is sure enough to be compared"
-    word = "pass" if found["passed"] else "FAIL"
-    kernels = "" if found["same_kernels"] else "; recorded on another kind of CPU"
-    first = f"; {found['mismatches'][0]}" if found["mismatches"] else ""
-    return f"goldens: {word}, {found['compared']} compared ({found['rule']}){kernels}{first}"
+def show_ab(report: AbReport) -> None:
+    """Print an A/B: the ratio of every metric with its verdict."""
+    console.out(f"A {report.a['name']}, B {report.b['name']}, evidence: {report.device['evidence']}")
+    rows = [
+        [
+            one.metric,
+            f"{one.ratio:.3f}" if one.ratio is not None else "",
+            f"{one.low:.3f} .. {one.high:.3f}" if one.low is not None and one.high is not None else "",
+            str(one.blocks),
+            f"{one.verdict}, {one.better} is better" if one.better else one.verdict,
+        ]
+        for one in report.ratios
+    ]
+    console.table("", ["metric", "B / A", "95 % interval", "blocks", "verdict"], rows, right=(1, 2, 3))
+    for reason in dict.fromkeys(one.reason for one in report.ratios if one.reason):
+        console.out(f"note: {reason}")
+
+
+def show_changes(baseline: Baseline, changes: tuple[Change, ...]) -> None:
+    """Print a comparison with a baseline."""
+    rows = [
+        [
+            one.metric,
+            describe.number(one.metric, one.before),
+            describe.number(one.metric, one.after),
+            f"{one.worse:+.1%}",
+            f"{one.low:+.1%} .. {one.high:+.1%}",
+            f"{one.limit:.1%}",
+            one.verdict,
+        ]
+        for one in changes
+    ]
+    title = f"{baseline.bundle['name']}: beside a baseline of {baseline.processes} processes (+ is worse)"
+    columns = ["metric", "before", "now", "worse by", "95 % interval", "limit", "verdict"]
+    console.table(title, columns, rows, right=(1, 2, 3, 4, 5))
+    for one in changes:
+        if one.reason:
+            console.out(f"{one.metric}: {one.reason}")
 
 
 def _row(one: Measurement, verdict: Verdict | None) -> list[str]:
-    metric = metrics.of(one.metric)
-    unit = metric.unit if metric else ""
-    value = f"{one.value:,.4g} {unit}" if one.value is not None else "not measured"
-    interval = f"{one.low:,.4g} .. {one.high:,.4g}" if one.low is not None and one.high is not None else ""
     said = _words(verdict) if verdict else "" if one.valid else "invalid"
     if not said and one.reason:
         said = one.reason
-    return [one.metric, value, interval, str(one.n) if one.n else "", said]
+    return [one.metric, describe.value(one), describe.interval(one), str(one.n) if one.n else "", said]
 
 
 def _words(verdict: Verdict) -> str:
-    bounds = [f">= {verdict.limit.min:g}" if verdict.limit.min is not None else ""]
-    bounds.append(f"<= {verdict.limit.max:g}" if verdict.limit.max is not None else "")
-    limit = " and ".join(filter(None, bounds))
-    return f"{verdict.verdict} ({limit})" + (f": {verdict.reason}" if verdict.verdict == "not-measured" else "")
+    why = f": {verdict.reason}" if verdict.verdict == "not-measured" else ""
+    return f"{verdict.verdict} ({describe.limit(verdict.limit)}){why}"

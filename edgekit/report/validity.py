@@ -16,12 +16,16 @@ BACKGROUND_CORES = 0.10  # of one core, used by other processes
 CLOCK_LOSS = 0.05
 DRIFT = {"host": 0.05, "device": 0.10}  # last third against first third
 START_C = 60.0  # a Linux machine should begin no hotter
-TIMED = ("load_", "ttft_ms", "prefill_tps", "decode_tps", "itl_", "latency_", "power_", "energy_")
+TIMED = ("load_", "ttft_ms", "prefill_tps", "decode_tps", "itl_", "latency_", "throughput_", "power_", "energy_")
 SLOWER_IS_HIGHER = ("_ms", "_s")
 
 
-def reasons(bench: BenchOutcome, evidence: Evidence) -> list[str]:
-    """Why the timing of this run is invalid; empty where nothing speaks against it."""
+def reasons(bench: BenchOutcome, evidence: Evidence, *, sustained: bool = False) -> list[str]:
+    """Why the timing of this run is invalid; empty where nothing speaks against it.
+
+    Args:
+        sustained: it ran under --sustain, where throttling is what is looked for.
+    """
     found = []
     warm = bench.warmup
     if warm is not None and not warm["steady"]:
@@ -29,6 +33,8 @@ def reasons(bench: BenchOutcome, evidence: Evidence) -> list[str]:
     others = bench.watch.get("other_cores_mean")
     if others is not None and others > BACKGROUND_CORES:
         found.append(f"other processes used {others:.2f} of a core, {BACKGROUND_CORES:.2f} are allowed")
+    if sustained:
+        return found
     if (lost := _clock_loss(bench.watch)) is not None and lost > CLOCK_LOSS:
         found.append(f"throttled: the clock fell by {lost:.0%}")
     allowed = DRIFT.get(evidence, DRIFT["device"])
@@ -37,6 +43,15 @@ def reasons(bench: BenchOutcome, evidence: Evidence) -> list[str]:
         if slower is not None and slower > allowed:
             found.append(f"throttled: {name} became {slower:.0%} worse from the first third to the last")
     return found
+
+
+def reasons_of(benches: Sequence[BenchOutcome], evidence: Evidence, *, sustained: bool = False) -> list[str]:
+    """The reasons of all processes; with several, each says which one it is of."""
+    return [
+        f"process {at}: {why}" if len(benches) > 1 else why
+        for at, one in enumerate(benches, 1)
+        for why in reasons(one, evidence, sustained=sustained)
+    ]
 
 
 def preconditions(facts: Mapping[str, Any]) -> list[str]:

@@ -47,7 +47,7 @@ def test_one_sample_has_no_interval() -> None:
 
 
 def test_percentiles_need_enough_samples() -> None:
-    found = summary.by_metric(summary.measurements(outcome(), [], 1000, "host"))
+    found = summary.by_metric(summary.measurements([outcome()], [], 1000, "host"))
     assert found["latency_p50_ms"].value == pytest.approx(1.0145)
     assert found["latency_p90_ms"].value is not None
     assert found["latency_p99_ms"].value is None
@@ -56,7 +56,7 @@ def test_percentiles_need_enough_samples() -> None:
 
 def test_a_throughput_has_its_mean_and_interval() -> None:
     found = summary.by_metric(
-        summary.measurements(outcome(samples={"decode_tps": [10.0, 12.0, 11.0]}), [], 1, "device")
+        summary.measurements([outcome(samples={"decode_tps": [10.0, 12.0, 11.0]})], [], 1, "device")
     )["decode_tps"]
     assert (found.value, found.n, found.evidence) == (11.0, 3, "device")
     assert found.low is not None and found.high is not None and found.low < 11 < found.high
@@ -68,22 +68,22 @@ def test_a_first_load_is_cold_only_where_that_is_proven() -> None:
         LoadOutcome(load_s=0.5, page_cache="warm: not evicted", kind="llm"),
         LoadOutcome(load_s=0.7, page_cache="warm: not evicted", kind="llm"),
     ]
-    found = summary.by_metric(summary.measurements(outcome(), loads, 1, "host"))
+    found = summary.by_metric(summary.measurements([outcome()], loads, 1, "host"))
     assert found["load_first_s"].value == 2.0 and found["load_first_s"].reason.startswith("first, warm")
     assert found["load_warm_s"].value == 0.6
     cold = [loads[0].model_copy(update={"page_cache": "cold"})]
-    assert summary.measurements(outcome(), cold, 1, "host")[0].reason.startswith("cold")
+    assert summary.measurements([outcome()], cold, 1, "host")[0].reason.startswith("cold")
 
 
 def test_memory_and_size_come_with_their_reasons() -> None:
-    found = summary.by_metric(summary.measurements(outcome(), [], 3_000_000, "host"))
+    found = summary.by_metric(summary.measurements([outcome()], [], 3_000_000, "host"))
     assert found["peak_footprint_mb"].value == 12.5
     assert (found["bundle_mb"].value, found["bundle_mb"].evidence) == (3.0, "static")
     untold = outcome(memory=({"phase": "warm", "mb": None},), peak_rss_mb=None)
-    found = summary.by_metric(summary.measurements(untold, [], 1, "host"))
+    found = summary.by_metric(summary.measurements([untold], [], 1, "host"))
     assert found["peak_footprint_mb"].value is None and found["peak_rss_mb"].reason
 
 
 def test_a_skipped_workload_is_not_measured_with_its_reason() -> None:
-    found = summary.by_metric(summary.measurements(outcome(skipped={"pp512": "too long"}), [], 1, "host"))
+    found = summary.by_metric(summary.measurements([outcome(skipped={"pp512": "too long"})], [], 1, "host"))
     assert found["ttft_ms@pp512"].value is None and found["ttft_ms@pp512"].reason == "too long"

@@ -46,7 +46,7 @@ def test_a_phone_may_drift_more_than_a_host() -> None:
 
 
 def test_only_timings_become_invalid() -> None:
-    found = summary.measurements(outcome(), [], 1000, "host")
+    found = summary.measurements([outcome()], [], 1000, "host")
     marked = {one.metric: one for one in validity.mark(found, ["it was noisy"])}
     assert not marked["latency_p50_ms"].valid and marked["latency_p50_ms"].reason == "it was noisy"
     assert marked["peak_footprint_mb"].valid and marked["bundle_mb"].valid

@@ -1,0 +1,40 @@
+"""Join results of many devices and bundles into one page or file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit import console
+from edgekit.commands.check import FORMATS
+
+PAGE = Path("edgekit-report.html")
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(FORMATS), help="By the ending of -o, else html.")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help=f"Where; a page: {PAGE}.")
+def command(results: tuple[Path, ...], form: str | None, out: Path | None) -> None:
+    """Make one report of RESULTS, the result.json files of edgekit check.
+
+    The page is one file: it loads nothing, needs no JavaScript, and is made for phones and for printing too.
+    """
+    from edgekit.bundle.aside import writing
+    from edgekit.data import jsonable, write_atomic
+    from edgekit.report import formats, read
+
+    form = form or (formats.by_suffix(out) if out is not None else "html")
+    path = out or (PAGE if form == "html" else None)
+    found = read.reports(results)
+    text = formats.render(form, found)
+    if path is None:
+        console.out(text.rstrip("\n"))
+    else:
+        with writing(f"writing {path}"):
+            write_atomic(path, text)
+        console.say(f"{form} of {len(found)} results: {path}")
+    if console.json_mode():
+        reports = [jsonable(one) for one in found] if path is None else len(found)
+        console.document("edgekit.report/1", {"output": str(path) if path else None, "reports": reports})

@@ -1,0 +1,80 @@
+"""Markdown for the summary of a CI run (GitHub's $GITHUB_STEP_SUMMARY, GitLab, a pull request's comment)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.report import describe
+from edgekit.report.measurement import Measurement, Report, Verdict
+
+TITLE = "a summary, for CI logs and pull requests"
+SUFFIX = ".md"
+MARKS = {"pass": "✅", "fail": "❌", "not-measured": "❔", "invalid": "⚠️"}
+
+
+def render(reports: Sequence[Report]) -> str:
+    """A table of all reports, then what each measured."""
+    parts = [_overview(reports)] if len(reports) > 1 else []
+    parts += [_one(report) for report in reports]
+    return "\n".join(parts)
+
+
+def _overview(reports: Sequence[Report]) -> str:
+    rows = [
+        [
+            describe.bundle(report),
+            describe.device(report),
+            report.device["evidence"],
+            _outcome(report),
+            *describe.headline(report)[:1],
+        ]
+        for report in reports
+    ]
+    return f"## edgekit check\n\n{_table(['bundle', 'device', 'evidence', 'verdict', 'speed'], rows)}"
+
+
+def _one(report: Report) -> str:
+    lines = [
+        f"### {_escape(describe.bundle(report))} on {_escape(describe.device(report))}: {_outcome(report)}",
+        "",
+        f"{_escape(describe.platform(report))} · evidence: {report.device['evidence']} · "
+        f"{_escape(describe.goldens(report))}",
+        "",
+    ]
+    lines += [f"> ⚠️ invalid: {_escape(why)}" for why in report.conditions.get("invalid", ())] + [""]
+    verdicts = {one.metric: one for one in report.verdicts}
+    rows = [_row(one, verdicts.pop(one.metric, None)) for one in report.measurements]
+    rows += [[name, "", "", _verdict(one)] for name, one in verdicts.items()]
+    if rows:
+        lines.append(_table(["metric", "value", "95 % interval", "verdict"], rows))
+    tools = ", ".join(f"{name} {version}" for name, version in report.tools.items())
+    lines.append(f"<sub>{_escape(tools)}</sub>\n")
+    return "\n".join(lines)
+
+
+def _row(one: Measurement, verdict: Verdict | None) -> list[str]:
+    said = _verdict(verdict) if verdict else "" if one.valid else f"{MARKS['invalid']} invalid"
+    return [one.metric, describe.value(one), describe.interval(one), said or (one.reason if one.value is None else "")]
+
+
+def _verdict(one: Verdict) -> str:
+    why = f": {one.reason}" if one.verdict in ("not-measured", "invalid") else ""
+    return f"{MARKS[one.verdict]} {one.verdict} ({describe.limit(one.limit)}){why}"
+
+
+def _outcome(report: Report) -> str:
+    word = describe.outcome(report)
+    return f"{MARKS[word]} {word}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(_escape(cell) for cell in row)} |\n" for row in lines)
+
+
+def _escape(text: str) -> str:
+    """A stranger's text in a table's cell: no column, no line, no HTML, no link of its own."""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    for character in "\\`*_[]<>|":
+        plain = plain.replace(character, f"\\{character}")
+    return plain
