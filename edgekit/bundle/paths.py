@@ -36,6 +36,11 @@ def why_unsafe(path: str) -> str:
     return next((why for part in path.split("/") if (why := _why_unsafe_part(part))), "")
 
 
+def is_path(value: str) -> bool:
+    """True for an engine option that names a place in the file system; a library's bare name is looked up."""
+    return "/" in value or "\\" in value or value in (".", "..")
+
+
 def clash(paths: Iterable[str]) -> str:
     """Two of `paths` that one file system or another takes for the same, as words; "" when there are none.
 

@@ -166,6 +166,9 @@ def _check_references(manifest: Manifest) -> None:
     for variant in manifest.variants:
         if (variant.name, variant.path) not in held:
             _refuse(f"variant {_cut(variant.name)!r} points to {_cut(variant.path)!r}, where it has no file")
+        for key, value in variant.ep_options.items():
+            if paths.is_path(value):  # an execution provider loads libraries by such options
+                _refuse(f"the option {_cut(key)!r} of variant {_cut(variant.name)!r} is a path: {_cut(value)!r}")
     labels = manifest.contract.labels if isinstance(manifest.contract, TensorContract) else None
     if labels is not None and all(file.path != labels for file in manifest.files):
         _refuse(f"the labels {_cut(labels)!r} are not among its files")

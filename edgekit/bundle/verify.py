@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from edgekit.bundle import arrays, genai, paths
 from edgekit.bundle import files as bundle_files
-from edgekit.bundle import paths
 from edgekit.bundle.files import Files, Problem
 from edgekit.bundle.graph import Graph
 from edgekit.bundle.manifest import NAME, File, Manifest, Role
@@ -67,6 +67,12 @@ def problems(
             result.append(Problem(path, "changed", "its sha256 differs"))
         elif path.endswith(".onnx"):
             result += references(found, path, sizes)
+        elif posixpath.basename(path) == genai.NAME:
+            with found.open(path) as stream:
+                result += genai.unsafe(stream.read(genai.MAX_BYTES + 1), path, sizes)
+        elif path.endswith(".npz"):
+            with found.open(path) as stream:
+                result += arrays.unsafe(stream, path)
     return sorted(result, key=lambda problem: (problem.path, problem.what))
 
 

@@ -24,6 +24,7 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MAX_DIMS = 4  # GGML_MAX_DIMS
 MAX_NAME = 128  # characters; llama.cpp allows 64, and an error message must stay one readable line
+MAX_ELEMENTS = 1 << 23  # of one array; the largest vocabularies have 2^18 tokens and twice as many merges
 STRING, ARRAY = 8, 9
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 # The shortest entries, in bytes: an empty key, a type, one byte; an empty name, no dims, a type, an offset.
@@ -122,6 +123,13 @@ class _Cursor:
             raise self.bad(f"it claims {number} {what}, more than its {len(self.data)} bytes can hold")
         return number
 
+    def elements(self, what: str, least: int) -> int:
+        """A count of what becomes Python objects, each many times larger than in the file."""
+        number = self.count(what, least)
+        if number > MAX_ELEMENTS:
+            raise self.bad(f"it claims an array of {number} {what}, more than any model has")
+        return number
+
     def label(self) -> str:
         name = self.string()
         if len(name) > MAX_NAME or not name.isprintable():
@@ -149,11 +157,11 @@ class _Cursor:
     def array(self) -> Value:
         kind = int(self.scalar("I"))
         if kind == STRING:
-            return [self.string() for _ in range(self.count("strings", 8))]
+            return [self.string() for _ in range(self.elements("strings", 8))]
         if kind not in SCALARS:
             raise self.bad(f"unknown array type {kind} at byte {self.at}")
         code = SCALARS[kind]
-        number = self.count("array elements", struct.calcsize("<" + code))
+        number = self.elements("array elements", struct.calcsize("<" + code))
         values = list(struct.unpack_from(f"<{number}{code}", self.data, self.at))
         self.at += number * struct.calcsize("<" + code)
         return values

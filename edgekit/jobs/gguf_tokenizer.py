@@ -23,6 +23,7 @@ from edgekit.jobs.gguf_file import DAMAGED, Gguf
 
 Json = dict[str, Any]
 
+MAX_TOKEN = 1024  # characters; how a piece may be cut is tried at each of them
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # tokenizer.ggml.token_type; 5 is unused, 6 a byte
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -146,6 +147,8 @@ def _adds(file: Gguf, which: str) -> bool:
 
 def _vocab(file: Gguf) -> dict[str, int]:
     tokens = _tokens(file)
+    if (long := max(map(len, tokens), default=0)) > MAX_TOKEN:
+        raise file.bad(f"it has a token of {long} characters")
     vocab = {text: i for i, text in enumerate(tokens)}
     if len(vocab) != len(tokens) or len(_types(file)) != len(tokens) or not tokens:
         raise file.bad(f"the vocabulary has {len(tokens)} tokens, {len(vocab)} different, {len(_types(file))} typed")

@@ -7,16 +7,22 @@ The numbers are MEASURING.md's.
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from edgekit.data import Strict
+from edgekit.errors import BundleError
 from edgekit.model import Kind
 
 PLAN = "check/plan.json"
 INPUTS = "check/inputs.npz"
 GOLDENS = "check/goldens.npz"
+MAX_BYTES = 1 << 20
+MAX_NUMBER = 1_000_000  # of tokens, runs and seconds alike: more would never end
+FILE = re.compile(r"check/[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz")
 
 
 class WarmUp(Strict):
@@ -151,3 +157,41 @@ def default_plan(kind: Kind) -> CheckPlan:
     if kind == "llm":
         return CheckPlan(kind=kind, goldens=Goldens(rule=LlmRule()), bench=LlmBench())
     return CheckPlan(kind=kind, goldens=Goldens(rule=TensorRule()), bench=TensorBench())
+
+
+def parse(raw: bytes) -> CheckPlan:
+    """The plan in these bytes of a bundle's check/plan.json, which anybody may have written.
+
+    Keys of a newer edgekit are ignored, as an app must.
+
+    Raises:
+        BundleError: no plan, or one that nobody could carry out: files elsewhere, runs without end.
+    """
+    try:
+        if len(raw) > MAX_BYTES:
+            raise _unusable(f"it is larger than {MAX_BYTES >> 20} MiB")
+        plan = CheckPlan.model_validate_json(raw, extra="ignore")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _unusable(f"{where or 'the text'}: {first['msg']}") from None
+    for name in (plan.inputs, plan.goldens.file):
+        if not FILE.fullmatch(name):
+            raise _unusable(f"it names the file {name[:80]!r}")
+    if {plan.kind} != {plan.bench.kind, plan.goldens.rule.kind}:
+        raise _unusable("it is for one kind of model in one part and for another in the next")
+    _check_numbers(plan.model_dump())
+    return plan
+
+
+def _check_numbers(value: Any, where: str = "") -> None:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, one in inner:
+        _check_numbers(one, f"{where}.{key}" if where else str(key))
+    if isinstance(value, (int, float)) and not (math.isfinite(value) and 0 <= value <= MAX_NUMBER):
+        raise _unusable(f"{where} is {value}")
+
+
+def _unusable(why: str) -> BundleError:
+    plain = "".join(character if character.isprintable() else "?" for character in why)
+    return BundleError(f"{PLAN} cannot be used: {plain[:300]}", next="build the bundle again, or fetch it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -16,6 +17,8 @@ SIZE_LIMIT = 64 << 30  # bytes unpacked
 BOMB = 100  # no model file shrinks a hundredfold
 SMALL = 16 << 20  # bytes under which the ratio says nothing
 COUNT_LIMIT = 20_000  # members
+# A name that is too long, or both a file and a folder: what is wrong is the archive, not the disk.
+NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 REFUSE = "do not use this package"
 
 
@@ -45,8 +48,15 @@ def unpack(archive: ZipFile, members: Iterable[ZipInfo], folder: Path, *, strip:
         raise SourceError(f"the archive would unpack {packed} bytes into {total}", next=REFUSE)
     for info in chosen:
         to = folder / _safe(info).relative_to(strip)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        _write(archive, info, to)
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            _write(archive, info, to)
+        except OSError as error:
+            if error.errno not in NAMES:
+                raise
+            raise SourceError(
+                f"the archive's {info.filename[:80]!r} cannot be a file: {error.strerror}", next=REFUSE
+            ) from None
 
 
 def _safe(info: ZipInfo) -> PurePosixPath:

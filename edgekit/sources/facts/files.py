@@ -14,7 +14,9 @@ AGAIN = "the file is damaged or half downloaded: get it again and compare its sh
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".joblib", ".jit", ".ptl")  # the last two: TorchScript
 # File names that say nothing about the model; the folder's or the package's name does.
 GENERIC = ("model", "onnx", "snapshot", "pytorch_model", "main", "files")
-JSON_LIMIT = 64 << 20  # bytes; the largest tokenizer.json in use (Gemma 3) has 33 MB
+JSON_LIMIT = 16 << 20  # bytes; Python makes up to twenty times as many of them. The largest index in use has 9 MB
+TOKENIZER_LIMIT = 64 << 20  # bytes; the largest tokenizer.json in use (Gemma 3) has 33 MB
+TEXT_LIMIT = 1 << 20  # bytes of a licence file; what is larger is none
 
 
 def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
@@ -60,7 +62,32 @@ def licence_files(folder: Path) -> tuple[Path, ...]:
     """The licence and notice files at the top of a folder."""
     pattern = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
     texts = (path for path in folder.iterdir() if path.suffix in ("", ".txt", ".md", ".rst") and path.is_file())
-    return tuple(sorted(path for path in texts if pattern.match(path.name)))
+    named = sorted(path for path in texts if pattern.match(path.name))
+    return tuple(path for path in named if path.stat().st_size <= TEXT_LIMIT and not leads_outside(path))
+
+
+def leads_outside(path: Path) -> bool:
+    """True for a link to a file that lies neither in the link's folder nor where a hub's cache keeps it."""
+    if not path.is_symlink():
+        return False
+    real, folder = path.resolve(), path.parent
+    # ~/.cache/huggingface/hub/models--ORG--NAME/snapshots/COMMIT/config.json -> ../../blobs/DIGEST
+    blobs = [above.parent / "blobs" for above in folder.parents if above.name == "snapshots"]
+    return not any(real.is_relative_to(home.resolve()) for home in (folder, *blobs))
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a folder whose files link outside: what they lead to would end up in a bundle.
+
+    Raises:
+        SourceError: one does.
+    """
+    for path in sorted(folder.iterdir()):
+        if leads_outside(path):
+            raise SourceError(
+                f"{path.name} is a link that leads out of the model's folder",
+                next="copy the real file there (cp -L follows links), or do not use this model",
+            )
 
 
 def licence_of(folder: Path) -> str:

@@ -12,7 +12,15 @@ from edgekit import cache
 from edgekit.errors import SourceError
 from edgekit.model import LlmFacts, Model
 from edgekit.sources.facts import safetensors
-from edgekit.sources.facts.files import AGAIN, PICKLES, licence_of, optional_json, read_json
+from edgekit.sources.facts.files import (
+    AGAIN,
+    PICKLES,
+    TOKENIZER_LIMIT,
+    check_links,
+    licence_of,
+    optional_json,
+    read_json,
+)
 from edgekit.sources.facts.safetensors import Weight
 
 Config = dict[str, Any]
@@ -32,6 +40,7 @@ PLAIN = (
     "smollm3",
     "olmo2",
 )
+CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")  # a Python class
 LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
 
 
@@ -39,11 +48,13 @@ def read_config(folder: Path) -> Config:
     """config.json; that of the text part where a model has several.
 
     Raises:
-        SourceError: missing, broken, or without the name of an architecture.
+        SourceError: missing, broken, or without the name of an architecture; a link out of the folder.
     """
+    check_links(folder)
     config = read_json(folder / "config.json")
     architectures = config.get("architectures")
-    if not isinstance(architectures, list) or not architectures or not isinstance(architectures[0], str):
+    named = architectures[0] if isinstance(architectures, list) and architectures else None
+    if not isinstance(named, str) or not CLASS.fullmatch(named):
         raise SourceError("config.json names no architecture", next="give a folder written by save_pretrained")
     text = config.get("text_config")
     return {**config, **text, "architectures": architectures} if isinstance(text, dict) else config
@@ -149,6 +160,8 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
     if not all(0 <= one < vocab for one in eos):
         raise SourceError(f"end tokens {list(eos)} are beyond the vocabulary of {vocab}", next=DISAGREE)
     begin = config.get("bos_token_id")
+    if type(begin) is int and begin >= vocab:
+        raise SourceError(f"the begin token {begin} is beyond the vocabulary of {vocab}", next=DISAGREE)
     return LlmFacts(
         context_length=context,
         vocab_size=vocab,
@@ -157,7 +170,7 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
         head_size=_number(config, "head_dim") if config.get("head_dim") else hidden // heads,
         hidden_size=hidden,
         eos_token_ids=eos,
-        bos_token_id=begin if type(begin) is int else None,
+        bos_token_id=begin if type(begin) is int and begin >= 0 else None,
         sliding_window=_sliding_window(config, context),
         tied_embeddings=_tied(config, weights),
         has_chat_template=tokens.has_chat_template,
@@ -249,7 +262,9 @@ class Tokens:
         self.has_chat_template = bool(settings.get("chat_template")) or any((folder / name).is_file() for name in named)
         self.end: int | None = None
         if (folder / "tokenizer.json").is_file():
-            ids = _token_ids(read_json(folder / "tokenizer.json"))
+            document = read_json(folder / "tokenizer.json", TOKENIZER_LIMIT)
+            ids = _token_ids(document)
+            _check_merges(document["model"], ids)
             if ids and max(ids.values()) >= vocab:
                 raise SourceError(
                     f"the tokenizer has ids up to {max(ids.values())}, the model only {vocab} embeddings",
@@ -279,3 +294,19 @@ def _token_ids(tokenizer: dict[str, Any]) -> dict[str, int]:
     except (TypeError, ValueError, KeyError):
         pass
     raise SourceError("tokenizer.json is broken: it has no vocabulary", next=AGAIN)
+
+
+def _check_merges(model: dict[str, Any], ids: dict[str, int]) -> None:
+    """Every merge of a BPE joins two tokens to a third; the engines stop at one that does not, without a reason."""
+    merges = model.get("merges")
+    if model.get("type") != "BPE" or merges is None:
+        return
+    if not isinstance(merges, list):
+        raise SourceError("tokenizer.json is broken: its merges are no list", next=AGAIN)
+    affix = "".join(str(model.get(key) or "") for key in ("continuing_subword_prefix", "end_of_word_suffix"))
+    for merge in merges:
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+            raise SourceError(f"tokenizer.json is broken: {str(merge)[:40]!r} is no merge of two tokens", next=AGAIN)
+        if not affix and not (pair[0] in ids and pair[1] in ids and pair[0] + pair[1] in ids):
+            raise SourceError(f"tokenizer.json is broken: the merge {pair!r} is not of its tokens"[:200], next=AGAIN)

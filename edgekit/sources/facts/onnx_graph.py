@@ -27,6 +27,7 @@ TYPES: dict[int, tuple[str, int]] = {
 }  # fmt: skip
 STRING = 8
 MAX_DIMS = 64
+MAX_NODES = 10_000_000  # once functions are unfolded; the largest nets in use have 100,000
 TYPED = {1: "float_data", 6: "int32_data", 7: "int64_data", 11: "double_data"}  # where values lie if not raw
 QUANTIZED_WORDS = (
     "uantizeLinear",  # Quantize, Dequantize, DynamicQuantize
@@ -60,6 +61,7 @@ def _facts(path: Path) -> Model:
     tensors = [tensor for graph in _bodies(proto) for tensor in _tensors(graph)]
     others = _check_weights(path, tensors)
     _check(path)
+    _check_functions(path, proto)
     stored = {other: path.parent / other for other in others}
     initial = {tensor.name for tensor in proto.graph.initializer}
     operators = {_text(node.op_type) for graph in _bodies(proto) for node in graph.node}
@@ -137,6 +139,41 @@ def _check(path: Path) -> None:
             f"{path.name} is not valid ONNX: {lines[0].strip()[:200]}",
             next="export it again with a current exporter",
         ) from None
+
+
+def _check_functions(path: Path, proto: Any) -> None:
+    """Refuse local functions that call each other so often that putting them in place would never end.
+
+    The ONNX checker has found that no function calls itself; without that the numbers below would not end either.
+    """
+    functions = {(one.domain, one.name): one for one in proto.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def nodes(body: Any) -> int:
+        found = 0
+        for inner in (body, *_inner(body)):
+            for node in inner.node:
+                found += size((node.domain, node.op_type)) if (node.domain, node.op_type) in functions else 1
+        return found
+
+    def size(key: tuple[str, str]) -> int:
+        if key not in sizes:
+            sizes[key] = nodes(functions[key])
+        return sizes[key]
+
+    try:
+        unfolded = nodes(proto.graph)
+    except RecursionError:
+        unfolded = MAX_NODES + 1
+    if unfolded > MAX_NODES:
+        raise SourceError(f"{path.name}: its functions unfold to more than {MAX_NODES} nodes", next="do not use it")
+
+
+def _inner(body: Any) -> Iterator[Any]:
+    """The subgraphs of a graph or function, at every depth."""
+    for inner in _subgraphs(body):
+        yield inner
+        yield from _inner(inner)
 
 
 def _bodies(proto: Any) -> Iterator[Any]:

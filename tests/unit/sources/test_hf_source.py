@@ -195,3 +195,29 @@ def _refused(folder: Path, message: str, *, next: str = "") -> None:
         open_source(str(folder))
     assert error.value.exit_code == 4 and error.value.next and "\n" not in error.value.message
     assert next in error.value.next
+
+
+def test_a_hubs_cache_is_made_of_links(tmp_path: Path) -> None:
+    """Each file of a snapshot links to a blob beside the snapshots; a link to anywhere else is not followed."""
+    hub = tmp_path / "models--org--tiny"
+    made, snapshot = save_llama(tmp_path / "made"), hub / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (hub / "blobs").mkdir()
+    (made / "LICENSE").write_text("the licence")
+    for number, path in enumerate(sorted(made.iterdir())):
+        path.rename(hub / "blobs" / str(number))
+        (snapshot / path.name).symlink_to(f"../../blobs/{number}")
+    source = open_source(str(snapshot))
+    assert source.model.parameters == 1112 and [path.name for path in source.licences] == ["LICENSE"]
+    (tmp_path / "secret").write_text("key")
+    (snapshot / "NOTICE").symlink_to(tmp_path / "secret")
+    _refused(snapshot, "NOTICE is a link that leads out of the model's folder", next="cp -L")
+
+
+def test_a_licence_beside_a_graph_that_links_out_is_left_out(tmp_path: Path) -> None:
+    folder = save_llama(tmp_path / "net")
+    (folder / "model.safetensors").unlink()
+    save_onnx(folder / "model.onnx")
+    (tmp_path / "secret").write_text("key")
+    (folder / "LICENSE").symlink_to(tmp_path / "secret")
+    assert open_source(str(folder)).licences == ()
