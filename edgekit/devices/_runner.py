@@ -3,7 +3,8 @@
     python -m edgekit.devices._runner linux-aarch64
 
 CACHE/runners/PLATFORM/ then holds the runner and, beside it, the engines that it loads: for Linux those of the wheels
-of the versions installed here, for Android what its user puts there (wrappers/cpp/README.md).
+of the versions installed here, for Android what its user puts there (wrappers/cpp/README.md). The compiler is Zig's
+where pip has installed it (pip install ziglang), else GCC; Android's is the NDK's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from edgekit.wrappers.python.manifest import host_abi, host_os
 
 NAME = "edgekit-runner"
 SOURCES = Path(str(files("edgekit"))) / "wrappers" / "cpp"
+GLIBC = "2.28"  # the oldest that the engines' wheels run on; a program of GCC's needs the one it was built with
 BUILD_S = 900.0  # seconds; it takes one minute on two cores
 FETCH_S = 1800.0
 _MADE_OF = "runner.json"
@@ -54,8 +57,8 @@ class Platform:
         return f"{self.os}-{self.abi}"
 
     @property
-    def compiler(self) -> str:
-        """The C++ compiler of a Linux platform: this machine's own, or Debian's cross compiler."""
+    def gcc(self) -> str:
+        """The GNU C++ compiler of a Linux platform: this machine's own, or Debian's cross compiler."""
         own = host_os() == "linux" and host_abi() == self.abi
         return "g++" if own else f"{self.abi}-linux-gnu-g++"
 
@@ -64,7 +67,7 @@ class Platform:
         """What to type on Debian or Ubuntu so that it can be built."""
         packages = ["cmake", "make", "nlohmann-json3-dev"]
         if self.os == "linux":
-            own = self.compiler == "g++"
+            own = self.gcc == "g++"
             packages.append("g++" if own else f"g++-{self.abi.replace('_', '-')}-linux-gnu")
         return f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
 
@@ -157,8 +160,10 @@ def _scratch(home: Path) -> tempfile.TemporaryDirectory[str]:
 
 def _compile(wanted: Platform, folder: Path) -> Path:
     cmake = tools.find("cmake", next=wanted.apt_line)
+    compiler = [] if wanted.android_abi else _compiler(wanted)
     settings = [f"-DEDGEKIT_VERSION={__version__}", *(_ndk(wanted) if wanted.android_abi else _linux(wanted))]
-    done = tools.run([cmake, "-S", SOURCES, "-B", folder, *settings], timeout=BUILD_S)
+    env = {**os.environ, "CXX": shlex.join(compiler)} if compiler else None
+    done = tools.run([cmake, "-S", SOURCES, "-B", folder, *settings], timeout=BUILD_S, env=env)
     if done.returncode:
         if "nlohmann_json" in done.stderr:
             raise ToolMissing("the headers of nlohmann-json are not installed", next=wanted.apt_line)
@@ -169,10 +174,16 @@ def _compile(wanted: Platform, folder: Path) -> Path:
     return folder / NAME
 
 
+def _compiler(wanted: Platform) -> list[str]:
+    """Zig's, where pip brought it: its programs start on systems older than this one. Else GCC."""
+    if importlib.util.find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "c++", "-target", f"{wanted.abi}-linux-gnu.{GLIBC}"]
+    return [str(tools.find(wanted.gcc, next=wanted.apt_line))]
+
+
 def _linux(wanted: Platform) -> list[str]:
-    compiler = tools.find(wanted.compiler, next=wanted.apt_line)
-    cross = ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={wanted.abi}"] if wanted.compiler != "g++" else []
-    return [f"-DCMAKE_CXX_COMPILER={compiler}", *cross]
+    own = wanted.os == host_os() and wanted.abi == host_abi()
+    return [] if own else ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={wanted.abi}"]
 
 
 def _ndk(wanted: Platform) -> list[str]:

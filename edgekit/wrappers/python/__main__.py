@@ -175,6 +175,7 @@ def _open(request: Request) -> LlmBundle | TensorBundle:
         request["bundle"],
         request.get("variant"),
         threads=request.get("threads"),
+        hashes=request.get("hashes", False),
         foreign=request.get("foreign", False),
     )
 

@@ -34,7 +34,7 @@ def read(path: Path) -> Arrays:
         ValueError: pickled arrays, a damaged file, or one of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, NotImplementedError) as error:
         raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""A language model of 271 tokens and one layer with random weights, as a GenAI folder: made in milliseconds, really run.
+"""A language model of 271 tokens and one layer with random weights, as a GenAI folder that really runs.
 
 Its logits depend on the last token and, through the key-value cache, on all before it.
 """

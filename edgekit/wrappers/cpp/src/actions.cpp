@@ -27,7 +27,7 @@ struct Context {
 
     Opened find() const {
         return find_bundle({path("bundle"), optional<std::string>(request, "variant"), value_or(request, "threads", 0),
-                            value_or(request, "foreign", false)},
+                            value_or(request, "hashes", false), value_or(request, "foreign", false)},
                            engines);
     }
     LlmBundle llm(const std::string& next) const {

@@ -13,7 +13,7 @@ fs::path Opened::model() const { return inside(folder, variant.at("path").get<st
 Opened find_bundle(const Wanted& wanted, Engines& engines) {
     Json manifest = read_manifest(wanted.folder);
     Json variant = choose_variant(manifest, wanted.variant, wanted.foreign, engines);
-    check_files(wanted.folder, manifest, variant.at("name").get<std::string>(), false);
+    check_files(wanted.folder, manifest, variant.at("name").get<std::string>(), wanted.hashes);
     Opened opened{wanted.folder, std::move(manifest), std::move(variant), wanted.threads};
     if (opened.kind() != "llm" && opened.kind() != "tensor") {
         throw Refused("the bundle holds a model of the unknown kind " + quoted(opened.kind()), "", "bundle", "requires");

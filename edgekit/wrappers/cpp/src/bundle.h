@@ -15,6 +15,7 @@ struct Wanted {
     std::filesystem::path folder;
     std::optional<std::string> variant;  // by name; else the first that runs on this machine
     int threads = 0;                     // for one operator; 0 lets the engine choose
+    bool hashes = false;                 // compare every byte with the manifest (at install), not only the sizes
     bool foreign = false;
 };
 

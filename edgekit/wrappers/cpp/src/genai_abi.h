@@ -31,6 +31,7 @@ namespace edgekit {
     X(void, OgaDestroyString, (const char*))                                                                           \
     X(OgaResult*, OgaCreateConfig, (const char* folder, OgaConfig**))                                                  \
     X(OgaResult*, OgaConfigOverlay, (OgaConfig*, const char* json))                                                    \
+    X(OgaResult*, OgaConfigClearProviders, (OgaConfig*))                                                               \
     X(void, OgaDestroyConfig, (OgaConfig*))                                                                            \
     X(OgaResult*, OgaCreateModelFromConfig, (const OgaConfig*, OgaModel**))                                            \
     X(void, OgaDestroyModel, (OgaModel*))                                                                              \

@@ -96,7 +96,9 @@ Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& 
     const auto tolerance = limits.at("length_tolerance").get<double>();
     Compared result;
     result.rule = "cosine of at least " + number("%g", cosine_min) + " for each output";
-    for (const auto& [key, golden] : goldens) {
+    for (const auto& one : goldens) {
+        const std::string& key = one.first;
+        const Array& golden = one.second;
         if (key[0] < '0' || key[0] > '9') continue;
         ++result.compared;
         const size_t dot = key.find('.');

@@ -22,6 +22,8 @@ Owned<OgaModel> open_model(const Opened& opened, const GenAi& genai) {
         const auto config = genai.made<OgaConfig>(
             [&](OgaConfig** out) { return api.OgaCreateConfig(folder.c_str(), out); }, api.OgaDestroyConfig);
         genai.check(api.OgaConfigOverlay(config.get(), text.c_str()));
+        // A bundle of an accelerator that is run here for a look.
+        if (opened.ep() == "cpu") genai.check(api.OgaConfigClearProviders(config.get()));
         return genai.made<OgaModel>([&](OgaModel** out) { return api.OgaCreateModelFromConfig(config.get(), out); },
                                     api.OgaDestroyModel);
     } catch (const EngineError& error) {

@@ -55,7 +55,8 @@ class Watch {
     static Json others(const Counters& before, const Counters& after);  // cores' worth of CPU; null where not known
 
     const Machine& machine_;
-    Json at_s_ = Json::array({0.0}), other_cores_ = Json::array(), temperature_c_ = Json::array(), clock_mhz_ = Json::array();
+    Json at_s_ = Json::array({0.0}), other_cores_ = Json::array();
+    Json temperature_c_ = Json::array(), clock_mhz_ = Json::array();
     Counters first_, last_;
 };
 

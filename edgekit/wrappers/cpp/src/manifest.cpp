@@ -168,6 +168,12 @@ Json choose_variant(const Json& manifest, const std::optional<std::string>& name
     if (name && variants.empty()) {
         throw Refused("the bundle has no variant " + quoted(*name), "one of: " + joined(known, ", "), "usage");
     }
+    if (foreign) {
+        std::stable_partition(variants.begin(), variants.end(), [](const Json& one) {
+            return texts(value_or(one, "compatibility", Json::object()), "soc").empty();
+        });
+        for (Json& one : variants) one.update({{"ep", "cpu"}, {"ep_options", Json::object()}});
+    }
     std::optional<Refused> first;
     for (const Json& one : variants) {
         try {
