@@ -57,7 +57,7 @@ _LOOK = (
     "    if u.find_spec(n):\n"
     "        try: v[n] = m.version(n.replace('_', '-'))\n"
     "        except m.PackageNotFoundError: v[n] = ''\n"
-    'print(json.dumps({"exe": sys.executable, "version": list(sys.version_info[:3]), "have": v}))\n'
+    'print(json.dumps({"exe": sys.argv[1], "version": list(sys.version_info[:3]), "have": v}))\n'
 )
 
 
@@ -164,7 +164,8 @@ def read(shell: Shell) -> Facts:
 def python(shell: Shell) -> Python | None:
     """The device's best Python: the first that has what tensors need, else the first there is; None without one."""
     tries = "\n".join(
-        f'p={word}; [ -n "$p" ] && command -v "$p" > /dev/null 2>&1 && "$p" -c "$look" 2> /dev/null' for word in PYTHONS
+        f'p={word}; [ -n "$p" ] && at=$(command -v "$p" 2> /dev/null) && "$p" -c "$look" "$at" 2> /dev/null'
+        for word in PYTHONS
     )
     # $look is single-quoted text with double quotes and apostrophes: a here-document needs no quoting at all.
     script = f"look=$(cat <<'LOOK'\n{_LOOK}LOOK\n)\n{tries}\ntrue"

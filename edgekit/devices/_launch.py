@@ -3,6 +3,8 @@
 The device watches for itself: a process beside the program reads the connection's end of input, with a time limit. At
 the end of input (the connection was cut: a dropped adb connection alone kills nothing) or of the time it kills the
 program and its children. The program's standard output is the connection's: JSON lines of events.
+
+$EDGEKIT_RUN_WITH, in the device's own environment, is put before the program: "taskset f0" for its large cores, say.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ cd {job} && rm -f why || exit 1
 exec 3<&0
 command -v setsid > /dev/null && own=setsid || own=
 command -v timeout > /dev/null && limit="timeout {seconds}" || limit=
-{env} $own {command} < /dev/null 2> log.txt 3<&- &
+{env} $own $EDGEKIT_RUN_WITH {command} < /dev/null 2> log.txt 3<&- &
 pid=$!
 echo $pid > pid
 {{

@@ -66,9 +66,9 @@ def android_shell(need_tool: Callable[[str], Path]) -> str:
 
 @pytest.fixture
 def plug_in(use_adb: None, android_shell: str) -> Iterator[Callable[..., Phone]]:
-    """plug_in(root) serves a root as a phone until the test ends; port=N is one that vanished before."""
+    """plug_in(root, ...) serves a root as a phone until the test ends; port=N is one that vanished before."""
     with ExitStack() as stack:
-        yield lambda root, port=0: stack.enter_context(phone(root, shell=android_shell, port=port))
+        yield lambda root, **more: stack.enter_context(phone(root, shell=android_shell, **more))
 
 
 @pytest.fixture

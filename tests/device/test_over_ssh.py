@@ -39,7 +39,10 @@ def test_a_machine_tells_what_it_is(host: Host) -> None:
     assert found.facts["evidence"] in ("device", "emulated") and found.facts["evidence_reasons"]
 
 
-def test_a_check_gives_the_same_goldens_as_here(host: Host, bundle: Bundle) -> None:
+def test_a_check_gives_the_same_goldens_as_here(
+    host: Host, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))  # its locks are of these tests alone
     there = check(bundle[0], device_of(host), Options(quick=True))
     here = check(bundle[0], open_device("local"), Options(quick=True))
     assert there.goldens == here.goldens and there.goldens["passed"]

@@ -1,14 +1,14 @@
 """The device's side of adb over TCP, in a process of its own: the wire protocol, and shells that are real processes.
 
-    python adb_peer.py --root FOLDER [--port N] [--shell "mksh -c"] [--path FOLDER]...
+    python adb_peer.py --root FOLDER [--port N] [--shell "mksh -c"] [--path FOLDER]... [--env NAME=VALUE]...
 
 It prints "listening PORT". The real adb client reaches it with `adb connect 127.0.0.1:PORT`. What it speaks is written
 down in AOSP's packages/modules/adb/protocol.txt and SERVICES.TXT, the shell protocol in shell_protocol.h: CNXN without
 authentication, OPEN, OKAY, WRTE, CLSE; and one service, `shell,v2`, with exit codes and a separate standard error.
 
 As on some phones, a connection that ends takes no process with it. There is no chroot: the shell starts in FOLDER with
-TMPDIR=FOLDER/data/local/tmp, HOME=FOLDER and PATH=the --path folders, then FOLDER/system/bin. To make it an ARM64
-machine, give --path a folder whose `uname`, `python3`, ... run under qemu's user emulation.
+TMPDIR=FOLDER/data/local/tmp, HOME=FOLDER and PATH=the --path folders, then FOLDER/system/bin. It is an ARM64 machine
+where `uname` says so and `python3`, or EDGEKIT_RUN_WITH, goes through qemu's user emulation (phone.arm64_programs).
 
 Faults are read from FOLDER/../faults.json whenever something happens, and each is forgotten after it has struck:
     {"cut": N}       the connection is cut after N more bytes from the client
@@ -207,7 +207,7 @@ class Connection:
 class Device:
     """What a client sees: a root folder and its shell."""
 
-    def __init__(self, root: Path, shell: list[str], path: list[str]) -> None:
+    def __init__(self, root: Path, shell: list[str], path: list[str], env: list[str]) -> None:
         self._root, self._argv = root, shell
         self.faults = Faults(root.parent / "faults.json")
         self._env = {
@@ -215,6 +215,7 @@ class Device:
             "HOME": str(root),
             "TMPDIR": str(root / "data/local/tmp"),
             "ANDROID_DATA": str(root / "data"),
+            **dict(pair.split("=", 1) for pair in env),
         }
 
     def banner(self) -> bytes:
@@ -297,8 +298,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--shell", default="sh -c")
     parser.add_argument("--path", action="append", default=[])
+    parser.add_argument("--env", action="append", default=[])
     options = parser.parse_args()
-    device = Device(options.root.absolute(), _program(options.shell), options.path)
+    device = Device(options.root.absolute(), _program(options.shell), options.path, options.env)
     server = socket.create_server(("127.0.0.1", options.port))
     sys.stdout.write(f"listening {server.getsockname()[1]}\n")
     sys.stdout.flush()

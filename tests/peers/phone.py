@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,23 @@ def make_root(root: Path, *, props: Mapping[str, str] | None = None, programs: M
         path.chmod(0o755)
 
 
+def arm64_programs(arm64: Path, qemu: Path) -> dict[str, str]:
+    """Programs for make_root that make a phone an ARM64 machine whose Python is that of tests/peers/arm64_root.py.
+
+    edgekit-runner, an ARM64 program, starts there with the variable EDGEKIT_RUN_WITH = `arm64_runs_with`.
+    """
+    python = f"{arm64_runs_with(arm64, qemu)} {arm64}/usr/bin/python3.11"
+    return {
+        "uname": '#!/bin/sh\ncase "$1" in -m) echo aarch64 ;; *) echo Linux ;; esac\n',
+        "python3": f'#!/bin/sh\nexport PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{arm64}/site"\nexec {python} "$@"\n',
+    }
+
+
+def arm64_runs_with(arm64: Path, qemu: Path) -> str:
+    """What runs an ARM64 program here."""
+    return f"{qemu} -L {arm64} -cpu max"
+
+
 class Phone:
     """A running phone.
 
@@ -113,9 +130,9 @@ class Phone:
 
 
 @contextmanager
-def phone(root: Path, *, shell: str = "sh -c", path: Sequence[str] = (), port: int = 0) -> Iterator[Phone]:
-    """Serve a root that make_root (or tests/peers/arm64_root) made, until the block is left."""
-    extra = [word for folder in path for word in ("--path", folder)]
+def phone(root: Path, *, shell: str = "sh -c", env: Mapping[str, str] | None = None, port: int = 0) -> Iterator[Phone]:
+    """Serve a root that make_root made, with these variables, until the block is left."""
+    extra = [word for name, value in (env or {}).items() for word in ("--env", f"{name}={value}")]
     process = subprocess.Popen(
         [sys.executable, str(PEER), "--root", str(root), "--shell", shell, "--port", str(port), *extra],
         stdout=subprocess.PIPE,

@@ -1,0 +1,70 @@
+"""A phone that is an ARM64 machine: the real adb client, Android's shell, and ARM64 programs under qemu."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgekit.bundle.manifest import Manifest
+from edgekit.check import Options, check
+from edgekit.devices import _runner, open_device
+from edgekit.errors import ToolMissing
+from edgekit.target import Budget
+from tests.peers.arm64_root import TOOLS, arm64_root
+from tests.peers.phone import Phone, arm64_programs, arm64_runs_with, make_root
+
+pytestmark = pytest.mark.cross
+
+Bundle = tuple[Path, Manifest]
+OPTIONS = Options(budgets={"latency_p50_ms": Budget(max=10_000)}, quick=True)
+
+
+@pytest.fixture(scope="session")
+def arm64() -> Path:
+    return arm64_root().path
+
+
+@pytest.fixture
+def phone(
+    need_tool: Callable[[str], Path], plug_in: Callable[..., Phone], tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[[bool], Phone]:
+    """phone(python): an ARM64 phone with Python and the engines, or without."""
+    qemu = [need_tool(name) for name in TOOLS][TOOLS.index("qemu-aarch64-static")]
+    arm64: Path = request.getfixturevalue("arm64")
+
+    def make(python: bool) -> Phone:
+        programs = arm64_programs(arm64, qemu)
+        if not python:
+            del programs["python3"]
+        make_root(tmp_path / "phone" / "root", programs=programs)
+        env = {} if python else {"EDGEKIT_RUN_WITH": arm64_runs_with(arm64, qemu)}
+        return plug_in(tmp_path / "phone" / "root", env=env)
+
+    return make
+
+
+def need_runner() -> None:
+    """The runner for ARM64, built unless it is in the cache; without a compiler the test is skipped, but not on CI."""
+    try:
+        _runner.build(_runner.platform("linux-aarch64"))
+    except ToolMissing as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"{missing.message}: {missing.next}")
+
+
+@pytest.mark.parametrize("python", [True, False], ids=["Python", "edgekit-runner"])
+def test_a_check_on_an_arm64_phone(phone: Callable[[bool], Phone], bundle: Bundle, python: bool) -> None:
+    """The goldens of this machine hold there, and speed there is nobody's business."""
+    if not python:
+        need_runner()
+    board = phone(python)
+    report = check(bundle[0], open_device(board.address), OPTIONS)
+    assert report.goldens["passed"] and report.goldens["compared"] == 3
+    assert report.device["abi"] == "aarch64" and report.device["evidence"] == "emulated"
+    verdict = next(one for one in report.verdicts if one.metric == "latency_p50_ms")
+    assert verdict.verdict == "not-measured"
+    assert sorted(path.name for path in board.base.iterdir()) == ["bundles"]
