@@ -6,6 +6,7 @@ has_output_model(), the expected files, and a session that loads them.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import resource
@@ -15,7 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import BuildError
+from edgekit.errors import BuildError, EdgekitError, from_oserror
+from edgekit.tools import MEMORY_WORDS
 from edgekit.wrappers.python.protocol import Emit, serve
 
 
@@ -47,11 +49,11 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     _data_registry()
     import edgekit.jobs.half_scales  # noqa: F401  # Olive's surgeons register themselves
 
-    _report_passes(emit)
+    failures = _watch_log(emit)
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         result = run(config, tempdir=scratch, package_config=_package_config())
     if not result.has_output_model():
-        raise BuildError("Olive ended without a model", next="run again with --verbose; its log names the failed pass")
+        raise _why(failures)
     files = _collect(Path(result.get_best_candidate().model_path), work / "model", request["expected"])
     shutil.rmtree(work / "olive", ignore_errors=True)
     shutil.rmtree(work / "out", ignore_errors=True)
@@ -94,14 +96,35 @@ def _package_config() -> dict[str, Any]:
     return {**config, "passes": {**passes, **ours}}
 
 
-def _report_passes(emit: Emit) -> None:
-    class Passes(logging.Handler):
+def _watch_log(emit: Emit) -> list[BaseException]:
+    """Report each pass that begins; returns the list that fills with the exceptions Olive swallows."""
+    failures: list[BaseException] = []
+
+    class Watch(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = record.getMessage()
             if text.startswith("Running pass "):
                 emit("progress", text=f"Olive: {text[8:].split(':')[0]}")
+            if record.exc_info and record.exc_info[1] is not None:
+                failures.append(record.exc_info[1])
 
-    logging.getLogger("olive").addHandler(Passes())
+    logging.getLogger("olive").addHandler(Watch())
+    return failures
+
+
+def _why(failures: list[BaseException]) -> EdgekitError:
+    """Why Olive left no model, as far as it logged it."""
+    chain = [error for failure in failures for error in (failure, failure.__cause__, failure.__context__) if error]
+    for error in chain:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return from_oserror(error, "Olive was writing")
+        if isinstance(error, MemoryError) or any(word in str(error) for word in MEMORY_WORDS):
+            return BuildError("Olive ran out of memory", next="close other programs, or use a machine with more memory")
+        if "No space left" in str(error):
+            return from_oserror(OSError(errno.ENOSPC, "No space left on device"), "Olive was writing")
+    words = (str(chain[0]).splitlines() or [""])[0][:200] if chain else ""
+    cause = f": {type(chain[0]).__name__}: {words}" if chain else ""
+    return BuildError(f"Olive ended without a model{cause}", next="try another --recipe; --verbose shows Olive's log")
 
 
 def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:

@@ -129,7 +129,14 @@ def test_ctrl_c_leaves_nothing_and_a_rerun_completes(tmp_path: Path) -> None:
     model = net(tmp_path / "net.onnx")
     environment = {**os.environ, "EDGEKIT_CACHE": str(tmp_path / "cache")}
     command = [*EDGEKIT, "build", str(model), "--target", "linux-cpu", "-o", str(tmp_path / "out")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as running:
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # a shell that starts the tests in the background has them ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as running:
         assert running.stderr is not None
         for line in running.stderr:
             if line.startswith("quantizing"):
