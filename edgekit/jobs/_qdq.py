@@ -109,24 +109,45 @@ class QdqGraph:
             if not (node.op_type == "DequantizeLinear" and node.output[0] in writes.values())
         ]
         for node in survivors:
-            node.input[:] = [reads.get(name, name) for name in node.input]
+            _rename_reads(node, reads)
             node.output[:] = [writes.get(name, name) for name in node.output]
         del model.graph.node[:]
         model.graph.node.extend(survivors)
 
 
+def _rename_reads(node: Any, names: dict[str, str]) -> None:
+    """Let a node, and the nodes of its subgraphs, read tensors under other names."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                _rename_reads(inner, names)
+
+
 def _drop_unused(model: Any, constants: Iterable[Any]) -> None:
-    """Remove nodes and initializers that lead to no output, and add the constants that something reads."""
-    needed = {one.name for one in model.graph.output}
-    kept = []
-    for node in reversed(model.graph.node):
-        if any(output in needed for output in node.output):
-            kept.append(node)
-            needed.update(node.input)
-            needed.update(_outer_names(node))
+    """Keep the nodes and initializers that lead to an output, each node behind what it reads: the quantizer's own sort
+    does not look into subgraphs.
+    """
+    makers = {output: at for at, node in enumerate(model.graph.node) for output in node.output if output}
+    reads = [{*node.input, *_outer_names(node)} for node in model.graph.node]
+    order: list[int] = []
+    placed: set[int] = set()
+    waiting = [makers[one.name] for one in reversed(model.graph.output) if one.name in makers]
+    while waiting:
+        at = waiting[-1]
+        first = [makers[name] for name in sorted(reads[at]) if name in makers and makers[name] not in placed]
+        if at in placed or not first:
+            waiting.pop()
+            if at not in placed:
+                placed.add(at)
+                order.append(at)
+        else:
+            waiting += first
+    needed = set().union({one.name for one in model.graph.output}, *(reads[at] for at in order))
+    nodes = [model.graph.node[at] for at in order]
     used = [one for one in (*model.graph.initializer, *constants) if one.name in needed]
     del model.graph.node[:]
-    model.graph.node.extend(reversed(kept))
+    model.graph.node.extend(nodes)
     del model.graph.initializer[:]
     model.graph.initializer.extend(used)
 

@@ -47,7 +47,7 @@ class EdgekitStaticQuantization(OnnxStaticQuantization):  # type: ignore[misc]
         return config | {
             "target_sqnr_db": PassConfigParam(
                 type_=float,
-                default_value=17.0,
+                default_value=20.0,
                 description="Signal over noise of the worst output, on calibration data.",
             ),
             "min_weights_share": PassConfigParam(

@@ -10,11 +10,16 @@ OPSET = 17  # per-channel QDQ needs 13; 17 is old enough for every runtime in us
 LEAST_OPSET = 13
 
 
-def prepare(model: Model) -> list[dict[str, Any]]:
-    """A newer opset where the model's is older than QDQ allows, then constant folding, fusion and shape inference.
+def prepare(model: Model, *, fold: bool) -> list[dict[str, Any]]:
+    """A newer opset where the model's is older than QDQ allows, then shape inference.
 
     Symbolic shape inference is left out: it fails on PP-OCR's dynamic shapes, and what it adds is for transformers.
+
+    Args:
+        fold: fold constants and fuse too, so that weights are constants and can be quantized. The file may grow:
+            SwiftF0's becomes eight times as large.
     """
     old = model.opset is not None and model.opset < LEAST_OPSET
     upgrade = [{"type": "OnnxOpVersionConversion", "target_opset": OPSET}] if old else []
-    return [*upgrade, {"type": "OnnxQuantizationPreprocess", "skip_symbolic_shape": True}]
+    infer = {"type": "OnnxQuantizationPreprocess", "skip_symbolic_shape": True, "skip_optimization": not fold}
+    return [*upgrade, infer]

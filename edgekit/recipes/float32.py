@@ -1,4 +1,4 @@
-"""The model's own float32 weights, with constants folded and shapes inferred: what no quantization serves."""
+"""The model's own float32 weights, with shapes inferred: for what no quantization serves."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "float32"
-SUMMARY = "float32, constants folded and shapes inferred"
+SUMMARY = "float32, shapes inferred"
 CALIBRATED = False
 
 
 def passes(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:
-    """The preparation that quantized models get too, and nothing after it."""
-    return _graph.prepare(model)
+    """Nothing that changes a value."""
+    return _graph.prepare(model, fold=False)
