@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgekit.report import metrics
 from edgekit.report.measurement import Measurement, Report, VerdictWord
 from edgekit.target import Budget
 
 # The one or two figures that people ask for first, by kind of model; the first that was measured counts.
 SPEEDS = ("decode_tps", "latency_p50_ms", "throughput_ips")
-HEADLINES = (
-    SPEEDS,
-    ("ttft_ms",),
-    ("peak_footprint_mb", "peak_rss_mb"),
-    ("energy_j_per_token", "energy_j_per_inference"),
-)
+MEMORY = ("peak_footprint_mb", "peak_rss_mb")
+ENERGY = ("energy_j_per_token", "energy_j_per_inference")
+HEADLINES = (SPEEDS, ("ttft_ms",), MEMORY, ENERGY)
 ORDER: tuple[VerdictWord, ...] = ("fail", "invalid", "not-measured", "pass")  # the worst first
 
 
@@ -87,10 +86,10 @@ def headline(report: Report) -> list[str]:
 
 def headlines(report: Report) -> list[Measurement]:
     """The measurements that people ask for first: speed, time to first token, memory, energy."""
-    found = []
-    for choices in HEADLINES:
-        wanted = (one for name in choices for one in report.measurements if one.metric.partition("@")[0] == name)
-        first = next((one for one in wanted if one.value is not None), None)
-        if first is not None:
-            found.append(first)
-    return found
+    return [found for choices in HEADLINES if (found := first(report, choices)) is not None]
+
+
+def first(report: Report, choices: Sequence[str]) -> Measurement | None:
+    """The first measurement of these metrics, of any workload, that has a value."""
+    wanted = (one for name in choices for one in report.measurements if one.metric.partition("@")[0] == name)
+    return next((one for one in wanted if one.value is not None), None)

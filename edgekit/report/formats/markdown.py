@@ -22,11 +22,11 @@ def render(reports: Sequence[Report]) -> str:
 def _overview(reports: Sequence[Report]) -> str:
     rows = [
         [
-            describe.bundle(report),
-            describe.device(report),
+            _escape(describe.bundle(report)),
+            _escape(describe.device(report)),
             report.device["evidence"],
             _outcome(report),
-            *describe.headline(report)[:1],
+            *(f"{_code(one.metric)} {describe.value(one)}" for one in describe.headlines(report)[:1]),
         ]
         for report in reports
     ]
@@ -41,10 +41,11 @@ def _one(report: Report) -> str:
         f"{_escape(describe.goldens(report))}",
         "",
     ]
-    lines += [f"> ⚠️ invalid: {_escape(why)}" for why in report.conditions.get("invalid", ())] + [""]
+    if why := report.conditions.get("invalid"):
+        lines += [*(f"> {MARKS['invalid']} invalid: {_escape(str(one))}" for one in why), ""]
     verdicts = {one.metric: one for one in report.verdicts}
     rows = [_row(one, verdicts.pop(one.metric, None)) for one in report.measurements]
-    rows += [[name, "", "", _verdict(one)] for name, one in verdicts.items()]
+    rows += [[_code(name), "", "", _verdict(one)] for name, one in verdicts.items()]
     if rows:
         lines.append(_table(["metric", "value", "95 % interval", "verdict"], rows))
     tools = ", ".join(f"{name} {version}" for name, version in report.tools.items())
@@ -54,12 +55,13 @@ def _one(report: Report) -> str:
 
 def _row(one: Measurement, verdict: Verdict | None) -> list[str]:
     said = _verdict(verdict) if verdict else "" if one.valid else f"{MARKS['invalid']} invalid"
-    return [one.metric, describe.value(one), describe.interval(one), said or (one.reason if one.value is None else "")]
+    why = _escape(one.reason) if one.value is None else ""
+    return [_code(one.metric), describe.value(one), describe.interval(one), said or why]
 
 
 def _verdict(one: Verdict) -> str:
-    why = f": {one.reason}" if one.verdict in ("not-measured", "invalid") else ""
-    return f"{MARKS[one.verdict]} {one.verdict} ({describe.limit(one.limit)}){why}"
+    why = f": {_escape(one.reason)}" if one.verdict == "not-measured" else ""  # what is invalid is said once, above
+    return f"{MARKS[one.verdict]} {one.verdict} ({_escape(describe.limit(one.limit))}){why}"
 
 
 def _outcome(report: Report) -> str:
@@ -68,13 +70,23 @@ def _outcome(report: Report) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the cells are Markdown already."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(_escape(cell) for cell in row)} |\n" for row in lines)
+    return "".join(f"| {' | '.join(row)} |\n" for row in lines)
+
+
+def _code(name: str) -> str:
+    """A metric's name; as code, or "@pp128" would call for a person of that name."""
+    return f"`{_plain(name).replace('`', '').replace('|', '')}`"
 
 
 def _escape(text: str) -> str:
-    """A stranger's text in a table's cell: no column, no line, no HTML, no link of its own."""
-    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    """A stranger's text: no column, no line, no HTML, no link, nobody called."""
+    plain = _plain(text).replace("@", "@\u200b")
     for character in "\\`*_[]<>|":
         plain = plain.replace(character, f"\\{character}")
     return plain
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
