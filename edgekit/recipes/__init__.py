@@ -20,6 +20,14 @@ from edgekit.errors import UsageError
 from edgekit.model import Kind, Model
 from edgekit.target import LlmSettings, TensorSettings
 
+# Asked for by name and not to be had: why, and what to take instead.
+UNAVAILABLE = {
+    "int4_awq": (
+        "Olive drives AutoAWQ for it, whose last release (0.2.9, May 2025) ends at transformers 4.51",
+        "int4_gptq or int4_gptq_mixed, which are calibrated on text too",
+    )
+}
+
 Passes = Callable[[Model, LlmSettings | TensorSettings], list[dict[str, Any]]]
 
 
@@ -46,10 +54,14 @@ def load(name: str) -> Recipe:
     """The recipe of this name, or of this .py file.
 
     Raises:
-        UsageError: unknown name (the nearest is suggested), or a file that is not a recipe.
+        UsageError: unknown name (the nearest is suggested), one that is not available (with the reason), or a file that
+            is not a recipe.
     """
     if name.endswith(".py"):
         return _recipe(Path(name).stem, _load_file(Path(name)))
+    if name in UNAVAILABLE:
+        reason, instead = UNAVAILABLE[name]
+        raise UsageError(f"recipe {name} is not available: {reason}", next=f"take {instead}")
     known = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
     if name not in known:
         raise UsageError(

@@ -1,54 +1,133 @@
-"""Olive passes that several recipes share, as plain dicts."""
+"""Olive passes that the recipes for language models share, as plain dicts.
+
+A recipe is: what quantizes the layers, what quantizes both ends (lm_head and embeddings), the GenAI graph, and what is
+done to the graph (one copy of tied weights, scales stored in half precision).
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from edgekit.data import file_digest
 from edgekit.model import Model
 from edgekit.target import LlmSettings
 
 EXTERNAL_DATA = "model.onnx.data"
-EMBEDDINGS = ("lm_head", "model.embed_tokens")
+HEAD, EMBEDDINGS = "lm_head", "model.embed_tokens"
+# An 8-bit block twice or four times as long as a 4-bit one still adds a hundredth of its error, and saves scales.
+EIGHT_BLOCK = 64
+SAMPLES, SAMPLE_TOKENS = 64, 512  # of calibration text: 32,768 tokens
 
 
-def model_builder(settings: LlmSettings) -> dict[str, Any]:
-    """The ONNX Runtime GenAI graph of an already quantized checkpoint; never runs remote code (0.14.1 would)."""
+def block(settings: LlmSettings, model: Model, bits: int = 4) -> int:
+    """Weights per scale: the target's choice, longer for 8 bits, halved until it divides the model's width."""
+    if settings.block_size < 0:
+        return -1
+    size = max(settings.block_size, EIGHT_BLOCK) if bits == 8 else settings.block_size
+    width = model.llm.hidden_size if model.llm else size
+    while width % size and size > 16:
+        size //= 2
+    return size
+
+
+def quantizer(kind: str, model: Model, settings: LlmSettings, *, bits: int = 4, **more: Any) -> dict[str, Any]:
+    """A quantizing pass of Olive on the torch side: every linear layer, as the settings say."""
     return {
-        "type": "ModelBuilder",
-        "precision": "int4",
-        "int4_accuracy_level": settings.accuracy_level,
-        "extra_options": {"hf_remote": False},
+        "type": kind,
+        "bits": bits,
+        "group_size": block(settings, model, bits),
+        "sym": settings.symmetric,
+        "lm_head": True,
+        **more,
     }
 
 
-def tie_embeddings() -> dict[str, Any]:
-    """Store the weights that lm_head and the embeddings share once: a fifth of a small model's size."""
+def ends(model: Model, settings: LlmSettings, *, head: int, embeddings: int) -> dict[str, dict[str, Any]]:
+    """Overrides for lm_head and the embeddings: the settings' bits, else the recipe's.
+
+    Tied weights are stored once, so both get the bits of the better one.
+    """
+    bits = {HEAD: settings.lm_head_bits or head, EMBEDDINGS: settings.embedding_bits or embeddings}
+    if model.llm is not None and model.llm.tied_embeddings:
+        bits = dict.fromkeys(bits, max(bits.values()))
+    return {name: {"bits": count, "group_size": block(settings, model, count)} for name, count in bits.items()}
+
+
+def eight(model: Model, settings: LlmSettings) -> dict[str, Any]:
+    """The override of a module that keeps 8 bits."""
+    return {"bits": 8, "group_size": block(settings, model, 8)}
+
+
+def quantize_ends(model: Model, settings: LlmSettings, *, head: int, embeddings: int) -> dict[str, Any]:
+    """A pass for what GPTQ leaves: lm_head and embeddings.
+
+    GPTQ has no inputs to calibrate embeddings with, and would hold the logits of all calibration text for lm_head.
+    """
+    overrides = ends(model, settings, head=head, embeddings=embeddings)
+    return quantizer("KQuant", model, settings, embeds=True, overrides=overrides)
+
+
+def gptq(model: Model, settings: LlmSettings, **more: Any) -> dict[str, Any]:
+    """GPTQ of the decoder layers on local text."""
+    return quantizer("EdgekitGptq", model, settings, data_config=calibration_text()) | {"lm_head": False} | more
+
+
+def keep_bits(model: Model, settings: LlmSettings) -> dict[str, Any]:
+    """Names the layers that keep 8 bits for the pass behind it, by measured sensitivity."""
+    return {
+        "type": "EdgekitKeepBits",
+        "share": settings.keep_share,
+        "bits": 4,
+        "group_size": block(settings, model),
+        "high_group_size": block(settings, model, 8),
+        "sym": settings.symmetric,
+        "data_config": calibration_text(),
+    }
+
+
+def calibration_text() -> dict[str, Any]:
+    """Olive's data configuration of calibration text: the user's, else the one that ships with edgekit.
+
+    Its digest is here so that another text makes another plan.
+    """
+    load = {"folder": "${CALIBRATION}", "source": "${SOURCE}", "samples": SAMPLES, "tokens": SAMPLE_TOKENS}
+    return {
+        "name": "calibration_text",
+        "type": "DataContainer",
+        "load_dataset_config": {"type": "edgekit_texts", "params": {**load, "default_sha256": _default_digest()}},
+        "dataloader_config": {"type": "edgekit_unbatched"},
+    }
+
+
+def finish(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
+    """What follows the quantization: the graph, one copy of tied weights, half-precision scales."""
+    tied = model.llm is not None and model.llm.tied_embeddings
+    return [model_builder(settings), surgery(*(["TieWordEmbeddings"] if tied else []), "EdgekitHalfScales")]
+
+
+def model_builder(settings: LlmSettings, precision: str = "int4") -> dict[str, Any]:
+    """The ONNX Runtime GenAI graph of a checkpoint; never runs remote code (0.14.1 would).
+
+    "int4" keeps what a pass before it quantized, whatever its bits.
+    """
+    level = {"int4_accuracy_level": settings.accuracy_level} if precision == "int4" else {}
+    return {"type": "ModelBuilder", "precision": precision, **level, "extra_options": {"hf_remote": False}}
+
+
+def surgery(*surgeons: str) -> dict[str, Any]:
+    """Changes of the finished graph, saved with all weights in one file."""
     return {
         "type": "GraphSurgeries",
-        "surgeries": [{"surgeon": "TieWordEmbeddings"}],
+        "surgeries": [{"surgeon": name} for name in surgeons],
         "save_as_external_data": True,
         "all_tensors_to_one_file": True,
         "external_data_name": EXTERNAL_DATA,
     }
 
 
-def rtn(settings: LlmSettings, overrides: dict[str, dict[str, int]]) -> dict[str, Any]:
-    """Round-to-nearest int4 of every linear layer, lm_head and embeddings included, on the torch side.
-
-    Without lm_head and embeds a tied model keeps a float32 embedding, the largest tensor of a small model.
-    """
-    return {
-        "type": "Rtn",
-        "bits": 4,
-        "group_size": settings.block_size,
-        "sym": False,
-        "lm_head": True,
-        "embeds": True,
-        "overrides": overrides,
-    }
-
-
-def finish(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
-    """What follows the quantization: the graph, and one copy of shared weights."""
-    tied = model.llm is not None and model.llm.tied_embeddings
-    return [model_builder(settings), *([tie_embeddings()] if tied else [])]
+@cache
+def _default_digest() -> str:
+    return file_digest(Path(str(files("edgekit.recipes") / "data" / "calibration.txt")))

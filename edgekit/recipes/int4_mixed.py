@@ -23,7 +23,6 @@ CALIBRATED = False
 
 SMALL = 500_000_000  # parameters; the border of the quality limits for small models
 LATE = 0.47  # of the layers, at the end: more would pass 0.55 of bf16's size
-EIGHT = {"bits": 8}
 FUSED = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.down_proj")  # Phi-3 and Phi-4 name them so
 FUSED_GATES = ("mlp.gate_up_proj",)
 SEPARATE_GATES = ("mlp.gate_proj", "mlp.up_proj")
@@ -32,13 +31,16 @@ SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_at
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """Rtn with more bits where they count, then the GenAI graph."""
+    overrides = _olive.ends(model, settings, head=8, embeddings=8)
     if model.parameters >= SMALL or model.llm is None:
         mixed = {"type": "SelectiveMixedPrecision", "algorithm": "k_quant_mixed"}
-        return [mixed, _olive.rtn(settings, {}), *_olive.finish(model, settings)]
+        rtn = _olive.quantizer("Rtn", model, settings, embeds=True, overrides=overrides)
+        return [mixed, rtn, *_olive.finish(model, settings)]
+    eight = _olive.eight(model, settings)
     late = range(model.llm.layers - int(model.llm.layers * LATE), model.llm.layers)
     fused = model.architecture.startswith(("Phi3", "Phi4"))
     names, gates = (FUSED, FUSED_GATES) if fused else (SEPARATE, SEPARATE_GATES)
-    overrides = {f"model.layers.{layer}.{name}": EIGHT for layer in range(model.llm.layers) for name in names}
-    overrides |= {f"model.layers.{layer}.{name}": EIGHT for layer in late for name in gates}
-    overrides |= dict.fromkeys(_olive.EMBEDDINGS, EIGHT)
-    return [_olive.rtn(settings, overrides), *_olive.finish(model, settings)]
+    overrides |= {f"model.layers.{layer}.{name}": eight for layer in range(model.llm.layers) for name in names}
+    overrides |= {f"model.layers.{layer}.{name}": eight for layer in late for name in gates}
+    rtn = _olive.quantizer("Rtn", model, settings, embeds=True, overrides=overrides)
+    return [rtn, *_olive.finish(model, settings)]

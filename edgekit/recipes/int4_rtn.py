@@ -1,4 +1,4 @@
-"""int4 round-to-nearest, asymmetric, everything in 4 bits: the smallest bundle and the quickest build."""
+"""int4 round-to-nearest, everything in 4 bits: the smallest bundle and the quickest build."""
 
 from __future__ import annotations
 
@@ -16,4 +16,6 @@ CALIBRATED = False
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """Rtn, then the GenAI graph."""
-    return [_olive.rtn(settings, {}), *_olive.finish(model, settings)]
+    overrides = _olive.ends(model, settings, head=4, embeddings=4)
+    rtn = _olive.quantizer("Rtn", model, settings, embeds=True, overrides=overrides)
+    return [rtn, *_olive.finish(model, settings)]

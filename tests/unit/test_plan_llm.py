@@ -64,7 +64,7 @@ def test_the_window_is_capped_and_the_plan_says_so() -> None:
 def test_untied_embeddings_are_not_tied() -> None:
     untied = model().model_copy(update={"llm": model().llm.model_copy(update={"tied_embeddings": False})})
     made = plan.make(untied, target.load("linux-cpu"), recipe="int4_rtn")
-    assert "GraphSurgeries" not in json.dumps(made.steps[0].config)
+    assert "TieWordEmbeddings" not in json.dumps(made.steps[0].config)
 
 
 def test_remote_code_is_never_run_by_default() -> None:
