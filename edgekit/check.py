@@ -24,7 +24,7 @@ from edgekit.errors import BundleError, NotMeasured, OverBudget, QualityError, f
 from edgekit.meters import Meter, Missing, fine_enough
 from edgekit.reading import Reader
 from edgekit.report import energy, metrics, summary, sustain, validity, workload
-from edgekit.report.check_plan import PLAN, BenchOutcome, CheckPlan, GoldensOutcome, LoadOutcome
+from edgekit.report.check_plan import PLAN, BenchOutcome, CheckPlan, GoldensOutcome, LoadOutcome, parse
 from edgekit.report.measurement import EnergyRun, Evidence, Measurement, Report, Verdict, judge
 from edgekit.report.placement import shares
 from edgekit.target import Budget
@@ -207,12 +207,7 @@ def _plan(bundle: Path, manifest: Manifest) -> CheckPlan:
             f"{manifest.name} carries no check data",
             next="build it with --calibration FOLDER, or fetch it whole if its check/ was stripped",
         )
-    try:
-        return CheckPlan.model_validate_json(path.read_bytes(), extra="ignore")
-    except ValueError as error:
-        raise BundleError(
-            f"{PLAN} cannot be used: {str(error).splitlines()[0]}", next="build the bundle again"
-        ) from None
+    return parse(path.read_bytes())
 
 
 def _report(manifest: Manifest, plan: CheckPlan, options: Options, found: Found) -> Report:
