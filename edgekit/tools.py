@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgekit import console
+from edgekit import console, killed
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
 
 Event = dict[str, Any]
@@ -33,6 +33,7 @@ MEMORY_WORDS = (
     "DefaultCPUAllocator: can't allocate",
     "failed to map segment from shared object",  # the loader's words for an address space that is full
 )
+KILLED = (-9, 137)  # exit codes of SIGKILL: the OOM killer's, or somebody else's
 # Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
 QUIET_ENGINES = {
     "CI": "1",
@@ -166,7 +167,7 @@ def job(
     outcome.unlink(missing_ok=True)
     command = [str(word) for word in argv] + [str(folder / "request.json")]
     console.detail("+ " + " ".join(command))
-    expired = threading.Event()
+    expired, kills = threading.Event(), killed.oom_kills()
     with (folder / "log.txt").open("wb") as log:
         process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
         with _killed_on_exit(process):
@@ -180,7 +181,7 @@ def job(
                 timer.cancel()
     if expired.is_set():
         raise BuildError(f"{what} did not end within {timeout:.0f} s and was stopped", next="try --verbose")
-    return _read_outcome(outcome, process.returncode, folder / "log.txt", what)
+    return _read_outcome(outcome, process, kills, folder / "log.txt", what)
 
 
 def python() -> list[str]:
@@ -188,7 +189,9 @@ def python() -> list[str]:
     return [sys.executable, "-X", "utf8"]
 
 
-def _read_outcome(path: Path, returncode: int, log: Path, what: str) -> dict[str, Any]:
+def _read_outcome(
+    path: Path, process: subprocess.Popen[bytes], kills: Mapping[str, int], log: Path, what: str
+) -> dict[str, Any]:
     try:
         outcome = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -200,22 +203,31 @@ def _read_outcome(path: Path, returncode: int, log: Path, what: str) -> dict[str
         return outcome
     if shutil.disk_usage(log.parent).free < FULL:  # the log itself could not be written
         raise disk_full(what)
-    raise died(returncode, log.read_text(encoding="utf-8", errors="replace"), what)
+    code = process.returncode
+    oom = killed.by_oom_killer(process.pid, kills) if code in KILLED else None
+    raise died(code, log.read_text(encoding="utf-8", errors="replace"), what, oom)
 
 
-def died(returncode: int, log: str, what: str) -> EdgekitError:
-    """Why a child left no outcome: out of memory, killed, full disk, or a crash with its last line."""
-    if any(word in log for word in MEMORY_WORDS) or returncode in (-9, 137):
+def died(returncode: int, log: str, what: str, oom: str | None = None) -> EdgekitError:
+    """Why a child left no outcome: out of memory, killed, full disk, or a crash with its last line.
+
+    Args:
+        oom: what `killed.by_oom_killer` says of a killed one.
+    """
+    if oom or any(word in log for word in MEMORY_WORDS) or returncode in KILLED:
+        exited = f"(exit {returncode}{', and not by the kernel for its memory' if oom == '' else ''})"
+        why = f"ran out of memory: {oom}" if oom else f"ran out of memory or was killed {exited}"
         return BuildError(
-            f"{what} ran out of memory or was killed (exit {returncode})",
+            f"{what} {why}",
             next="close other programs, use a smaller model or recipe, or a machine with more memory",
         )
     if "No space left on device" in log:
         return disk_full(what)
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     last = lines[-1][:300] if lines else "no output"
+    name = killed.signal_name(returncode)
     return BuildError(
-        f"{what} stopped without a result (exit {returncode}): {last}",
+        f"{what} stopped without a result (exit {returncode}{f', {name}' if name else ''}): {last}",
         next="run again with --verbose; if it persists, report it with the log",
     )
 

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # import each other. A name is a module of edgekit/, or a package with all that lies in it.
 LAYERS = (
     ("__init__",),  # the version
-    ("errors", "data"),
+    ("errors", "data", "killed"),
     ("extras", "console"),
     ("tools",),
     ("cache", "reading"),
@@ -37,7 +37,7 @@ LAYERS = (
     ("devices", "meters"),
     ("metering",),
     ("build", "check"),
-    ("ab", "doctor", "search", "project", "schemas"),
+    ("ab", "compare", "doctor", "search", "project", "schemas"),
     ("commands",),
     ("__main__",),
 )
