@@ -127,20 +127,21 @@ def _make_room(place: Place, missing: Sequence[Item], keep: Collection[str]) -> 
     parts = _stats(place, "parts")
     needed = sum(item.size - min(item.size, parts.get(item.sha256, (0, 0))[0]) for item in missing) + RESERVE
     others = [name for name in kept(place) if name not in keep]
-    free = _free(place)
-    while free < needed and others:
+    room = free(place)
+    while room < needed and others:
         oldest = others.pop(0)
         place.ask(f"rm -rf bundles/{oldest} bundles/{oldest}.txt", "removing an older bundle", timeout=120)
-        free = _free(place)
-    if free < needed:
+        room = free(place)
+    if room < needed:
         place.ask("rm -rf parts", "removing parts")
         raise DeviceError(
-            f"{place.address} is full: {free / 1e6:.0f} MB are free in {place.base}, {needed / 1e6:.0f} MB are needed",
+            f"{place.address} is full: {room / 1e6:.0f} MB are free in {place.base}, {needed / 1e6:.0f} MB are needed",
             next=FREE_SPACE,
         )
 
 
-def _free(place: Place) -> int:
+def free(place: Place) -> int:
+    """Bytes that are free in BASE."""
     found = re.search(r"\s(\d+)\s+\d+%\s", place.ask("df -Pk .", "asking for free space"))
     if found is None:
         raise DeviceError(f"{place.address} does not tell its free space (df -Pk)", next="look with --verbose")

@@ -246,6 +246,8 @@ class RemoteSession:
             outcome = json.loads(raw)
         except ValueError:
             outcome = None
+        if not isinstance(outcome, dict) and _push.free(self._place) < tools.FULL:
+            raise self._full()
         if not isinstance(outcome, dict):
             shown = "".join(one if one.isprintable() else "?" for one in raw.decode(errors="replace")[:80])
             raise DeviceError(
@@ -261,8 +263,8 @@ class RemoteSession:
         log = self._place.ask(f"tail -c 4000 {quote(job)}/log.txt 2> /dev/null; true", "reading the log")
         console.detail(log.strip())
         where = self._place.address
-        if any(word in log for word in FULL_WORDS):
-            return DeviceError(f"{where} is full: the runtime could not write", next=FREE_SPACE)
+        if any(word in log for word in FULL_WORDS) or _push.free(self._place) < tools.FULL:  # no log: no room for one
+            return self._full()
         if ended.code == 137 or any(word in log for word in tools.MEMORY_WORDS):
             killer = self._killer(job)
             return DeviceError(
@@ -275,6 +277,9 @@ class RemoteSession:
             f"the runtime on {where} stopped without a result (exit {ended.code}): {last}",
             next="run again with --verbose; if it persists, report it with the log",
         )
+
+    def _full(self) -> DeviceError:
+        return DeviceError(f"{self._place.address} is full: the runtime could not write", next=FREE_SPACE)
 
     def _killer(self, job: str) -> str:
         """Who killed it, where the platform tells: Android's lmkd in logcat, the kernel's OOM killer in dmesg."""

@@ -31,7 +31,8 @@ ODD = "model/portable/weiße Gewichte v2.data"  # a path as people write them
 MISBEHAVING = """
 import json, os, pathlib, signal, sys, time
 request = pathlib.Path(sys.argv[1])
-action = json.loads(request.read_text())["action"]
+asked = json.loads(request.read_text())
+action = asked["action"]
 print(json.dumps({"event": "progress", "text": "begun"}), flush=True)
 if action == "hang":
     time.sleep(600)
@@ -39,6 +40,13 @@ elif action == "die":
     os.kill(os.getpid(), signal.SIGKILL)
 elif action == "raise":
     raise ValueError("the reason")
+elif action == "fill":
+    with open(asked["file"], "wb") as filler:
+        try:
+            while True:
+                filler.write(bytes(65536))
+        finally:
+            filler.flush()
 elif action == "garbage":
     request.with_name("outcome.json").write_bytes(bytes(range(256)))
 elif action == "noise":

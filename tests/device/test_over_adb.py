@@ -222,6 +222,19 @@ def test_a_full_device(
         assert answers(board, bundle)
 
 
+def test_a_device_that_is_filled_during_a_session(need_root: None, board: Phone, misbehaving: Bundle) -> None:
+    with (
+        small_disk(board.root / "data/local/tmp", "40m"),
+        device_of(board).session(*misbehaving, trust=True) as session,
+    ):
+        filler = board.root / "data/local/tmp/somebody else's"
+        for action in ("fill", "noise"):  # the runtime finds no room, then edgekit itself
+            with pytest.raises(DeviceError, match="is full"):
+                session.act(action, {"file": str(filler)}, timeout=60, tell=str)
+        filler.unlink()
+        assert session.act("noise", {}, timeout=60, tell=str) == {"answer": 42}
+
+
 def test_older_bundles_make_room(
     need_root: None, board: Phone, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,10 +373,12 @@ def test_a_stale_lock_is_taken_over_and_no_strange_process_is_touched(board: Pho
     job = board.base / "jobs/1-dead"
     job.mkdir(parents=True)
     with subprocess.Popen(["sleep", "300"]) as other:  # it has got the id of a job that ended
-        (job / "pid").write_text(f"{other.pid}\n")
-        assert answers(board, bundle)
-        assert other.poll() is None
-        other.kill()
+        try:
+            (job / "pid").write_text(f"{other.pid}\n")
+            assert answers(board, bundle)
+            assert other.poll() is None
+        finally:
+            other.kill()
     assert left(board) == ["bundles"]
 
 
@@ -397,10 +412,12 @@ def a_job(phone: Phone) -> Iterator[int]:
     job.mkdir(parents=True)
     command = ["sh", "-c", "sleep 300; true", f"{job}/request.json"]
     with subprocess.Popen(command, start_new_session=True) as process:
-        (job / "pid").write_text(f"{process.pid}\n")
-        yield process.pid
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            (job / "pid").write_text(f"{process.pid}\n")
+            yield process.pid
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_lock_that_was_lost_ends_the_session(board: Phone, bundle: Bundle) -> None:

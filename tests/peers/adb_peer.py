@@ -19,6 +19,7 @@ Faults are read from FOLDER/../faults.json whenever something happens, and each 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import queue
@@ -137,6 +138,7 @@ class Connection:
     def __init__(self, sock: socket.socket, device: Device) -> None:
         self._socket, self._device = sock, device
         self._streams: dict[int, Stream] = {}
+        self._numbers = itertools.count(1)
         self._writing = threading.Lock()
         self.max_data = 4096
 
@@ -198,7 +200,7 @@ class Connection:
         if kind != "shell" or "v2" not in options:
             self.send(CLSE, 0, remote)
             return
-        local = max(self._streams, default=0) + 1
+        local = next(self._numbers)  # never used again: a late packet of a closed stream must not meet another
         stream = self._streams[local] = Stream(self, local, remote)
         self.send(OKAY, local, remote)
         threading.Thread(target=self._device.shell, args=(stream, argument), daemon=True).start()
@@ -250,7 +252,7 @@ class Device:
             pump.start()
         code = process.wait()
         for pump in pumps:
-            pump.join(5)  # a grandchild may hold the pipe
+            pump.join(60)  # a grandchild may hold the pipe for ever
         _tell(stream, EXIT, bytes([code if code >= 0 else 128 - code]))
 
     def _feed(self, stream: Stream, process: subprocess.Popen[bytes]) -> None:
