@@ -117,6 +117,15 @@ class Answers:
         assert shape.startswith("input 2, output 'scores': the shape [1")
         assert best.startswith("input 3, output 'best': cosine 0.0000")
 
+    def test_the_dust_of_rounding_is_not_compared(self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path) -> None:
+        bundle = copy(tensor_bundle, tmp_path / "dust")
+        inputs, goldens = (npz.read(bundle / f"check/{name}.npz") for name in ("inputs", "goldens"))
+        npz.write(bundle / "check/inputs.npz", inputs | {"0.x": inputs["0.x"] * np.float32(1e-6)})
+        for sign, passed in ((-1e-6, True), (-1e-2, False)):
+            npz.write(bundle / "check/goldens.npz", goldens | {"0.scores": goldens["0.scores"] * np.float32(sign)})
+            found = GoldensOutcome.model_validate(runtime.act("goldens", bundle).outcome["goldens"])
+            assert found.passed is passed, found.mismatches
+
     def test_record(self, runtime: Runtime, llm_bundle: Path, tensor_bundle: Path, tmp_path: Path) -> None:
         for bundle in (llm_bundle, tensor_bundle):
             path = tmp_path / f"{bundle.name}.npz"

@@ -85,6 +85,17 @@ def test_a_missing_output_and_another_shape_are_wrong() -> None:
     assert found["worst"] is None
 
 
+def test_the_dust_of_rounding_has_no_direction() -> None:
+    """A detector's map of an empty picture is 1e-8 everywhere, and differently so on every CPU."""
+    golden = {"0.map": [1e-8, 0.0, 3e-9], "1.map": [0.9, 1.0, 0.0]}
+    assert not compared({"0.map": [0.0, 2e-8, 0.0], "1.map": [0.9, 1.0, 0.0]}, golden)["wrong"]
+    found = compared({"0.map": [0.0, 0.5, 0.0], "1.map": [0.9, 1.0, 0.0]}, golden)
+    assert [line.split(":")[0] for line in found["wrong"]] == ["input 0, output 'map'"]
+    assert compared({"0.map": [np.nan, 0.0, 0.0], "1.map": [0.9, 1.0, 0.0]}, golden)["wrong"]
+    alone = {"0.map": [1e-8, 0.0, 3e-9]}  # nothing tells that it is dust
+    assert compared({"0.map": [0.0, 2e-8, 0.0]}, alone)["wrong"]
+
+
 def test_names_with_dots() -> None:
     found = compared({"10.a.b.c": [1.0]}, {"10.a.b.c": [-1.0]})
     assert found["wrong"][0].startswith("input 10, output 'a.b.c': ")
