@@ -60,6 +60,7 @@ def _data(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path} is larger than any result", next=HINT)
         data = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair could be read, but never written again
     except OSError as error:
         raise from_oserror(error, f"reading {path}", otherwise=UsageError) from None
     except (ValueError, RecursionError):

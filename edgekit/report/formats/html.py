@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -15,6 +16,7 @@ TITLE = "a page with plots, for people"
 SUFFIX = ".html"
 # Nothing is loaded, whoever wrote the names in a result: the browser itself refuses it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NAMES = {
     "decode_tps": "decoding",
     "latency_p50_ms": "median latency",
@@ -34,7 +36,7 @@ def render(reports: Sequence[Report]) -> str:
     title = _title(reports)
     body = [_overview(reports)] if len(reports) > 1 else []
     body += [_article(report, f"r{at}") for at, report in enumerate(reports, 1)]
-    return (
+    text = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -44,6 +46,7 @@ def render(reports: Sequence[Report]) -> str:
         f"<footer>Made by edgekit {escape(__version__)} from result.json. A value that is not measured, or invalid, is "
         "never a pass. Intervals are 95 %.</footer>\n</body>\n</html>\n"
     )
+    return CONTROL.sub("?", text)
 
 
 def _title(reports: Sequence[Report]) -> str:
