@@ -1,0 +1,111 @@
+"""--input-spec: how an input is made, said on the command line instead of in a card.
+
+x:image,width=224,height=224,scale=1/255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225,channels=RGB,layout=NCHW
+audio:audio,sample_rate=16000,samples=512,context=64,shape=1x-1
+state:state,output=stateN,shape=2x1x128            sr:fixed,value=16000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from edgekit.data import nearest
+from edgekit.errors import UsageError
+from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, TextInput
+
+FORMS: dict[str, type[Preprocess]] = {
+    "image": ImageInput,
+    "audio": AudioInput,
+    "text": TextInput,
+    "fixed": FixedInput,
+    "state": StateInput,
+}
+SIZES = {"width", "height", "multiple", "max_side", "sample_rate", "samples", "max_tokens"}
+EXAMPLE = "write NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)"
+
+
+def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess]:
+    """The `preprocess` of each input that the words speak of.
+
+    Args:
+        words: each NAME:FORM,KEY=VALUE,... with the keys of the form's model in edgekit/model.py; a list of numbers is
+            written 0.4:0.5:0.6, a shape 1x-1.
+
+    Raises:
+        UsageError: an unknown input, form or key (the nearest is suggested), a wrong value, an input named twice, the
+            state of an output that the model does not have.
+    """
+    found: dict[str, Preprocess] = {}
+    for word in words:
+        name, rest = _name(word, model)
+        if name in found:
+            raise UsageError(f"the input {name!r} is described twice", next="give one --input-spec for each input")
+        form, *pairs = rest.split(",")
+        if form not in FORMS:
+            raise UsageError(f"{word!r}: no form {form!r}{nearest(form, FORMS)}", next=f"one of: {', '.join(FORMS)}")
+        found[name] = _form(word, FORMS[form], pairs)
+    outputs = [one.name for one in model.outputs]
+    for name, made in found.items():
+        if isinstance(made, StateInput) and made.output not in outputs:
+            raise UsageError(
+                f"the state {name!r} is said to be the output {made.output!r}, which the model does not have"
+                f"{nearest(made.output, outputs)}",
+                next=f"its outputs are: {', '.join(outputs)}",
+            )
+    return found
+
+
+def described(model: Model, forms: dict[str, Preprocess]) -> Model:
+    """The model with these inputs made as said; the others stay as they were."""
+    inputs = [one.model_copy(update={"preprocess": forms.get(one.name, one.preprocess)}) for one in model.inputs]
+    return model.model_copy(update={"inputs": tuple(inputs)})
+
+
+def _name(word: str, model: Model) -> tuple[str, str]:
+    """The input's name and what follows it; a name may itself hold a colon ("input:0")."""
+    known = [one.name for one in model.inputs]
+    fitting = [name for name in known if word.startswith(f"{name}:")]
+    if fitting:
+        name = max(fitting, key=len)
+        return name, word[len(name) + 1 :]
+    name = word.partition(",")[0].rpartition(":")[0]
+    if not name:
+        raise UsageError(f"{word!r} names no input", next=EXAMPLE)
+    raise UsageError(f"the model has no input {name!r}{nearest(name, known)}", next=f"one of: {', '.join(known)}")
+
+
+def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:
+    values: dict[str, Any] = {}
+    keys = [key for key in form.model_fields if key != "kind"]
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or key not in keys:
+            raise UsageError(f"{word!r}: unknown key {key!r}{nearest(key, keys)}", next=f"one of: {', '.join(keys)}")
+        try:
+            values[key] = _value(text, form.model_fields[key].annotation)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise UsageError(f"{word!r}: {key} cannot be {text!r}", next=EXAMPLE) from None
+    wrong = next((key for key, value in values.items() if key in SIZES and str(value).startswith(("-", "0"))), None)
+    if wrong or 0.0 in values.get("std", ()):
+        raise UsageError(f"{word!r}: {wrong or 'std'} must be more than zero", next=EXAMPLE)
+    try:
+        return form.model_validate(values)  # type: ignore[return-value]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{word!r}: {key}: {first['msg'].lower()}", next=EXAMPLE) from None
+
+
+def _value(text: str, kind: Any) -> Any:
+    """The text as the field's type: int, float (or a fraction), a tuple of either, or the text itself."""
+    if float in get_args(kind):
+        return tuple(float(Fraction(part)) for part in text.split(":"))
+    if kind is float:
+        return float(Fraction(text))
+    if int in get_args(kind) and type(None) not in get_args(kind):
+        return tuple(int(part) for part in text.split("x") if part)
+    return text

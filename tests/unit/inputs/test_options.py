@@ -1,0 +1,79 @@
+"""--input-spec: what the words mean, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.errors import UsageError
+from edgekit.inputs.options import described, parse
+from edgekit.model import AudioInput, FixedInput, ImageInput, StateInput
+from tests.unit.inputs.nets import model, tensor
+
+pytestmark = pytest.mark.unit
+
+MODEL = model(
+    tensor("input:0", (1, 3, None, None)),
+    tensor("sr", (), dtype="int64"),
+    tensor("state", (2, 1, 128)),
+    outputs=[tensor("y", (1, 1)), tensor("stateN", (2, 1, 128))],
+)
+
+
+def test_every_kind_of_value() -> None:
+    words = [
+        "input:0:image,width=224,height=192,scale=1/128,mean=127/255,std=0.2:0.3:0.4,channels=BGR,fit=crop-center",
+        "sr:fixed,value=16e3",
+        "state:state,output=stateN,shape=2x1x128",
+    ]
+    assert parse(words, MODEL) == {
+        "input:0": ImageInput(
+            width=224,
+            height=192,
+            scale=1 / 128,
+            mean=(127 / 255,),
+            std=(0.2, 0.3, 0.4),
+            channels="BGR",
+            fit="crop-center",
+        ),
+        "sr": FixedInput(value=16000),
+        "state": StateInput(output="stateN", shape=(2, 1, 128)),
+    }
+    assert parse(["input:0:audio,sample_rate=16000,shape=1x-1"], MODEL) == {
+        "input:0": AudioInput(sample_rate=16000, shape=(1, -1))
+    }
+
+
+def test_the_model_is_described_and_other_inputs_stay_as_they_were() -> None:
+    once = described(MODEL, parse(["sr:fixed,value=8000"], MODEL))
+    twice = described(once, parse(["input:0:image"], MODEL))
+    assert [type(one.preprocess) for one in twice.inputs] == [ImageInput, FixedInput, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("input:0:imag", "did you mean 'image'"),
+        ("imput:0:image", "did you mean 'input:0'"),
+        ("image,width=3", "names no input"),
+        ("input:0:image,widht=3", "did you mean 'width'"),
+        ("input:0:image,width", "unknown key"),
+        ("input:0:image,width=a", "valid integer"),
+        ("input:0:image,width=0", "width must be more than zero"),
+        ("input:0:image,std=0.1:0:0.2", "std must be more than zero"),
+        ("input:0:image,channels=XYZ", "channels"),
+        ("input:0:image,mean=1/0", "mean cannot be '1/0'"),
+        ("input:0:audio", "sample_rate"),
+        ("state:state,shape=2", "output: field required"),
+        ("state:state,output=stateM,shape=2", "did you mean 'stateN'"),
+        ("state:state,output=stateN,shape=2xb", "shape cannot be"),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_a_next_step(word: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        parse([word], MODEL)
+    assert caught.value.next and "\n" not in caught.value.message
+
+
+def test_an_input_is_described_once() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        parse(["sr:fixed", "sr:fixed,value=2"], MODEL)
