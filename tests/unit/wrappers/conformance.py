@@ -270,6 +270,16 @@ class Refusals:
             (lambda manifest: manifest.update(contract=[]), "bundle", ""),
             (lambda manifest: manifest.pop("contract"), "bundle", ""),
             (lambda manifest: manifest.update(format="one"), "bundle", ""),
+            (lambda manifest: manifest.update(variants=["portable"]), "bundle", ""),
+            (lambda manifest: manifest["variants"][0].pop("name"), "bundle", ""),
+            (lambda manifest: manifest["variants"][0].update(path=3), "bundle", ""),
+            (lambda manifest: manifest["variants"][0].update(path="model/" + "x" * 5000), "bundle", ""),
+            (lambda manifest: manifest["variants"][0].update(path="model/portable/model.onnx\0"), "bundle", ""),
+            (lambda manifest: manifest["variants"][0].update(compatibility="all"), "bundle", ""),
+            (lambda manifest: manifest["files"].append({"role": "model"}), "bundle", ""),
+            (lambda manifest: manifest["files"].append(_file("model/portable/model.onnx", -1)), "bundle", ""),
+            (lambda manifest: manifest["files"].append(3), "bundle", ""),
+            (axis("os", "plan9"), "bundle", ""),
         ],
     )
     def test_a_manifest(

@@ -116,11 +116,12 @@ Json generate(const Context& context) {
     const Stopwatch watch;
     const std::string prompt =
         has(request, "prompt") ? request.at("prompt").get<std::string>() : bundle.render(request.at("messages"));
-    LlmBundle::Question question{
-        bundle.encode(prompt), request.at("max_tokens").get<int64_t>(),
-        sampling(request.at("temperature").get<double>(), request.at("top_p").get<double>(),
-                 optional<int64_t>(request, "seed")),
-        value_or(request, "stop", std::vector<std::string>()), {}};
+    LlmBundle::Question question{bundle.encode(prompt),
+                                 request.at("max_tokens").get<int64_t>(),
+                                 sampling(request.at("temperature").get<double>(), request.at("top_p").get<double>(),
+                                          optional<int64_t>(request, "seed")),
+                                 value_or(request, "stop", std::vector<std::string>()),
+                                 {}};
     if (has(request, "json_schema")) {
         const Json& schema = request.at("json_schema");
         question.json_schema = schema.is_string() ? schema.get<std::string>() : schema.dump();

@@ -10,9 +10,9 @@ namespace edgekit {
 namespace {
 
 const Type TYPES[] = {
-    {"float32", "<f4", 4, 'f', 1}, {"uint8", "|u1", 1, 'u', 2},   {"int8", "|i1", 1, 'i', 3},
-    {"uint16", "<u2", 2, 'u', 4},  {"int16", "<i2", 2, 'i', 5},   {"int32", "<i4", 4, 'i', 6},
-    {"int64", "<i8", 8, 'i', 7},   {"str", "<U", 4, 'U', 8},      {"bool", "|b1", 1, 'b', 9},
+    {"float32", "<f4", 4, 'f', 1},  {"uint8", "|u1", 1, 'u', 2},    {"int8", "|i1", 1, 'i', 3},
+    {"uint16", "<u2", 2, 'u', 4},   {"int16", "<i2", 2, 'i', 5},    {"int32", "<i4", 4, 'i', 6},
+    {"int64", "<i8", 8, 'i', 7},    {"str", "<U", 4, 'U', 8},       {"bool", "|b1", 1, 'b', 9},
     {"float16", "<f2", 2, 'f', 10}, {"float64", "<f8", 8, 'f', 11}, {"uint32", "<u4", 4, 'u', 12},
     {"uint64", "<u8", 8, 'u', 13},
 };
@@ -76,7 +76,8 @@ Array float_array(const std::vector<float>& values) { return array_of("float32",
 double value_at(const Array& array, size_t at) {
     const char kind = array.type->kind;
     switch (array.type->size) {
-        case 1: return kind == 'i' ? element<int8_t>(array, at) : element<uint8_t>(array, at);
+        case 1:
+            return kind == 'i' ? element<int8_t>(array, at) : element<uint8_t>(array, at);
         case 2:
             if (kind == 'f') return half_to_float(element<uint16_t>(array, at));
             return kind == 'i' ? element<int16_t>(array, at) : element<uint16_t>(array, at);

@@ -27,7 +27,7 @@ struct Array {
     std::vector<std::byte> data;    // empty for text
     std::vector<std::string> text;  // UTF-8, one for each element
 
-    size_t size() const;  // elements, by the shape
+    size_t size() const;              // elements, by the shape
     std::string shape_words() const;  // "[1, 3]"
 };
 

@@ -85,8 +85,12 @@ Json bench(const TensorBundle& bundle, const Arrays& inputs, const Json& plan, c
     } while ((latency.size() < least || now < min_s) && now < max_s);
     watch.lap();
     phases.push_back(memory("measured", machine));
-    return {{"samples", {{"latency_ms", latency}}}, {"skipped", Json::object()}, {"watch", watch.report()},
-            {"warmup", warm},                       {"trials", latency.size()},  {"memory", phases}};
+    return {{"samples", {{"latency_ms", latency}}},
+            {"skipped", Json::object()},
+            {"watch", watch.report()},
+            {"warmup", warm},
+            {"trials", latency.size()},
+            {"memory", phases}};
 }
 
 }  // namespace edgekit

@@ -11,12 +11,17 @@ namespace edgekit {
 fs::path Opened::model() const { return inside(folder, variant.at("path").get<std::string>()); }
 
 Opened find_bundle(const Wanted& wanted, Engines& engines) {
-    Json manifest = read_manifest(wanted.folder);
-    Json variant = choose_variant(manifest, wanted.variant, wanted.foreign, engines);
-    check_files(wanted.folder, manifest, variant.at("name").get<std::string>(), wanted.hashes);
-    Opened opened{wanted.folder, std::move(manifest), std::move(variant), wanted.threads};
+    Opened opened{wanted.folder, read_manifest(wanted.folder), {}, wanted.threads};
+    try {
+        opened.variant = choose_variant(opened.manifest, wanted.variant, wanted.foreign, engines);
+        check_files(wanted.folder, opened.manifest, opened.variant.at("name").get<std::string>(), wanted.hashes);
+        opened.model();
+    } catch (const Json::exception& error) {  // something in it has another type than a manifest's
+        throw Refused(std::string("edgekit.json cannot be used: ") + error.what(), "fetch the bundle again");
+    }
     if (opened.kind() != "llm" && opened.kind() != "tensor") {
-        throw Refused("the bundle holds a model of the unknown kind " + quoted(opened.kind()), "", "bundle", "requires");
+        throw Refused("the bundle holds a model of the unknown kind " + quoted(opened.kind()), "", "bundle",
+                      "requires");
     }
     return opened;
 }

@@ -13,8 +13,8 @@ namespace edgekit {
 
 class Engines {
   public:
-    // Empty paths: the libraries beside the runner. GenAI does not tell its version: the caller does, or the name of its
-    // file (libonnxruntime-genai.so.0.14.1).
+    // Empty paths: the libraries beside the runner. GenAI does not tell its version: the caller does, or the name of
+    // its file (libonnxruntime-genai.so.0.14.1).
     Engines(std::filesystem::path onnxruntime, std::filesystem::path genai, std::string genai_version)
         : onnxruntime_(std::move(onnxruntime)), genai_(std::move(genai)), genai_version_(std::move(genai_version)) {}
 
@@ -23,7 +23,7 @@ class Engines {
     const GenAi& genai();
 
     std::string genai_version() const { return genai_version_; }  // once it is loaded; empty: not told
-    Json versions() const;  // of what was loaded, and of the runner
+    Json versions() const;                                        // of what was loaded, and of the runner
 
   private:
     std::filesystem::path onnxruntime_, genai_;

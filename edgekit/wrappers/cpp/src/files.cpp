@@ -21,7 +21,8 @@ std::optional<std::string> read_text(const fs::path& path) {
 std::optional<double> read_number(const fs::path& path) {
     const std::string text = read_text(path).value_or("");
     const size_t begin = !text.empty() && text[0] == '-' ? 1 : 0;
-    const bool whole = text.size() > begin && text.size() < 18 && text.find_first_not_of("0123456789", begin) == std::string::npos;
+    const bool whole =
+        text.size() > begin && text.size() < 18 && text.find_first_not_of("0123456789", begin) == std::string::npos;
     return whole ? std::optional(static_cast<double>(std::stoll(text))) : std::nullopt;
 }
 

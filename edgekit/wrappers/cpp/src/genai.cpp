@@ -22,8 +22,8 @@ const fs::path& with_onnxruntime(const fs::path& library, const fs::path& onnxru
 }  // namespace
 
 GenAi::GenAi(const fs::path& library, const fs::path& onnxruntime) : library_(with_onnxruntime(library, onnxruntime)) {
-#define EDGEKIT_LOAD(result, name, arguments)                    \
-    api_.name = library_.find<decltype(api_.name)>(#name);       \
+#define EDGEKIT_LOAD(result, name, arguments)              \
+    api_.name = library_.find<decltype(api_.name)>(#name); \
     if (!api_.name) throw std::runtime_error("it has no " #name);
     EDGEKIT_GENAI_FUNCTIONS(EDGEKIT_LOAD)
 #undef EDGEKIT_LOAD

@@ -57,8 +57,7 @@ struct Logits {
 
 class Generator {
   public:
-    Generator(const GenAi& genai, Owned<OgaGenerator> generator)
-        : genai_(&genai), generator_(std::move(generator)) {}
+    Generator(const GenAi& genai, Owned<OgaGenerator> generator) : genai_(&genai), generator_(std::move(generator)) {}
 
     void append(const Tokens& tokens);
     void generate();

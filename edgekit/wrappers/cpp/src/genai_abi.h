@@ -25,44 +25,44 @@ namespace edgekit {
 #endif
 
 // X(result, name, arguments). An OgaResult* is an error, or null; its owner destroys it.
-#define EDGEKIT_GENAI_FUNCTIONS(X)                                                                                     \
-    X(const char*, OgaResultGetError, (const OgaResult*))                                                              \
-    X(void, OgaDestroyResult, (OgaResult*))                                                                            \
-    X(void, OgaDestroyString, (const char*))                                                                           \
-    X(OgaResult*, OgaCreateConfig, (const char* folder, OgaConfig**))                                                  \
-    X(OgaResult*, OgaConfigOverlay, (OgaConfig*, const char* json))                                                    \
-    X(OgaResult*, OgaConfigClearProviders, (OgaConfig*))                                                               \
-    X(void, OgaDestroyConfig, (OgaConfig*))                                                                            \
-    X(OgaResult*, OgaCreateModelFromConfig, (const OgaConfig*, OgaModel**))                                            \
-    X(void, OgaDestroyModel, (OgaModel*))                                                                              \
-    X(OgaResult*, OgaCreateTokenizer, (const OgaModel*, OgaTokenizer**))                                               \
-    X(void, OgaDestroyTokenizer, (OgaTokenizer*))                                                                      \
-    X(OgaResult*, OgaCreateSequences, (OgaSequences**))                                                                \
-    X(void, OgaDestroySequences, (OgaSequences*))                                                                      \
-    X(size_t, OgaSequencesGetSequenceCount, (const OgaSequences*, size_t sequence))                                    \
-    X(const int32_t*, OgaSequencesGetSequenceData, (const OgaSequences*, size_t sequence))                             \
-    X(OgaResult*, OgaTokenizerEncode, (const OgaTokenizer*, const char* text, OgaSequences*))                          \
-    X(OgaResult*, OgaTokenizerDecode, (const OgaTokenizer*, const int32_t* tokens, size_t count, const char** text))   \
-    X(OgaResult*, OgaTokenizerApplyChatTemplate,                                                                       \
-      (const OgaTokenizer*, const char* chat_template, const char* messages, const char* tools, bool answer_begins,    \
-       const char** text))                                                                                             \
-    X(OgaResult*, OgaCreateGeneratorParams, (const OgaModel*, OgaGeneratorParams**))                                   \
-    X(OgaResult*, OgaGeneratorParamsSetSearchNumber, (OgaGeneratorParams*, const char* name, double))                  \
-    X(OgaResult*, OgaGeneratorParamsSetSearchBool, (OgaGeneratorParams*, const char* name, bool))                      \
-    X(OgaResult*, OgaGeneratorParamsSetGuidance,                                                                       \
-      (OgaGeneratorParams*, const char* kind, const char* data, bool forward_forced_tokens))                           \
-    X(void, OgaDestroyGeneratorParams, (OgaGeneratorParams*))                                                          \
-    X(OgaResult*, OgaCreateGenerator, (const OgaModel*, const OgaGeneratorParams*, OgaGenerator**))                    \
-    X(bool, OgaGenerator_IsDone, (OgaGenerator*))                                                                      \
-    X(OgaResult*, OgaGenerator_AppendTokens, (OgaGenerator*, const int32_t* tokens, size_t count))                     \
-    X(OgaResult*, OgaGenerator_GenerateNextToken, (OgaGenerator*))                                                     \
-    X(OgaResult*, OgaGenerator_GetNextTokens, (const OgaGenerator*, const int32_t** tokens, size_t* count))            \
-    X(OgaResult*, OgaGenerator_GetOutput, (const OgaGenerator*, const char* name, OgaTensor**))                        \
-    X(void, OgaDestroyGenerator, (OgaGenerator*))                                                                      \
-    X(OgaResult*, OgaTensorGetType, (OgaTensor*, int32_t* type))                                                       \
-    X(OgaResult*, OgaTensorGetShapeRank, (OgaTensor*, size_t*))                                                        \
-    X(OgaResult*, OgaTensorGetShape, (OgaTensor*, int64_t*, size_t))                                                   \
-    X(OgaResult*, OgaTensorGetData, (OgaTensor*, void**))                                                              \
+#define EDGEKIT_GENAI_FUNCTIONS(X)                                                                                   \
+    X(const char*, OgaResultGetError, (const OgaResult*))                                                            \
+    X(void, OgaDestroyResult, (OgaResult*))                                                                          \
+    X(void, OgaDestroyString, (const char*))                                                                         \
+    X(OgaResult*, OgaCreateConfig, (const char* folder, OgaConfig**))                                                \
+    X(OgaResult*, OgaConfigOverlay, (OgaConfig*, const char* json))                                                  \
+    X(OgaResult*, OgaConfigClearProviders, (OgaConfig*))                                                             \
+    X(void, OgaDestroyConfig, (OgaConfig*))                                                                          \
+    X(OgaResult*, OgaCreateModelFromConfig, (const OgaConfig*, OgaModel**))                                          \
+    X(void, OgaDestroyModel, (OgaModel*))                                                                            \
+    X(OgaResult*, OgaCreateTokenizer, (const OgaModel*, OgaTokenizer**))                                             \
+    X(void, OgaDestroyTokenizer, (OgaTokenizer*))                                                                    \
+    X(OgaResult*, OgaCreateSequences, (OgaSequences**))                                                              \
+    X(void, OgaDestroySequences, (OgaSequences*))                                                                    \
+    X(size_t, OgaSequencesGetSequenceCount, (const OgaSequences*, size_t sequence))                                  \
+    X(const int32_t*, OgaSequencesGetSequenceData, (const OgaSequences*, size_t sequence))                           \
+    X(OgaResult*, OgaTokenizerEncode, (const OgaTokenizer*, const char* text, OgaSequences*))                        \
+    X(OgaResult*, OgaTokenizerDecode, (const OgaTokenizer*, const int32_t* tokens, size_t count, const char** text)) \
+    X(OgaResult*, OgaTokenizerApplyChatTemplate,                                                                     \
+      (const OgaTokenizer*, const char* chat_template, const char* messages, const char* tools, bool answer_begins,  \
+       const char** text))                                                                                           \
+    X(OgaResult*, OgaCreateGeneratorParams, (const OgaModel*, OgaGeneratorParams**))                                 \
+    X(OgaResult*, OgaGeneratorParamsSetSearchNumber, (OgaGeneratorParams*, const char* name, double))                \
+    X(OgaResult*, OgaGeneratorParamsSetSearchBool, (OgaGeneratorParams*, const char* name, bool))                    \
+    X(OgaResult*, OgaGeneratorParamsSetGuidance,                                                                     \
+      (OgaGeneratorParams*, const char* kind, const char* data, bool forward_forced_tokens))                         \
+    X(void, OgaDestroyGeneratorParams, (OgaGeneratorParams*))                                                        \
+    X(OgaResult*, OgaCreateGenerator, (const OgaModel*, const OgaGeneratorParams*, OgaGenerator**))                  \
+    X(bool, OgaGenerator_IsDone, (OgaGenerator*))                                                                    \
+    X(OgaResult*, OgaGenerator_AppendTokens, (OgaGenerator*, const int32_t* tokens, size_t count))                   \
+    X(OgaResult*, OgaGenerator_GenerateNextToken, (OgaGenerator*))                                                   \
+    X(OgaResult*, OgaGenerator_GetNextTokens, (const OgaGenerator*, const int32_t** tokens, size_t* count))          \
+    X(OgaResult*, OgaGenerator_GetOutput, (const OgaGenerator*, const char* name, OgaTensor**))                      \
+    X(void, OgaDestroyGenerator, (OgaGenerator*))                                                                    \
+    X(OgaResult*, OgaTensorGetType, (OgaTensor*, int32_t* type))                                                     \
+    X(OgaResult*, OgaTensorGetShapeRank, (OgaTensor*, size_t*))                                                      \
+    X(OgaResult*, OgaTensorGetShape, (OgaTensor*, int64_t*, size_t))                                                 \
+    X(OgaResult*, OgaTensorGetData, (OgaTensor*, void**))                                                            \
     X(void, OgaDestroyTensor, (OgaTensor*))
 
 // Functions that came later and are called where they are.

@@ -127,7 +127,8 @@ Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& 
             return found == arrays.end() ? Json(nullptr) : Json(integers(found->second));
         };
         if (shape(here) != shape(goldens)) {
-            result.wrong.push_back(title + ": the shape " + shape(here).dump() + " instead of " + shape(goldens).dump());
+            result.wrong.push_back(title + ": the shape " + shape(here).dump() + " instead of " +
+                                   shape(goldens).dump());
             continue;
         }
         const double dust = NOTHING * scale[output_of(key)];

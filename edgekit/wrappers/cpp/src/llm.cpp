@@ -33,9 +33,8 @@ Owned<OgaModel> open_model(const Opened& opened, const GenAi& genai) {
 
 Owned<OgaTokenizer> open_tokenizer(const OgaModel* model, const GenAi& genai) {
     try {
-        return genai.made<OgaTokenizer>(
-            [&](OgaTokenizer** out) { return genai.api().OgaCreateTokenizer(model, out); },
-            genai.api().OgaDestroyTokenizer);
+        return genai.made<OgaTokenizer>([&](OgaTokenizer** out) { return genai.api().OgaCreateTokenizer(model, out); },
+                                        genai.api().OgaDestroyTokenizer);
     } catch (const EngineError& error) {
         cannot_open("ONNX Runtime GenAI", error.what());
     }
@@ -131,11 +130,10 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
         if (json_schema) {
             genai_.check(api.OgaGeneratorParamsSetGuidance(params.get(), "json_schema", json_schema->c_str(), false));
         }
-        return Generator(genai_, genai_.made<OgaGenerator>(
-                                     [&](OgaGenerator** out) {
-                                         return api.OgaCreateGenerator(model_.get(), params.get(), out);
-                                     },
-                                     api.OgaDestroyGenerator));
+        return Generator(
+            genai_, genai_.made<OgaGenerator>(
+                        [&](OgaGenerator** out) { return api.OgaCreateGenerator(model_.get(), params.get(), out); },
+                        api.OgaDestroyGenerator));
     } catch (const EngineError& error) {
         if (!json_schema) throw;
         throw Refused("the JSON schema is not accepted: " + first_line(error.what(), 200), "", "usage");

@@ -23,7 +23,7 @@ Search sampling(double temperature, double top_p, const std::optional<int64_t>& 
 
 struct Answer {
     size_t prompt_tokens = 0, tokens = 0;
-    std::string reason;  // "eos", "stop" (a stop string), "length" (max_tokens), "max_length" (the bundle's limit)
+    std::string reason;   // "eos", "stop" (a stop string), "length" (max_tokens), "max_length" (the bundle's limit)
     double decode_s = 0;  // from the first token to the end
 };
 

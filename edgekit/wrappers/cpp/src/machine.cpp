@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 namespace edgekit {
 namespace {
 
-const std::vector<std::string> VIRTUAL = {"kvm",   "qemu",            "vmware",   "virtualbox",
-                                          "bochs", "virtual machine", "goldfish", "ranchu"};
+const std::vector<std::string> VIRTUAL = {"kvm",      "qemu",  "vmware", "virtualbox", "bochs", "virtual machine",
+                                          "goldfish", "ranchu"};
 // How ONNX Runtime's CPU kernels differ: by the widest of these that the CPU has (onnxruntime/core/mlas).
 const std::vector<std::pair<std::string, std::string>> X86 = {
     {"avx512_vnni", "x86_64-avx512-vnni"}, {"avx_vnni", "x86_64-avx2-vnni"}, {"avx512f", "x86_64-avx512"}};
@@ -88,8 +88,9 @@ double ticks_per_s() {
 
 Json Machine::facts() const {
     const auto cpu = cpuinfo();
-    const auto product = first_of({present(android_property("ro.product.model")),
-                                   read_text(sys_ / "class/dmi/id/product_name"), read_text(proc_ / "device-tree/model")});
+    const auto product =
+        first_of({present(android_property("ro.product.model")), read_text(sys_ / "class/dmi/id/product_name"),
+                  read_text(proc_ / "device-tree/model")});
     const auto ram = kilobytes(fields(read_text(proc_ / "meminfo").value_or("")), "MemTotal");
     const std::string load = read_text(proc_ / "loadavg").value_or("");
     return {
@@ -182,7 +183,8 @@ bool Machine::virtual_machine(const std::string& product) const {
     if (std::any_of(VIRTUAL.begin(), VIRTUAL.end(), [&](const auto& word) { return name.find(word) != name.npos; })) {
         return true;
     }
-    // A program of one architecture on a kernel of another is emulated; ARM's 64-bit CPUs run 32-bit programs themselves.
+    // A program of one architecture on a kernel of another is emulated; ARM's 64-bit CPUs run 32-bit programs
+    // themselves.
     const auto kernel = read_text(proc_ / "sys/kernel/arch");
     return kernel && abi(*kernel) != host_abi() && !(abi(*kernel) == "aarch64" && host_abi() == "armv7");
 }
@@ -202,12 +204,9 @@ void Watch::lap() {
 }
 
 Json Watch::report() const {
-    return {{"seconds", last_.now_s - first_.now_s},
-            {"at_s", at_s_},
-            {"other_cores_mean", others(first_, last_)},
-            {"other_cores", other_cores_},
-            {"temperature_c", temperature_c_},
-            {"clock_mhz", clock_mhz_}};
+    return {{"seconds", last_.now_s - first_.now_s},     {"at_s", at_s_},
+            {"other_cores_mean", others(first_, last_)}, {"other_cores", other_cores_},
+            {"temperature_c", temperature_c_},           {"clock_mhz", clock_mhz_}};
 }
 
 Watch::Counters Watch::counters() const {

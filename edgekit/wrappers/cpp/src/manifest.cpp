@@ -26,7 +26,8 @@ const std::string FETCH = "fetch the bundle again", OWN = "use the runtime that 
 std::vector<std::string> texts(const Json& object, const char* key) {
     if (!has(object, key)) return {};
     const Json& value = object.at(key);
-    return value.is_array() ? value.get<std::vector<std::string>>() : std::vector<std::string>{value.get<std::string>()};
+    return value.is_array() ? value.get<std::vector<std::string>>()
+                            : std::vector<std::string>{value.get<std::string>()};
 }
 
 // {1, 24, 0} of "1.24.0rc1": enough to compare releases.
@@ -57,7 +58,8 @@ void require_version(const std::string& title, const std::string& package, const
 void require_machine(const std::string& title, const Json& axes) {
     std::vector<std::string> abis;
     for (const std::string& one : texts(axes, "abi")) abis.push_back(abi(one));
-    const auto require = [&](const std::string& axis, const std::string& here, const std::vector<std::string>& allowed) {
+    const auto require = [&](const std::string& axis, const std::string& here,
+                             const std::vector<std::string>& allowed) {
         if (allowed.empty() || std::count(allowed.begin(), allowed.end(), here)) return;
         throw Refused(title + " is for " + axis + " " + joined(allowed, " or ") + ", this machine is " + here,
                       "take the bundle of the target that fits this machine", "bundle", axis);
@@ -96,6 +98,32 @@ void require_fit(const Json& variant, bool foreign, Engines& engines) {
                   "take an ONNX Runtime that has it, or another variant", "bundle", "ep");
 }
 
+// Throws where what is read below is of another type than a manifest's.
+void check_form(const Json& manifest) {
+    const auto is_object = [](const Json& one) { return one.is_object(); };
+    const auto is_text = [](const Json& one) { return one.is_string(); };
+    for (const char* key : {"variants", "files"}) {
+        const Json found = value_or(manifest, key, Json::array());
+        if (!found.is_array() || !std::all_of(found.begin(), found.end(), is_object)) {
+            throw std::runtime_error("its " + std::string(key) + " are no list of objects");
+        }
+    }
+    if (!manifest.at("contract").is_object()) throw std::runtime_error("its contract is no object");
+    for (const Json& one : manifest.at("variants")) {
+        const Json axes = value_or(one, "compatibility", Json::object());
+        if (!value_or(one, "name", Json()).is_string() || !value_or(one, "path", Json()).is_string() ||
+            !axes.is_object()) {
+            throw std::runtime_error("a variant has no name, path or compatibility");
+        }
+        for (const char* axis : {"os", "abi"}) {
+            const Json names = value_or(axes, axis, Json::array());
+            if (!names.is_array() || !std::all_of(names.begin(), names.end(), is_text)) {
+                throw std::runtime_error("the " + std::string(axis) + " of a variant is no list of names");
+            }
+        }
+    }
+}
+
 Json parsed(const std::string& raw) {
     try {
         if (raw.size() > MAX_BYTES) throw std::runtime_error("larger than " + std::to_string(MAX_BYTES) + " bytes");
@@ -104,12 +132,7 @@ Json parsed(const std::string& raw) {
         for (const char* key : {"format", "variants", "contract", "name"}) {
             if (!manifest.contains(key)) throw std::runtime_error("no " + quoted(key));
         }
-        const Json& variants = manifest.at("variants");
-        if (!variants.is_array() || !std::all_of(variants.begin(), variants.end(),
-                                                 [](const Json& one) { return one.is_object(); })) {
-            throw std::runtime_error("its variants are no list of objects");
-        }
-        if (!manifest.at("contract").is_object()) throw std::runtime_error("its contract is no object");
+        check_form(manifest);
         const Json& format = manifest.at("format");
         const std::string version = format.is_string() ? format.get<std::string>() : format.dump();
         if (std::stoi(version) > MAJOR) {
@@ -128,9 +151,8 @@ Json parsed(const std::string& raw) {
 
 std::string provider_name(const std::string& ep) {
     static const std::map<std::string, std::string> known{
-        {"cpu", "CPUExecutionProvider"},       {"xnnpack", "XnnpackExecutionProvider"},
-        {"qnn", "QNNExecutionProvider"},       {"coreml", "CoreMLExecutionProvider"},
-        {"nnapi", "NnapiExecutionProvider"},   {"dml", "DmlExecutionProvider"},
+        {"cpu", "CPUExecutionProvider"},       {"xnnpack", "XnnpackExecutionProvider"}, {"qnn", "QNNExecutionProvider"},
+        {"coreml", "CoreMLExecutionProvider"}, {"nnapi", "NnapiExecutionProvider"},     {"dml", "DmlExecutionProvider"},
         {"webgpu", "WebGpuExecutionProvider"}, {"cuda", "CUDAExecutionProvider"}};
     const auto found = known.find(ep);
     return found == known.end() ? "" : found->second;
@@ -188,11 +210,14 @@ Json choose_variant(const Json& manifest, const std::optional<std::string>& name
 }
 
 fs::path inside(const fs::path& folder, const std::string& relative) {
-    bool leads_out = relative.empty() || relative.front() == '/' || relative.find_first_of("\\:") != std::string::npos;
+    const std::string strange("\\:\0", 3);
+    bool leads_out =
+        relative.empty() || relative.front() == '/' || relative.find_first_of(strange) != std::string::npos;
     const fs::path pure = fs::u8path(relative);
     for (const fs::path& part : pure) leads_out = leads_out || part == "..";
     if (leads_out) throw Refused(NAME + " names " + quoted(relative) + ", which is not inside the bundle");
-    if (!fs::exists(folder / pure)) throw Refused(relative + " is missing from the bundle", FETCH);
+    std::error_code no_such_name;  // one that no file system takes
+    if (!fs::exists(folder / pure, no_such_name)) throw Refused(relative + " is missing from the bundle", FETCH);
     return folder / pure;
 }
 

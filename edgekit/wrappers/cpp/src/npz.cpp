@@ -189,8 +189,8 @@ void write_npz(const std::filesystem::path& path, const Arrays& arrays) {
     std::string zip, directory;
     for (const auto& [key, array] : arrays) {
         const std::string name = key + ".npy", npy = format_npy(array);
-        std::string common;  // what a file's header and its directory entry share
-        append(common, 20, 2);  // needs a reader of version 2.0
+        std::string common;        // what a file's header and its directory entry share
+        append(common, 20, 2);     // needs a reader of version 2.0
         append(common, 0x800, 2);  // the name is UTF-8
         append(common, 0, 2);      // stored
         append(common, EARLIEST, 4);
@@ -221,7 +221,8 @@ void write_npz(const std::filesystem::path& path, const Arrays& arrays) {
     append(zip, 0, 2);  // no comment
     std::ofstream stream(path, std::ios::binary);
     stream.write(zip.data(), static_cast<std::streamsize>(zip.size()));
-    if (!stream.flush()) throw Refused(path.u8string() + " cannot be written", "free space, or name another file", "usage");
+    if (!stream.flush())
+        throw Refused(path.u8string() + " cannot be written", "free space, or name another file", "usage");
 }
 
 }  // namespace edgekit

@@ -8,9 +8,9 @@
 
 namespace edgekit {
 
-#define EDGEKIT_CHECK(place, result, name, arguments)                                                  \
-    static_assert(offsetof(OrtApi, name) == (place) * sizeof(void*), #name " has another place");      \
-    static_assert(std::is_convertible_v<decltype(OrtApi::name), decltype(OrtFunctions::name)>,         \
+#define EDGEKIT_CHECK(place, result, name, arguments)                                             \
+    static_assert(offsetof(OrtApi, name) == (place) * sizeof(void*), #name " has another place"); \
+    static_assert(std::is_convertible_v<decltype(OrtApi::name), decltype(OrtFunctions::name)>,    \
                   #name " has other arguments");  // convertible, not the same: theirs are noexcept
 EDGEKIT_ORT_FUNCTIONS(EDGEKIT_CHECK)
 

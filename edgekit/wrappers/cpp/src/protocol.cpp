@@ -64,7 +64,8 @@ void watch_over(std::FILE* events, std::optional<double> timeout_s) {
     pollfd pipe{fileno(events), 0, 0};
     if (poll(&pipe, 1, limit) > 0) end(1, "nobody reads its events any more");
 #endif
-    if (timeout_s) end(1, "no outcome within " + std::to_string(static_cast<long>(*timeout_s)) + " s, so it ends itself");
+    if (timeout_s)
+        end(1, "no outcome within " + std::to_string(static_cast<long>(*timeout_s)) + " s, so it ends itself");
 }
 
 void write_last(const fs::path& path, const Json& outcome) {

@@ -39,7 +39,8 @@ double slope(const std::vector<double>& values) {
 
 double half_width(const std::vector<double>& values) {
     if (values.size() < 2) return std::numeric_limits<double>::infinity();
-    const auto* found = std::find_if(std::begin(T95), std::end(T95), [&](const auto& one) { return one.first < values.size(); });
+    const auto* found =
+        std::find_if(std::begin(T95), std::end(T95), [&](const auto& one) { return one.first < values.size(); });
     return found->second * variation(values) / std::sqrt(static_cast<double>(values.size()));
 }
 
@@ -54,7 +55,8 @@ Json warm_up(const std::function<double()>& unit, const Json& rule) {
         const double spent = watch.seconds();
         bool steady = runs.size() >= std::max({min_runs, window, size_t{2}}) && spent >= min_s;
         if (steady) {
-            const std::vector<double> last(runs.end() - static_cast<std::ptrdiff_t>(std::max(window, size_t{2})), runs.end());
+            const std::vector<double> last(runs.end() - static_cast<std::ptrdiff_t>(std::max(window, size_t{2})),
+                                           runs.end());
             steady = variation(last) < max_cv && std::abs(slope(last)) < max_slope;
         }
         if (steady || spent >= max_s) return {{"runs_s", runs}, {"steady", steady}, {"seconds", spent}};
