@@ -59,9 +59,8 @@ class Graph:
         from google.protobuf.message import DecodeError
         from onnx import ModelProto
 
-        raw = stream.read(MAX_BYTES)
         try:
-            self.model: ModelProto = ModelProto.FromString(raw)
+            self.model: ModelProto = ModelProto.FromString(_bounded(stream))
         except DecodeError:
             raise BundleError(f"{name!r} is not an ONNX model", next="build the bundle again") from None
 
@@ -122,6 +121,14 @@ class Graph:
                 location = values["ep_cache_context"].s if "ep_cache_context" in values else b""
                 if location:  # only one of several that share a context names it
                     yield Reference(location.decode(errors="backslashreplace"), 0)
+
+
+def _bounded(stream: BinaryIO) -> bytes:
+    """At most MAX_BYTES; asking for so many at once would take them whatever the file has."""
+    data = bytearray()
+    while len(data) < MAX_BYTES and (chunk := stream.read(min(1 << 20, MAX_BYTES - len(data)))):
+        data += chunk
+    return bytes(data)
 
 
 def total(facts: Iterable[GraphFacts]) -> GraphFacts:

@@ -27,7 +27,9 @@ def open_zip(path: Path) -> ZipFile:
     try:
         archive = ZipFile(path)
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise SourceError(f"{path.name} is not a readable archive ({error})", next="download it again") from None
+        raise SourceError(
+            f"{path.name} is not a readable archive ({str(error)[:120]})", next="download it again"
+        ) from None
     names = [info.filename for info in archive.infolist()]
     if len(names) > COUNT_LIMIT or len(set(names)) != len(names):
         archive.close()
@@ -82,5 +84,5 @@ def _write(archive: ZipFile, info: ZipInfo, to: Path) -> None:
         FileExistsError,
     ) as error:
         raise SourceError(
-            f"the archive's {info.filename[:80]!r} is damaged: {error}", next="download it again"
+            f"the archive's {info.filename[:80]!r} is damaged: {str(error)[:120]}", next="download it again"
         ) from None

@@ -153,8 +153,8 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
     tokens = Tokens(folder, vocab)
     generation = optional_json(folder / "generation_config.json")
     stated = generation.get("eos_token_id", config.get("eos_token_id"))
-    ends = dict.fromkeys([*(stated if isinstance(stated, list) else [stated]), tokens.end])
-    eos = tuple(one for one in ends if type(one) is int)
+    ends = [*(stated if isinstance(stated, list) else [stated]), tokens.end]
+    eos = tuple(dict.fromkeys(one for one in ends if type(one) is int))
     if not eos:
         raise SourceError("the model names no end token", next="add eos_token_id to generation_config.json")
     if not all(0 <= one < vocab for one in eos):
@@ -169,6 +169,7 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
         kv_heads=_number(config, "num_key_value_heads", "num_attention_heads", "n_head"),
         head_size=_number(config, "head_dim") if config.get("head_dim") else hidden // heads,
         hidden_size=hidden,
+        inner_size=_number(config, "intermediate_size") if config.get("intermediate_size") else None,
         eos_token_ids=eos,
         bos_token_id=begin if type(begin) is int and begin >= 0 else None,
         sliding_window=_sliding_window(config, context),

@@ -72,6 +72,8 @@ def listing(found: Iterable[Mapping[str, Any]], repo: str) -> dict[str, RemoteFi
         SourceError: a path that leads outside, a digest that is none, an absurd number of files.
     """
     files = [RemoteFile(**one) for one in found]
+    if not all(isinstance(file.path, str) for file in files):
+        raise SourceError(f"{repo} lists a file whose name is no text", next="check HF_ENDPOINT")
     for file in files:
         path = PurePosixPath(file.path)
         odd = path.is_absolute() or not {".", "..", ""}.isdisjoint(file.path.split("/"))

@@ -91,10 +91,7 @@ def read(folder: Path) -> dict[str, Any]:
         features = [str(one) for one in manifest.get("requires", ())]
         for key in ("variants", "contract", "name"):
             manifest[key]
-        if not isinstance(variants := manifest["variants"], list) or not all(isinstance(one, dict) for one in variants):
-            raise ValueError("its variants are no list of objects")
-        if not isinstance(manifest["contract"], dict):
-            raise ValueError("its contract is no object")
+        _check_form(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise Refused(f"{NAME} cannot be used: {why}", next="fetch the bundle again") from None
@@ -111,6 +108,27 @@ def read(folder: Path) -> dict[str, Any]:
             axis="requires",
         )
     return dict(manifest)
+
+
+def _check_form(manifest: dict[str, Any]) -> None:
+    """Raise ValueError where what is read below is of another type than a manifest's."""
+    for key in ("variants", "files"):
+        found = manifest.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise ValueError(f"its {key} are no list of objects")
+    if not isinstance(manifest["contract"], dict):
+        raise ValueError("its contract is no object")
+    for one in manifest["variants"]:
+        axes = one.get("compatibility") or {}
+        if not isinstance(one.get("name"), str) or not isinstance(one.get("path"), str) or not isinstance(axes, dict):
+            raise ValueError("a variant has no name, path or compatibility")
+        for axis in ("os", "abi"):
+            names = axes.get(axis) or []
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError(f"the {axis} of a variant is no list of names")
+    for one in manifest.get("files", []):
+        if not isinstance(one.get("path"), str) or not isinstance(one.get("size"), int):
+            raise ValueError("a file has no path or size")
 
 
 def choose(manifest: dict[str, Any], name: str | None = None, *, foreign: bool = False) -> dict[str, Any]:
@@ -185,9 +203,17 @@ def inside(folder: Path, relative: str) -> Path:
     path = folder / pure
     if not relative or pure.is_absolute() or ".." in pure.parts or "\\" in relative or ":" in relative:
         raise Refused(f"{NAME} names {relative!r}, which is not inside the bundle")
-    if not path.exists():
+    if not _is_there(path):
         raise Refused(f"{relative} is missing from the bundle", next="fetch the bundle again")
     return path
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path exists; one that no file system takes does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def check_files(folder: Path, manifest: dict[str, Any], variant: str, *, hashes: bool = False) -> None:
@@ -205,7 +231,7 @@ def check_files(folder: Path, manifest: dict[str, Any], variant: str, *, hashes:
                 f"{file['path']} has {path.stat().st_size} bytes instead of {file['size']}",
                 next="fetch the bundle again",
             )
-        if hashes and _sha256(path) != file["sha256"]:
+        if hashes and _sha256(path) != file.get("sha256"):
             raise Refused(f"{file['path']} was changed: its sha256 differs", next="fetch the bundle again")
 
 
