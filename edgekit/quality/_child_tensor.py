@@ -173,7 +173,7 @@ def _sums(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _channel_axis(array: NDArray[Any]) -> int | None:
-    """Detector heads are [1, boxes, values], [1, values, boxes], or a map with its channels first or last."""
+    """The shorter of two: detector heads are [1, boxes, values] or [1, values, boxes], maps have it first or last."""
     if array.ndim < 3:
         return None
     axis = min((1, array.ndim - 1), key=lambda at: array.shape[at])

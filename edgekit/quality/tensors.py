@@ -6,6 +6,7 @@ coordinates would hide that its scores are zero. What only the model itself read
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ METRICS = (
 )
 ADVICE = "give calibration data that looks like the app's inputs (--calibration), or try --recipe float32"
 
+SUMS = ("dot", "source", "built", "noise")  # what the child keeps of each call
 FAST_INPUTS = 64
 SMALL = 8  # values; the direction of fewer says nothing, so such outputs are compared over BLOCK calls at once
 BLOCK = 32
@@ -51,7 +53,8 @@ def measure(ctx: GateContext) -> list[Measurement]:
     if len(feeds) < 2:
         return [not_measured(metric, "there are no two inputs to compare on") for metric in METRICS[:5]]
     folder = ctx.work / "feeds"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # the inputs of another variant
+    folder.mkdir(parents=True)
     write_folder(folder, feeds)
     states, mask = _wiring(ctx.contract)
     request = {"source": str(ctx.source.path.absolute()), "feeds": str(folder), "states": states}
@@ -112,7 +115,7 @@ def _parts(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
     """One part, or two where the levels of the channels are far apart; none for an output that never changes."""
     if f"{name}.dot" not in arrays or not facts["varies"]:
         return
-    sums = {word: arrays[f"{name}.{word}"] for word in ("dot", "source", "built", "noise")}
+    sums = {word: arrays[f"{name}.{word}"] for word in SUMS}
     if facts["size"] < SMALL:
         places = np.arange(0, len(sums["dot"]), BLOCK)
         sums = {word: np.add.reduceat(values, places, axis=0) for word, values in sums.items()}

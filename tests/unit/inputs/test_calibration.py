@@ -173,7 +173,7 @@ def test_a_source_that_cannot_run_the_inputs_is_named(tmp_path: Path) -> None:
     wrong = tensor("sum", (1, 2), StateInput(output="next", shape=(1, 2)))
     what = remembering(None)
     what = what.model_copy(update={"inputs": (what.inputs[0], wrong, what.inputs[2])})
-    with pytest.raises(SourceError, match="the source cannot run these inputs: .*sum"):
+    with pytest.raises(SourceError, match=r"the source cannot run these inputs: .*sum"):
         open_(tmp_path / "data", what, path)
 
 
