@@ -181,6 +181,11 @@ class TensorSettings(_Settings):
 
     recipe: str = Field(default="int8_qdq", description="used when calibration data is given")
     recipe_uncalibrated: str = Field(default="int8_dynamic", description="used when no calibration data is given")
+    calibration_method: Literal["MinMax", "Entropy", "Percentile"] = Field(
+        default="MinMax", description="w8a16_qdq, w8a8_qdq: how the range of activations is found"
+    )
+    per_channel: bool = Field(default=True, description="w8a16_qdq, w8a8_qdq: a scale for each output channel")
+    keep_float32: tuple[str, ...] = Field(default=(), description="fp16: operators that stay float32")
 
     def _quantized(self, variant: Variant) -> dict[str, str | None]:
         return {

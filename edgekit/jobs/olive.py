@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BuildError, EdgekitError, from_oserror
+from edgekit.jobs import qnn_pipeline
 from edgekit.tools import MEMORY_WORDS
 from edgekit.wrappers.python.protocol import Emit, serve
 
@@ -92,7 +93,7 @@ def _package_config() -> dict[str, Any]:
 
     config: dict[str, Any] = json.loads(Path(OlivePackageConfig.get_default_config_path()).read_text(encoding="utf-8"))
     passes = config["passes"]
-    ours = {path.rpartition(".")[2]: {**passes[base], "module_path": path} for base, path in OURS.items()}
+    ours = {path.rpartition(".")[2]: {**passes[base], "module_path": path} for path, base in OURS.items()}
     return {**config, "passes": {**passes, **ours}}
 
 
@@ -133,9 +134,9 @@ def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
     if produced.is_file() and produced.name != "model.onnx":
         raise BuildError(f"Olive named its model {produced.name}", next="this is a bug in the recipe: report it")
     model.mkdir()
+    names = {*expected, *OPTIONAL, *qnn_pipeline.settle(folder)}
     for path in sorted(folder.iterdir()):
-        wanted = path.name in expected or path.name in OPTIONAL
-        if wanted and path.is_file():
+        if path.name in names and path.is_file():
             shutil.move(path, model / path.name)
             (model / path.name).chmod(0o644)
     missing = [name for name in expected if not (model / name).is_file()]
@@ -144,10 +145,11 @@ def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
     return sorted(path.name for path in model.iterdir())
 
 
-OURS = {  # by the pass of Olive's that each extends
-    "OnnxStaticQuantization": "edgekit.jobs.static_int8.EdgekitStaticQuantization",
-    "Gptq": "edgekit.jobs.gptq.EdgekitGptq",
-    "SelectiveMixedPrecision": "edgekit.jobs.sensitivity.EdgekitKeepBits",
+OURS = {  # our passes, and the pass of Olive's that each extends
+    "edgekit.jobs.static_int8.EdgekitStaticQuantization": "OnnxStaticQuantization",
+    "edgekit.jobs.qnn_quantize.EdgekitQnnQuantization": "OnnxStaticQuantization",
+    "edgekit.jobs.gptq.EdgekitGptq": "Gptq",
+    "edgekit.jobs.sensitivity.EdgekitKeepBits": "SelectiveMixedPrecision",
 }
 OPTIONAL = ("model.onnx.data", "chat_template.jinja", "special_tokens_map.json", "generation_config.json")
 
@@ -159,7 +161,8 @@ def _load(model: Path, files: list[str]) -> None:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        for graph in sorted(model.glob("*.onnx")):  # several are a pipeline
+            onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BuildError(
             f"ONNX Runtime cannot load what Olive made: {str(error).splitlines()[0][:200]}",

@@ -1,7 +1,8 @@
 """Quantization recipes, one file each: what Olive should do, as plain dicts.
 
 A recipe module has KIND ("llm" or "tensor"), PRECISION, SUMMARY, CALIBRATED (needs calibration data) and
-`passes(model, settings) -> list[dict]`. A recipe from outside the package is the path of such a .py file.
+`passes(model, settings) -> list[dict]`; one that leaves other files than its kind's usual ones also has
+`files(model, settings) -> tuple[str, ...]`. A recipe from outside the package is the path of such a .py file.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ UNAVAILABLE = {
 }
 
 Passes = Callable[[Model, LlmSettings | TensorSettings], list[dict[str, Any]]]
+Files = Callable[[Model, LlmSettings | TensorSettings], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loaded recipe; sha256 is of its source, so that a changed recipe never meets an old cache entry."""
+    """A loaded recipe; sha256 is of its source, so that a changed recipe never meets an old cache entry.
+
+    files: the names of what it leaves; None for the usual ones (model.onnx, and GenAI's for a language model).
+    """
 
     name: str
     kind: Kind
@@ -42,6 +47,7 @@ class Recipe:
     calibrated: bool
     sha256: str
     passes: Passes
+    files: Files | None = None
 
 
 def names(kind: Kind | None = None) -> list[str]:
@@ -98,4 +104,5 @@ def _recipe(name: str, module: ModuleType) -> Recipe:
         calibrated=module.CALIBRATED,
         sha256=file_digest(Path(str(module.__file__))),
         passes=module.passes,
+        files=getattr(module, "files", None),
     )

@@ -25,8 +25,12 @@ def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     if model.llm is not None:
         rotated = model.model_copy(update={"llm": model.llm.model_copy(update={"tied_embeddings": False})})
     ends = _olive.quantize_ends(rotated, settings, head=8, embeddings=8)
-    rotate = {"type": "QuaRot", "rotate_mode": _mode(model), "seed": 0}
-    return [rotate, _olive.gptq(rotated, settings), ends, *_olive.finish(rotated, settings)]
+    return [rotation(model), _olive.gptq(rotated, settings), ends, *_olive.finish(rotated, settings)]
+
+
+def rotation(model: Model) -> dict[str, Any]:
+    """The pass that rotates the residual stream, always the same way."""
+    return {"type": "QuaRot", "rotate_mode": _mode(model), "seed": 0}
 
 
 def _mode(model: Model) -> str:

@@ -1,0 +1,165 @@
+"""Ahead-of-time compilation for one Snapdragon chip, with the HTP compiler in the onnxruntime-qnn wheel.
+
+A QDQ model becomes an EP context: a graph of a few nodes and a binary that the NPU maps as it is. The chip, the Hexagon
+version and the QAIRT version in the facts are read from that binary. A runtime does not load contexts of a newer QAIRT
+than its own, so a compiler that is newer than what the target's apps carry is refused before anything is built.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit import cache, console, tools
+from edgekit.bundle.manifest import Compatibility
+from edgekit.compile import _context, _emulator, _pipeline
+from edgekit.compile._context import Context
+from edgekit.data import pretty, write_atomic
+from edgekit.ep import qnn
+from edgekit.errors import BuildError, BundleError, TargetError
+from edgekit.extras import require
+from edgekit.plan import VariantPlan
+from edgekit.target import Package, Target
+
+FORMAT = 1  # of what is kept: a change makes new cache entries
+GRAPH = "model.onnx"
+FACTS = "facts.json"
+TIMEOUT = 3600.0  # seconds for all graphs of a model
+COMPILER = ("onnxruntime", "onnxruntime-qnn")
+# More time in the compiler for a better graph; a profile's own options win.
+OPTIONS = {"htp_graph_finalization_optimization_mode": "3"}
+
+
+def refuse_early(target: Target) -> None:
+    """Before anything is built: can this machine compile what the apps of this target load?
+
+    Raises:
+        ToolMissing: the `qnn` extra is not installed.
+        TargetError: no runtime package of the profile says which QAIRT it carries.
+        BuildError: the compiler's QAIRT is newer than the apps'.
+    """
+    require("qnn")
+    _not_newer(qnn.qairt(), target)
+
+
+def run(variant: VariantPlan, model: Path, target: Target) -> Path:
+    """The compiled form of the model in the folder `model`: a folder with model/ and facts.json, from the cache.
+
+    Args:
+        variant: its ep_options are those a session gets, soc_model is the compiler's number of its chip.
+        model: holds model.onnx (a static QDQ graph), or a GenAI pipeline of several graphs, whose attention is the
+            CPU's. Of a single graph QNN must take every node where the profile says fallback = "none".
+
+    Raises:
+        BuildError: the compiler failed, left nodes, or left no context that loads on the emulator and answers.
+        TargetError: soc_model is the number of another chip than the variant's soc or htp_arch.
+    """
+    refuse_early(target)
+    fallback = bool(_pipeline.graphs(model)) or target.tensor.fallback == "cpu"
+    options = {**OPTIONS, **variant.ep_options, "soc_model": str(variant.soc_model)}
+    key = {
+        "format": FORMAT,
+        "compiler": "qnn_context",
+        "model": cache.path_digest(model),
+        "options": options,
+        "chip": [list(variant.soc), variant.htp_arch],
+        "fallback": fallback,
+        "tools": {**{name: importlib.metadata.version(name) for name in COMPILER}, "qairt": qnn.qairt()},
+    }
+    what = f"{'/'.join(variant.soc)} (HTP v{variant.htp_arch})"
+
+    def make(folder: Path) -> None:
+        with console.step(f"compiling for {what}"):
+            _make(variant, model, target, options, fallback, folder)
+
+    entry = cache.produce("compile", key, make, what=what)
+    if entry.hit:
+        console.say(f"compiling for {what}: already done, taken from the cache")
+    return entry.path
+
+
+def _make(
+    variant: VariantPlan, model: Path, target: Target, options: dict[str, str], fallback: bool, folder: Path
+) -> None:
+    out, work = folder / "model", folder / "work"
+    out.mkdir()
+    work.mkdir()
+    layers = _pipeline.graphs(model)
+    graphs = layers or [GRAPH]
+    probe = [] if layers else [_emulator.zeros(model / GRAPH)]  # also refuses what has no static shapes
+    request = {
+        "action": "compile",
+        "folder": str(model.absolute()),
+        "out": str(out.absolute()),
+        "graphs": graphs,
+        "ep_options": options,
+        "fallback": fallback,
+    }
+    outcome = tools.job(
+        _emulator.JOB, request, work, timeout=TIMEOUT, what="Qualcomm's HTP compiler", on_event=_emulator.tick
+    )
+    context = _produced(out, graphs)
+    _for_the_variant(context, variant)
+    _not_newer(context.qairt, target)
+    _pipeline.complete(model, out, graphs, variant.ep_options)
+    chip = Compatibility(soc=variant.soc, htp_arch=variant.htp_arch, qairt=context.qairt)
+    for name in graphs:  # loaded back; a layer's graph is too slow to be run here, the parity check runs them all
+        _emulator.run(out / name, probe, work, chip=chip, fallback=bool(context.others))
+    counted = {name: _counted(outcome["placed"][name]) for name in graphs}
+    version = importlib.metadata.version("onnxruntime-qnn")
+    facts = {**context.facts(), "compiler": f"onnxruntime-qnn {version}", "graphs": counted}
+    write_atomic(folder / FACTS, pretty(facts))
+    shutil.rmtree(work)
+
+
+def _produced(out: Path, graphs: Sequence[str]) -> Context:
+    """The contexts that must now be there, whatever the compiler said of itself."""
+    missing = [name for name in graphs if not (out / name).is_file()]
+    try:
+        if missing:
+            raise BundleError(f"there is no {missing[0]}")
+        return _context.read(out / name for name in graphs)
+    except BundleError as error:
+        raise BuildError(
+            f"Qualcomm's HTP compiler left no usable context: {error.message}",
+            next="edgekit inspect --partition says which nodes QNN takes of the uncompiled model",
+        ) from None
+
+
+def _for_the_variant(context: Context, variant: VariantPlan) -> None:
+    try:
+        _context.refuse(context, Compatibility(soc=variant.soc, htp_arch=variant.htp_arch))
+    except BundleError as error:
+        raise TargetError(
+            f"variant {variant.name}: soc_model {variant.soc_model} is another chip; {error.message}",
+            next="correct soc_model, soc or htp_arch in the profile",
+        ) from None
+
+
+def _not_newer(version: str, target: Target) -> None:
+    package = _carries(target)
+    if package.qairt is not None and _context.newer(version, package.qairt):
+        raise BuildError(
+            f"the compiler here is QAIRT {version}; apps for {target.name} carry {package.qairt} "
+            f"({package.name} {package.floor}), which loads no newer contexts",
+            next=f"pip install onnxruntime-qnn=={package.floor}, or raise that package's floor in your profile",
+        )
+
+
+def _carries(target: Target) -> Package:
+    """The runtime package that says which QAIRT the apps of a target carry."""
+    for package in target.runtime:
+        if package.qairt is not None:
+            return package
+    raise TargetError(
+        f"{target.name} compiles for QNN, but no [[runtime]] package says which qairt it carries",
+        next='add qairt = "..." to the package that brings Qualcomm\'s libraries into the app',
+    )
+
+
+def _counted(placed: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """The nodes that QNN compiled, and by operator those left to the CPU."""
+    return {"compiled": sum(placed.get(_emulator.PROVIDER, {}).values()), "left": _emulator.left(placed)}
