@@ -39,5 +39,5 @@ def _added(known: Any, array: Any) -> tuple[Any, Any, Any, Any]:
     while edge < top:  # two bins become one, and the upper half is free
         counts = np.concatenate([counts.reshape(-1, 2).sum(axis=1), np.zeros(BINS // 2, np.int64)])
         edge *= 2
-    more, _ = np.histogram(np.abs(array), bins=BINS, range=(0.0, edge))
+    more, _ = np.histogram(np.abs(array).astype(np.float32), bins=BINS, range=(0.0, edge))
     return counts + more, np.linspace(0.0, edge, BINS + 1).astype(array.dtype), low, high
