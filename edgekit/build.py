@@ -12,7 +12,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from edgekit.data import digest, jsonable, pretty, write_atomic
 from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
 from edgekit.extras import require
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
+from edgekit.inputs.options import described, parse
 from edgekit.inputs.synthetic import probe_feeds
 from edgekit.partition import inspect
 from edgekit.plan import Plan
@@ -47,6 +48,7 @@ class Options:
     quality: Mode = "default"
     text: Path | None = None
     limits: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     task: str | None = None
     trust_remote_code: bool = False
     require_ep: bool = False
@@ -86,6 +88,7 @@ def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job
     require("build")
     with console.step(f"opening {ref}"):
         source = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
+    source = replace(source, model=described(source.model, parse(options.inputs, source.model)))
     calibration = None
     if options.calibration is not None:
         calibration = open_calibration(options.calibration, source.model, source.card, source.path)

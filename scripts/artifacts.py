@@ -21,7 +21,7 @@ FOLDER = cache.root() / "bundles"
 
 def build(name: str) -> Path:
     """The bundle of a catalogue model, built if need be; its stdout is the build's one JSON document."""
-    command = [*EDGEKIT, "build", name, "--target", TARGET, "-o", str(FOLDER), "--quality", "fast", "--json"]
+    command = [*EDGEKIT, "build", name, "--target", TARGET, "-o", str(FOLDER), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     document = json.loads(done.stdout)
     if document["error"]:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 @click.option("--recipe", help="A quantization recipe's name or .py file; the target has a default.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
 @click.option(
+    "--input-spec",
+    "inputs",
+    multiple=True,
+    help="How an input is made, as x:image,width=224,height=224,mean=0.485:0.456:0.406; repeatable.",
+)
+@click.option(
     "--quality",
     type=click.Choice(["default", "fast", "thorough", "off"]),
     default="default",
@@ -43,6 +49,7 @@ def command(
     out: Path,
     recipe: str | None,
     calibration: Path | None,
+    inputs: tuple[str, ...],
     quality: str,
     text: Path | None,
     limits: tuple[str, ...],
@@ -64,6 +71,7 @@ def command(
         out=out,
         recipe=recipe,
         calibration=calibration,
+        inputs=inputs,
         quality=quality,  # type: ignore[arg-type]  # click has checked the word
         text=text,
         limits=limits,
