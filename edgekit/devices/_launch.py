@@ -23,6 +23,8 @@ from edgekit.errors import DeviceError
 GRACE_S = 20.0  # after its time limit a device has this long to say so, then it counts as gone
 Event = dict[str, Any]
 
+# `timeout` ends with 124 (coreutils) or 143 (toybox, busybox) when the time is up; toybox's may end with 127 when its
+# program ends at once.
 _SCRIPT = """
 cd {job} && rm -f why || exit 1
 exec 3<&0
@@ -32,7 +34,8 @@ command -v timeout > /dev/null && limit="timeout {seconds}" || limit=
 pid=$!
 echo $pid > pid
 {{
-  $limit cat <&3 > /dev/null && echo gone > why || echo late > why
+  $limit cat <&3 > /dev/null
+  case $? in 124 | 143) echo late > why ;; *) echo gone > why ;; esac
   kill -9 "-$pid" || kill -9 -- "-$pid" || kill -9 "$pid"
 }} > /dev/null 2>&1 &
 watch=$!

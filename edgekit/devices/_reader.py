@@ -132,7 +132,10 @@ take() {{
   printf '{mark} done\\n'
 }}
 take
-while ! timeout {period_s} cat <&3 > /dev/null 2>&1; do take; done
+while :; do
+  timeout {period_s} cat <&3 > /dev/null 2>&1
+  case $? in 124 | 143) take ;; *) break ;; esac
+done
 take
 printf '{mark} end\\n'
 """

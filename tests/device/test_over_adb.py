@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -455,6 +456,16 @@ def test_a_poll_reads_until_it_is_stopped(board: Phone) -> None:
     readings = poll.stop()
     assert [reading.texts for reading in readings] == [("1", "two\nlines", None), ("2", "two\nlines", None)]
     assert readings[1].at_s >= readings[0].at_s > 0
+
+
+def test_a_poll_takes_readings_by_itself(board: Phone) -> None:
+    """At least four, a second apart; the limit only ends a test that has failed."""
+    poll = device_of(board).reader().poll(["/proc/uptime"], 1)
+    limit = time.monotonic() + 60
+    while len(poll._readings()) < 3 and time.monotonic() < limit:  # type: ignore[attr-defined]
+        time.sleep(0.1)
+    times = [reading.at_s for reading in poll.stop()]
+    assert len(times) >= 4 and times == sorted(times)
 
 
 def test_a_poll_of_a_phone_that_vanishes(board: Phone) -> None:
