@@ -10,8 +10,10 @@ from typing import Any
 
 from edgekit import cache, console, tools
 from edgekit.cache import Entry
+from edgekit.errors import SourceError
 from edgekit.extras import require
 from edgekit.plan import Plan, VariantPlan
+from edgekit.sources.facts.onnx_graph import external_files
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
@@ -99,9 +101,8 @@ def _keep(source: Path, model: Path) -> None:
     """A model that is kept as it is: its graph under our name, with the external data it refers to."""
     model.mkdir()
     shutil.copyfile(source, model / "model.onnx")
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    graph = onnx.load(str(source), load_external_data=False).graph
-    for name in sorted({ExternalDataInfo(t).location for t in graph.initializer if uses_external_data(t)}):
+    for name in external_files(source):
+        if name == "model.onnx" != source.name:
+            raise SourceError("its external data is called model.onnx, as its graph will be", next="rename that file")
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.parent / name, model / name)

@@ -178,6 +178,20 @@ def qdq(folder: Path) -> Path:
     return save(folder / "m.onnx", nodes, [value("x", F, "n", 16)], [value("y", F, "n", 8)], weights)
 
 
+def qdq_external(folder: Path) -> Path:
+    """The same with its weights in a file of a folder beside it."""
+    import onnx
+
+    model = onnx.load(str(qdq(folder)))
+    weight = model.graph.initializer[0]
+    (folder / "weights").mkdir()
+    (folder / "weights" / "w.bin").write_bytes(weight.raw_data)
+    set_external_data(weight, "weights/w.bin", 0, len(weight.raw_data))
+    weight.ClearField("raw_data")
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    return folder / "m.onnx"
+
+
 def nbits(folder: Path) -> Path:
     """Weights in 4 bits, by an operator of ONNX Runtime."""
     weights = [

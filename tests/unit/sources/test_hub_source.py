@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from tiny_models import edit_onnx, save_llama, save_onnx
 
 from edgekit import cache, commands
+from edgekit.bundle.read import read
 from edgekit.errors import EdgekitError, SourceError
 from edgekit.sources import Source, open_source
 
@@ -357,3 +358,19 @@ def test_the_command_names_it_in_the_plan(llama: Hub, capfd: pytest.CaptureFixtu
     code = commands.main(["build", "hf:org/tiny@v1", "--target", "linux-cpu", "--dry-run", "--json"])
     plan = json.loads(capfd.readouterr().out)["data"]["plans"][0]
     assert code == 0 and f"at commit {COMMIT}" in plan["steps"][0]["reason"]
+
+
+def test_the_manifest_names_the_commit(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built by its branch, the bundle is the one that its commit gives, without a network."""
+    save_onnx(hub.repo("org/net") / "net.onnx")
+    (hub.repo("org/net") / "README.md").write_text("---\nlicense: mit\n---\n")
+    words = ["--target", "linux-cpu", "--quality", "off", "--recipe", "keep", "-q"]
+    assert commands.main(["build", "hf:org/net", *words, "-o", str(tmp_path / "one")]) == 0
+    manifest = read(tmp_path / "one" / "net-linux-cpu")
+    assert manifest.source.ref == f"hf:org/net@{COMMIT}" and manifest.source.licence == "mit"
+    assert (
+        manifest.source.origin[0] == f"org/net, from the Hugging Face hub at commit {COMMIT}: 2 files as it lists them"
+    )
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert commands.main(["build", manifest.source.ref, *words, "-o", str(tmp_path / "two")]) == 0
+    assert read(tmp_path / "two" / "net-linux-cpu") == manifest

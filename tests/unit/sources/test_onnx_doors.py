@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from edgekit import commands
+from edgekit.bundle.verify import verify
 from edgekit.errors import SourceError
 from edgekit.sources import open_source
 from edgekit.sources.facts.onnx_graph import external_files
@@ -104,6 +107,19 @@ def test_an_output_without_a_shape_is_refused_with_the_checkers_reason(tmp_path:
     with pytest.raises(SourceError, match="Field 'shape' of 'type' is required but missing") as error:
         open_source(str(graphs.no_shape(tmp_path)))
     assert error.value.exit_code == 4 and "export it again" in error.value.next
+
+
+def test_a_quantized_model_is_kept_as_it_is_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = graphs.qdq_external(tmp_path)
+    words = ["build", str(path), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "--quality", "off", "--json"]
+    assert commands.main([*words, "--dry-run"]) == 0
+    step = json.loads(capsys.readouterr().out)["data"]["plans"][0]["steps"][0]
+    assert step["name"] == "keep" and "the model is already quantized: kept as it is" in step["reason"]
+    assert commands.main(words) == 0
+    built = Path(json.loads(capsys.readouterr().out)["data"]["bundles"][0]["path"])
+    assert (built / "model/portable/model.onnx").read_bytes() == path.read_bytes()
+    assert (built / "model/portable/weights/w.bin").read_bytes() == (tmp_path / "weights/w.bin").read_bytes()
+    assert verify(built) == []
 
 
 def test_the_external_files_of_every_tensor_are_named(tmp_path: Path) -> None:
