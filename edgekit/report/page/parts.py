@@ -80,10 +80,11 @@ def _bars(rows: Sequence[tuple[Report, Measurement]], ident: str) -> str:
     known = metrics.METRICS[metric]
     canvas = Canvas(TOP + 40 * len(rows) + 4)
     x = Scale(0, max(one.high or one.value or 0 for _, one in rows) * 1.04 or 1, 4, WIDE - 4)
+    names = _names([report for report, _ in rows])
     for at, (report, one) in enumerate(rows):
         y, value = TOP + 12 + at * 40, one.value or 0.0
         workload = f" ({one.metric.partition('@')[2]})" if "@" in one.metric else ""
-        canvas.text(4, y, _fit(f"{describe.bundle(report)} · {describe.device(report)}{workload}", 44), "label")
+        canvas.text(4, y, _fit(f"{names[at]}{workload}", 34), "label")
         canvas.text(WIDE - 4, y, describe.value(one) + ("" if one.valid else " !"), "value", "end")
         canvas.bar(4, y + 6, x(value) - 4, 13, "fill1" if one.valid else "fill1 doubtful", describe.value(one))
         if one.low is not None and one.high is not None:
@@ -91,6 +92,16 @@ def _bars(rows: Sequence[tuple[Report, Measurement]], ident: str) -> str:
     said = "; ".join(f"{describe.bundle(report)}: {describe.value(one)}" for report, one in rows)
     note = f"{known.better} is better" + ("; ! invalid" if any(not one.valid for _, one in rows) else "")
     return figure(metric, canvas.svg(metric, f"{said}.", ident), note)
+
+
+def _names(reports: Sequence[Report]) -> list[str]:
+    """What tells the reports apart, as short as it can be: the bundles, the devices, or both."""
+    bundles, devices = [describe.bundle(one) for one in reports], [describe.device(one) for one in reports]
+    if len(set(bundles)) == len(bundles):
+        return bundles
+    if len(set(bundles)) == 1 and len(set(devices)) == len(devices):
+        return devices
+    return [f"{bundle} · {device}" for bundle, device in zip(bundles, devices, strict=True)]
 
 
 def _allowance(verdict: dict[str, Any]) -> tuple[str, str, str, float, str] | None:

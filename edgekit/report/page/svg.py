@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDE = 420.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 34.0
+WIDE = 350.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 34.0
 LETTER = 6.4  # width of a letter at the size of labels, on average
 
 Point = tuple[float, float]
