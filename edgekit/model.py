@@ -83,6 +83,7 @@ class LlmFacts(Strict):
     kv_heads: int
     head_size: int
     hidden_size: int
+    inner_size: int | None = Field(default=None, description="width of the feed-forward layers")
     eos_token_ids: tuple[int, ...]
     bos_token_id: int | None = None
     sliding_window: int | None = Field(default=None, description="tokens")

@@ -1,25 +1,30 @@
 """The reference job: what the float source itself says. Two actions, each cached by the parent.
 
 chat    token ids of conformance strings, rendered chat templates, greedy answers to prompts.
-logits  log-probabilities of the next token, teacher-forced over text and over those answers.
+logits  log-probabilities of the next token, teacher-forced over text, over those answers, and deep in the context.
 
 Log-probabilities are stored whole, in float16: against float64 the mean KL of SmolLM2 (0.17) moves by 3e-6, that of a
 near-equal pair (3.5e-4) by 3e-6, and no token's by more than 6e-4; the best 256 of 49,152 entries with one
 remainder would move it by 7 %. The best token and the likelihood of the true one are kept from float32.
-Memory: the float32 weights and one window. Computing layer by layer would replace _load and the two calls of a model.
+Memory: the float32 weights, or one layer of them where they do not fit (layered.py), and the logits of one pass.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgekit.jobs import layered
+from edgekit.wrappers.python.chat import with_tools
 from edgekit.wrappers.python.protocol import Emit, serve
 
 CACHE_BYTES = 512 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
+LOGITS_BYTES = 2**30  # of one pass, where weights are read anew for every pass
 CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]+\|>|</?s>|<(?:start|end)_of_\w+>")
 PLAIN_ANSWER = "Fine, thank you."
 
@@ -40,7 +45,7 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     emit("progress", text="source: loading")
     tokenizer = _tokenizer(request)
     rendered = [_render(tokenizer, conversation) for conversation in request["conversations"]]
-    model = _load(request)
+    model = _load(request, emit)
     eos = _eos_ids(model)
     prompts = [_prompt_ids(tokenizer, prompt) for prompt in request["prompts"]]
     found = {
@@ -59,37 +64,30 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Write out/windows.json, out/logprobs.npy (float16 [tokens, vocabulary]), out/nll.npy and out/best.npy.
 
-    Request: source, out, trust_remote_code, chat (path of chat.json), documents, window, text_tokens, chat_tokens.
-    windows.json: [{ids, start, kind}]; the predictions after positions start ... len(ids) - 2 are stored, in order.
+    Request: source, out, trust_remote_code, chat (path of chat.json), documents, window, text_tokens, chat_tokens,
+    deep ([{name, start, end}], tokens).
+    windows.json: [{ids, start, kind, document}]; the predictions after positions start ... len(ids) - 2 are stored,
+    in order. kind is text, chat, or the name of a deep one.
     """
     import numpy as np
-    import torch
 
     emit("progress", text="source: loading")
     windows = _windows(_tokenizer(request), request)
-    model = _load(request)
-    tokens = sum(_predictions(window) for window in windows)
+    model = _load(request, emit)
+    tokens = sum(map(_predictions, windows))
     out = Path(request["out"])
     nll, best = np.empty(tokens, np.float32), np.empty(tokens, np.int32)
     stored: Any = None
     row = 0
-    for window in windows:
+    for some in _passes(windows, model):
         emit("progress", text=f"source: log-probabilities {row}/{tokens}")
-        ids = torch.tensor(window["ids"])
-        with torch.inference_mode():
-            values = model(ids[None, :-1], use_cache=False).logits[0, window["start"] :].float()
-            values -= torch.logsumexp(values, -1, keepdim=True)
-            best_here, nll_here = (
-                values.argmax(-1),
-                -values.gather(-1, ids[window["start"] + 1 :, None])[:, 0],
-            )
-            half = values.clamp_(min=-60000).half()
-        if stored is None:
-            shape = (tokens, values.shape[-1])
-            stored = np.lib.format.open_memmap(out / "logprobs.npy", "w+", np.float16, shape)
-        rows = slice(row, row + len(values))
-        stored[rows], best[rows], nll[rows] = half.numpy(), best_here.numpy(), nll_here.numpy()
-        row = rows.stop
+        for half, best_here, nll_here in _log_probabilities(model, some):
+            if stored is None:
+                shape = (tokens, half.shape[-1])
+                stored = np.lib.format.open_memmap(out / "logprobs.npy", "w+", np.float16, shape)
+            rows = slice(row, row + len(half))
+            stored[rows], best[rows], nll[rows] = half.numpy(), best_here.numpy(), nll_here.numpy()
+            row = rows.stop
     stored.flush()
     np.save(out / "nll.npy", nll)
     np.save(out / "best.npy", best)
@@ -97,21 +95,53 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {"tokens": tokens, "vocabulary": stored.shape[1]}
 
 
+def _log_probabilities(model: Any, windows: list[dict[str, Any]]) -> Iterator[tuple[Any, Any, Any]]:
+    """Of each window, in one pass: log-probabilities (float16), best token, -log p of the true one."""
+    import torch
+
+    width = max(len(window["ids"]) for window in windows) - 1
+    first = min(window["start"] for window in windows)
+    ids = torch.tensor([window["ids"][:-1] + [0] * (width + 1 - len(window["ids"])) for window in windows])
+    lengths = torch.tensor([[len(window["ids"]) - 1] for window in windows])
+    # Padding is on the right, where no earlier position sees it; a window alone needs no mask.
+    mask = None if len(windows) == 1 else (torch.arange(width) < lengths).long()
+    with torch.inference_mode():
+        found = model(input_ids=ids, attention_mask=mask, use_cache=False, **_only_behind(model, first, width)).logits
+        found = found[:, found.shape[1] - (width - first) :]
+        for values, window in zip(found, windows, strict=True):
+            true = torch.tensor(window["ids"][window["start"] + 1 :])
+            here = values[window["start"] - first :][: len(true)].float()
+            here -= torch.logsumexp(here, -1, keepdim=True)
+            best, nll = here.argmax(-1), -here.gather(-1, true[:, None])[:, 0]
+            yield here.clamp_(min=-60000).half(), best, nll
+
+
+def _only_behind(model: Any, first: int, width: int) -> dict[str, Any]:
+    """Ask for the logits of positions first ... width - 1 alone, of a model that can be asked."""
+    import torch
+
+    can = "logits_to_keep" in inspect.signature(model.forward).parameters
+    return {"logits_to_keep": torch.arange(first, width)} if can else {}
+
+
+def _passes(windows: list[dict[str, Any]], model: Any) -> Iterator[list[dict[str, Any]]]:
+    """The windows that are computed together: each alone, or as many as fit where every pass reads the weights."""
+    together = 1
+    if layered.is_by_layer(model):
+        width = max(len(window["ids"]) - window["start"] for window in windows)
+        together = max(1, LOGITS_BYTES // (width * model.config.vocab_size * layered.FLOAT32))
+    for at in range(0, len(windows), together):
+        yield windows[at : at + together]
+
+
+def _load(request: dict[str, Any], emit: Emit) -> Any:
+    return layered.load(Path(request["source"]), trust_remote_code=request["trust_remote_code"], emit=emit)
+
+
 def _tokenizer(request: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(request["source"], trust_remote_code=request["trust_remote_code"])
-
-
-def _load(request: dict[str, Any]) -> Any:
-    """The model in float32, whatever its weights are stored in."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(
-        request["source"], dtype=torch.float32, trust_remote_code=request["trust_remote_code"]
-    )
-    return model.eval()
 
 
 def _eos_ids(model: Any) -> list[int]:
@@ -123,16 +153,23 @@ def _eos_ids(model: Any) -> list[int]:
 
 
 def _render(tokenizer: Any, conversation: dict[str, Any]) -> dict[str, Any] | None:
-    """The conversation as the template writes it; None where there is no template or it does not take this one."""
+    """The conversation as the template writes it; None where there is no template or it does not take this one.
+
+    Tools go to the template as Transformers gives them, and into the system message, where Phi-4-mini's looks.
+    """
     if tokenizer.chat_template is None:
         return None
     tools = conversation["tools"]
     try:
         text = _apply(tokenizer, conversation, tools)
-        ignored = tools is not None and text == _apply(tokenizer, conversation, None)
+        if tools is not None and text == _apply(tokenizer, conversation, None):
+            given = with_tools(tokenizer.chat_template, conversation["messages"], tools)[1]
+            text = _apply(tokenizer, conversation | {"messages": given}, None)
+            if text == _apply(tokenizer, conversation, None):
+                return None
     except Exception:  # a template refuses with whatever its raise_exception() raises
         return None
-    return None if ignored else {"text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
+    return {"text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
 
 
 def _apply(tokenizer: Any, conversation: dict[str, Any], tools: Any) -> str:
@@ -177,7 +214,8 @@ def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: in
     )
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))  # little padding
     answers: list[list[int]] = [[] for _ in prompts]
-    size = _batch_size(model.config, max(map(len, prompts), default=0) + new_tokens)
+    room = CACHE_BYTES * (8 if layered.is_by_layer(model) else 1)
+    size = _batch_size(model.config, max(map(len, prompts), default=0) + new_tokens, room)
     for start in range(0, len(order), size):
         emit("progress", text=f"source: answers {start}/{len(order)}")
         batch = order[start : start + size]
@@ -194,33 +232,40 @@ def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: in
     return answers
 
 
-def _batch_size(config: Any, tokens: int) -> int:
-    """How many float32 key-value caches of this many tokens fit in CACHE_BYTES."""
+def _batch_size(config: Any, tokens: int, room: int) -> int:
+    """How many float32 key-value caches of this many tokens fit in `room` bytes."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     one: int = config.num_hidden_layers * heads * head_size * 2 * 4 * tokens
-    return max(1, CACHE_BYTES // max(one, 1))
+    return max(1, room // max(one, 1))
 
 
 def _windows(tokenizer: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The source's own answers up to chat_tokens, and text for the rest of chat_tokens + text_tokens."""
+    """The source's own answers up to chat_tokens, text for the rest of chat_tokens + text_tokens, and the deep ones."""
     said = json.loads(Path(request["chat"]).read_text(encoding="utf-8"))
     windows: list[dict[str, Any]] = []
     count = 0
-    for prompt, answer in zip(said["prompts"], said["answers"], strict=True):
+    for at, (prompt, answer) in enumerate(zip(said["prompts"], said["answers"], strict=True)):
         if count < request["chat_tokens"] and len(prompt) > 0:
-            windows.append({"ids": prompt + answer, "start": len(prompt) - 1, "kind": "chat"})
+            windows.append({"ids": prompt + answer, "start": len(prompt) - 1, "kind": "chat", "document": at})
             count += len(answer)
     documents = [tokenizer(text)["input_ids"] for text in request["documents"]]
     step = request["window"]
     # First the beginning of every document, then the second window of every document, and so on.
     for start in range(0, max(map(len, documents), default=0), step):
-        for ids in documents:
+        for at, ids in enumerate(documents):
             piece = ids[start : start + step + 1]
             if count < request["text_tokens"] + request["chat_tokens"] and len(piece) > step // 8:
-                windows.append({"ids": piece, "start": 0, "kind": "text"})
+                windows.append({"ids": piece, "start": 0, "kind": "text", "document": at})
                 count += len(piece) - 1
-    return windows
+    return windows + [_deep_window(documents, **one) for one in request["deep"]]
+
+
+def _deep_window(documents: list[list[int]], name: str, start: int, end: int) -> dict[str, Any]:
+    """One long text, the documents one behind the other and again from the first, of which the end is compared."""
+    ids = [token for document in documents for token in document]
+    ids *= -(-(end + 1) // max(len(ids), 1))
+    return {"ids": ids[: end + 1], "start": start, "kind": name, "document": 0}
 
 
 def _predictions(window: dict[str, Any]) -> int:

@@ -39,7 +39,7 @@ def gates(kind: Kind) -> dict[str, Gate]:
     """The gates of a kind by name, in the order in which they run: the cheap and telling ones first."""
     names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
     found = {name: cast(Gate, importlib.import_module(f"{__name__}.{name}")) for name in names}
-    order = ["tokenizer", "template", "logits", "behaviour"]
+    order = ["tokenizer", "template", "logits", "depth", "behaviour", "structured"]
     return {
         name: found[name]
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -104,14 +104,11 @@ def _judge(ctx: GateContext, measurements: list[Measurement]) -> tuple[tuple[Ver
     table, note = limits(model.kind, ctx.precision, model.parameters, ctx.target.quality, card, ctx.overrides)
     found = {one.metric: one for one in measurements}
     verdicts = []
-    for metric, limit in table.items():
-        if metric in found or metric in ctx.overrides:
-            budget = limit.budget(metric, found)
-            one = found.get(metric)
-            if budget is None:
-                verdicts.append(judge(None, metric, Budget()))
-            else:
-                verdicts.append(judge(one, metric, budget))
+    # In the order of the gates, the telling ones first; then what somebody wants judged and nothing measured.
+    for metric in dict.fromkeys([*found, *ctx.overrides]):
+        if metric in table:
+            budget = table[metric].budget(metric, found)
+            verdicts.append(judge(found.get(metric) if budget else None, metric, budget or Budget()))
     return tuple(verdicts), note
 
 

@@ -15,14 +15,24 @@ import numpy as np
 
 from edgekit.errors import BuildError
 from edgekit.quality import _stats
+from edgekit.wrappers.python.chat import template_of, with_tools
 from edgekit.wrappers.python.protocol import Emit, serve
 
+LEAD = 8  # tokens that are generated before the first prediction that is compared
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Do request["action"] for the GenAI folder request["model"]; files go to request["out"]."""
-    return {"tokens": tokens, "render": render, "answers": answers, "logits": logits}[request["action"]](request, emit)
+    actions = {
+        "tokens": tokens,
+        "render": render,
+        "answers": answers,
+        "logits": logits,
+        "deep": deep,
+        "guided": guided,
+    }
+    return actions[request["action"]](request, emit)
 
 
 def tokens(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -39,7 +49,8 @@ def render(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """The runtime's rendering of request["conversations"]; {"error": ...} where it refuses."""
     emit("progress", text="chat template")
     tokenizer = _tokenizer(request)
-    return {"rendered": [_render(tokenizer, conversation) for conversation in request["conversations"]]}
+    template = template_of(Path(request["model"]))
+    return {"rendered": [_render(tokenizer, template, conversation) for conversation in request["conversations"]]}
 
 
 def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -63,48 +74,159 @@ def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {"answers": found}
 
 
+def guided(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Greedy answers that must fit a JSON schema, as the runtime's guidance has it.
+
+    Request: cases ({conversation, schema}), new_tokens.
+    Returns: answers, of each case {text, ended} or {error}; ended is False where new_tokens were not enough.
+    """
+    import onnxruntime_genai as og
+
+    model = og.Model(request["model"])
+    tokenizer = og.Tokenizer(model)
+    template = template_of(Path(request["model"]))
+    found = []
+    for at, case in enumerate(request["cases"]):
+        emit("progress", text=f"structured answers {at}/{len(request['cases'])}")
+        rendered = _render(tokenizer, template, case["conversation"])
+        found.append(rendered if "error" in rendered else _guided(model, tokenizer, rendered["text"], case, request))
+    return {"answers": found}
+
+
+def _guided(model: Any, tokenizer: Any, prompt: str, case: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    import onnxruntime_genai as og
+
+    ids = tokenizer.encode(prompt)
+    params = og.GeneratorParams(model)
+    params.set_search_options(do_sample=False, max_length=len(ids) + request["new_tokens"])
+    try:
+        params.set_guidance("json_schema", json.dumps(case["schema"]))
+        generator = og.Generator(model, params)
+        generator.append_tokens(ids)
+        while not generator.is_done():
+            generator.generate_next_token()
+    except RuntimeError as error:
+        return {"error": str(error).splitlines()[0][:200]}
+    answer = generator.get_sequence(0)[len(ids) :]
+    return {"text": str(tokenizer.decode(answer)), "ended": len(answer) < request["new_tokens"]}
+
+
 def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Compare the model's log-probabilities with the reference's, prediction by prediction.
 
     Request: reference (folder of the reference job's `logits`).
-    Writes out/compared.npz: kl, nll, nll_source, same_best, window (its index), chat (bool); one entry a prediction.
+    Writes out/compared.npz: kl, nll, nll_source, same_best, document (its number), chat (bool); one entry a prediction.
     """
-    reference = Path(request["reference"])
-    windows = json.loads((reference / "windows.json").read_text(encoding="utf-8"))
-    stored = np.load(reference / "logprobs.npy", mmap_mode="r")
-    best = np.load(reference / "best.npy")
+    reference = _Reference(Path(request["reference"]))
     session = Session(Path(request["model"]))
-    kl, nll, same = np.empty(len(stored)), np.empty(len(stored)), np.empty(len(stored), bool)
-    nonfinite = row = 0
-    for window in windows:
-        emit("progress", text=f"log-probabilities {row}/{len(stored)}")
+    columns: dict[str, list[Any]] = {"kl": [], "nll": [], "same_best": [], "nll_source": [], "document": [], "chat": []}
+    nonfinite = done = 0
+    documents: dict[tuple[str, int], int] = {}
+    for window, row in reference.windows("text", "chat"):
+        emit("progress", text=f"log-probabilities {done}/{len(reference.stored)}")
         values = session.logits(window["ids"][:-1])[window["start"] :]
-        if values.shape[1] != stored.shape[1]:
+        nonfinite += int((~np.isfinite(values)).sum())
+        found = reference.compare(window, row, values)
+        done += len(values)
+        number = documents.setdefault((window["kind"], window["document"]), len(documents))
+        found |= {"document": np.full(len(values), number), "chat": np.full(len(values), window["kind"] == "chat")}
+        for name, column in columns.items():
+            column.append(found[name])
+    joined = {name: np.concatenate(column) for name, column in columns.items()}
+    np.savez(Path(request["out"]) / "compared.npz", **joined)  # type: ignore[arg-type]  # numpy's stub of **kwds
+    return {"nonfinite": nonfinite}
+
+
+def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Compare far in the context, by the way an app goes there: a long prompt, then token by token.
+
+    Request: reference (folder of the reference job's `logits`), switch (length beyond which the source changes its
+    rotary factors, or None).
+    Returns: kl, {name of the place: KL of each prediction}; None where the runtime's values are not finite.
+    """
+    import onnxruntime_genai as og
+
+    reference = _Reference(Path(request["reference"]))
+    model = og.Model(request["model"])
+    found: dict[str, list[float] | None] = {}
+    for window, row in reference.windows():
+        if window["kind"] in ("text", "chat"):
+            continue
+        emit("progress", text=f"{window['kind']}: after {window['start']} tokens")
+        values = _spoken(model, window["ids"], window["start"], request["switch"])
+        finite = bool(np.isfinite(values).all())
+        found[window["kind"]] = reference.compare(window, row, values)["kl"].tolist() if finite else None
+    return {"kl": found}
+
+
+def _spoken(model: Any, ids: list[int], start: int, switch: int | None) -> Any:
+    """The logits after each token from position `start` on, where the runtime itself generates ids, token by token.
+
+    Each token is put in its mouth: all logits but one are lowered. Only generating (and neither appending nor asking
+    for the logits) makes the runtime compute a LongRoPE text anew when it grows beyond `switch`: that one token is its
+    own, and is taken back.
+    """
+    import onnxruntime_genai as og
+
+    first = max(start + 1 - LEAD, 1)
+    params = og.GeneratorParams(model)
+    params.set_search_options(do_sample=False, max_length=len(ids) + 1)
+    generator = og.Generator(model, params)
+    generator.append_tokens(ids[:first])
+    rows = []
+    for length in range(first, len(ids)):
+        token = ids[length]
+        if switch is not None and length == switch + 1:
+            generator.generate_next_token()
+            values = np.array(generator.get_output("logits"), dtype=np.float32)
+            if int(generator.get_next_tokens()[0]) != token:
+                generator.rewind_to(length)
+                generator.append_tokens([token])
+        else:
+            values = np.array(generator.get_logits(), dtype=np.float32)
+            lowered = np.full(values.shape, -1e9, np.float32)
+            lowered[..., token] = 0
+            generator.set_logits(lowered)
+            generator.generate_next_token()
+        if length > start:
+            rows.append(values.reshape(-1, values.shape[-1])[-1])
+    return np.stack(rows)
+
+
+class _Reference:
+    """What the source said: windows, and for each of their predictions its log-probabilities."""
+
+    def __init__(self, folder: Path) -> None:
+        self._windows = json.loads((folder / "windows.json").read_text(encoding="utf-8"))
+        self.stored = np.load(folder / "logprobs.npy", mmap_mode="r")
+        self._best = np.load(folder / "best.npy")
+        self._nll = np.load(folder / "nll.npy")
+
+    def windows(self, *kinds: str) -> Iterator[tuple[dict[str, Any], int]]:
+        """Each window of these kinds (or all) and the row of its first prediction."""
+        row = 0
+        for window in self._windows:
+            if not kinds or window["kind"] in kinds:
+                yield window, row
+            row += len(window["ids"]) - 1 - window["start"]
+
+    def compare(self, window: dict[str, Any], row: int, values: Any) -> dict[str, Any]:
+        """kl, nll, nll_source and same_best of a window's predictions, from the built model's logits (overwritten)."""
+        if values.shape[1] != self.stored.shape[1]:
             raise BuildError(
-                f"the built model has {values.shape[1]} entries in its vocabulary, the source {stored.shape[1]}",
+                f"the built model has {values.shape[1]} entries in its vocabulary, the source {self.stored.shape[1]}",
                 next="the recipe changed the vocabulary: report it",
             )
-        nonfinite += int((~np.isfinite(values)).sum())
-        true = window["ids"][window["start"] + 1 :]
-        for start in range(0, len(values), _stats.BLOCK):
-            some = slice(start, start + _stats.BLOCK)
-            rows = slice(row, row + len(values[some]))
-            built = _stats.log_softmax(values[some])
-            kl[rows] = _stats.kl_divergence(stored[rows].astype(np.float32), built)
-            nll[rows] = -built[np.arange(len(built)), true[some]]
-            same[rows] = built.argmax(-1) == best[rows]
-            row = rows.stop
-    lengths = [len(window["ids"]) - 1 - window["start"] for window in windows]
-    np.savez(
-        Path(request["out"]) / "compared.npz",
-        kl=kl,
-        nll=nll,
-        nll_source=np.load(reference / "nll.npy"),
-        same_best=same,
-        window=np.repeat(np.arange(len(windows)), lengths),
-        chat=np.repeat([window["kind"] == "chat" for window in windows], lengths),
-    )
-    return {"nonfinite": nonfinite}
+        true = np.asarray(window["ids"][window["start"] + 1 :])
+        count = len(true)
+        kl, nll, same = np.empty(count), np.empty(count), np.empty(count, bool)
+        for start in range(0, count, _stats.BLOCK):
+            rows = slice(start, min(start + _stats.BLOCK, count))
+            built = _stats.log_softmax(values[rows])
+            kl[rows] = _stats.kl_divergence(self.stored[row + start : row + rows.stop].astype(np.float32), built)
+            nll[rows] = -built[np.arange(len(built)), true[rows]]
+            same[rows] = built.argmax(-1) == self._best[row + start : row + rows.stop]
+        return {"kl": kl, "nll": nll, "same_best": same, "nll_source": self._nll[row : row + count]}
 
 
 class Session:
@@ -173,13 +295,15 @@ def _encode(tokenizer: Any, text: str) -> list[int]:
     return [int(token) for token in tokenizer.encode(text)]
 
 
-def _render(tokenizer: Any, conversation: dict[str, Any]) -> dict[str, str]:
-    options = {"tools": json.dumps(conversation["tools"])} if conversation["tools"] else {}
+def _render(tokenizer: Any, template: str | None, conversation: dict[str, Any]) -> dict[str, str]:
+    """As the Python runtime renders it."""
+    tools = conversation["tools"] or ()
+    form, messages = with_tools(template or "", conversation["messages"], tools)
     try:
         text = tokenizer.apply_chat_template(
-            json.dumps(conversation["messages"]),
+            json.dumps(messages),
             add_generation_prompt=conversation["add_generation_prompt"],
-            **options,
+            **({"template_str": form} if tools else {}),
         )
     except Exception as error:  # the engine raises RuntimeError, ValueError or its own kind
         return {"error": str(error).splitlines()[0][:200]}

@@ -26,6 +26,7 @@ class Limit(Strict):
     max: float | None = None
     above_source: float | None = Field(default=None, description="at most the source's value plus this")
     below_source: float | None = Field(default=None, description="at least the source's value minus this")
+    times: float | None = Field(default=None, description='of "metric@place": at most the limit of "metric" times this')
 
     def budget(self, metric: str, measurements: Mapping[str, Measurement]) -> Budget | None:
         """The fixed limit; None when the source's value that it is relative to was not measured."""
@@ -58,6 +59,10 @@ def limits(
         for metric, budget in layer.items():
             if metric in metrics(kind) or metric not in metrics():
                 found[metric] = Limit(min=budget.min, max=budget.max)
+    for metric, limit in found.items():
+        whole = found.get(metric.partition("@")[0])
+        if limit.times is not None and whole is not None and whole.max is not None:
+            found[metric] = Limit(max=round(whole.max * limit.times, 9))
     return found, note
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from dataclasses import dataclass
 from functools import cache as once
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +16,11 @@ from edgekit.extras import require
 from edgekit.quality._context import TIMEOUT, GateContext
 
 WINDOW = 256  # predictions of one piece of text
+BEFORE, AFTER = 16, 112  # predictions compared on both sides of a place deep in the context
+LONGROPE = ("longrope", "su", "yarn-longrope")
 CHUNK = 2000  # characters; a user's text is cut into documents of this size
 ENGINES = ("torch", "transformers", "tokenizers")
+CODE = ("jobs/reference.py", "jobs/layered.py", "wrappers/python/chat.py")
 WEATHER = {
     "type": "function",
     "function": {
@@ -84,12 +88,71 @@ def logits(ctx: GateContext) -> Path:
     request = {
         "action": "logits",
         "documents": _documents(ctx.text),
-        "window": WINDOW,
+        "window": min(WINDOW, _longest(ctx)),
         "text_tokens": ctx.effort.text_tokens,
         "chat_tokens": ctx.effort.chat_tokens,
+        "deep": [{"name": place.name, "start": place.start, "end": place.end} for place in deep(ctx) if place.end],
     }
     spoken = _chat_file(ctx)
     return _produce(ctx, request, {"chat": file_digest(spoken)}, {"chat": str(spoken)})
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Predictions from `start` to `end` that look back on a long text; end 0, and why, where no bundle text is so long.
+
+    Attributes:
+        name: of the place: half_context, sliding_window, longrope.
+    """
+
+    name: str
+    start: int
+    end: int
+    why: str = ""
+
+
+def deep(ctx: GateContext) -> list[Deep]:
+    """Where a model may go wrong that is right on short texts: far in its context, and where its attention changes.
+
+    The positions are those that an app can reach: the bundle's max_length is the end. A source changes the LongRoPE
+    factors of all positions when a text grows longer than it was first trained for: there, what follows is compared.
+    """
+    longest = _longest(ctx)
+    facts = ctx.source.model.llm
+    switch = longrope(ctx)
+    places = [("half_context", longest // 2), ("sliding_window", facts.sliding_window if facts else None)]
+    found = []
+    for name, border in (*places, ("longrope", switch)):
+        if border is None:
+            continue
+        if border + 1 >= longest:
+            found.append(Deep(name, 0, 0, f"it is at {border} tokens, the bundle's texts end at {longest}"))
+            continue
+        start = max(border - BEFORE, 0)
+        if switch is not None and start < switch < border + AFTER:
+            start = switch
+        found.append(Deep(name, start, min(start + BEFORE + AFTER, longest)))
+    return found
+
+
+def _longest(ctx: GateContext) -> int:
+    """Predictions of the longest text that the bundle takes."""
+    facts = ctx.source.model.llm
+    lengths = [getattr(ctx.contract, "max_length", None), facts.context_length if facts else None]
+    return min((length for length in lengths if length), default=WINDOW + 1) - 1
+
+
+def longrope(ctx: GateContext) -> int | None:
+    """The length, in tokens, beyond which the source changes its rotary factors; None for one that never does."""
+    try:
+        config = json.loads((ctx.source.path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    scaling = config.get("rope_scaling") or {}
+    if scaling.get("rope_type", scaling.get("type")) not in LONGROPE:
+        return None
+    border = config.get("original_max_position_embeddings") or scaling.get("original_max_position_embeddings")
+    return int(border) if border else None
 
 
 def _chat_file(ctx: GateContext) -> Path:
@@ -111,7 +174,7 @@ def _produce(ctx: GateContext, request: dict[str, Any], inputs: dict[str, str], 
         "source": cache.path_digest(ctx.source.path),
         "request": digest(request),
         "inputs": inputs,
-        "code": file_digest(Path(str(files("edgekit"))) / "jobs" / "reference.py"),
+        "code": [file_digest(Path(str(files("edgekit"))) / name) for name in CODE],
         "tools": {name: _version(name) for name in ENGINES},
     }
     what = f"float reference of {ctx.source.model.name} ({request['action']})"

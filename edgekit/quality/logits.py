@@ -14,7 +14,7 @@ from edgekit.report.measurement import Measurement
 
 KIND = "llm"
 METRICS = ("nonfinite_outputs", "kl_mean", "kl_p99", "top1_agreement", "perplexity_ratio")
-ADVICE = "try a recipe that keeps more bits"
+ADVICE = "try a recipe that keeps more bits (--recipe auto finds one)"
 
 
 def measure(ctx: GateContext) -> list[Measurement]:
@@ -37,7 +37,7 @@ def _divergence(found: dict[str, NDArray[Any]]) -> list[Measurement]:
         ("kl_p99", "kl", lambda kl: float(np.quantile(kl, 0.99))),
         ("top1_agreement", "same_best", lambda same: float(same.mean())),
     )
-    return [_with_interval(name, one, (found[column],), found["window"], reason) for name, column, one in statistics]
+    return [_with_interval(name, one, (found[column],), found["document"], reason) for name, column, one in statistics]
 
 
 def _perplexity(found: dict[str, NDArray[Any]]) -> list[Measurement]:
@@ -45,8 +45,10 @@ def _perplexity(found: dict[str, NDArray[Any]]) -> list[Measurement]:
     text = ~found["chat"]
     if not text.any():
         return [not_measured("perplexity_ratio", "there is no text")]
-    nll, source, window = (found[name][text] for name in ("nll", "nll_source", "window"))
-    ratio = _with_interval("perplexity_ratio", lambda a, b: _stats.perplexity(a - b), (nll, source), window, "on text")
+    nll, source, document = (found[name][text] for name in ("nll", "nll_source", "document"))
+    ratio = _with_interval(
+        "perplexity_ratio", lambda a, b: _stats.perplexity(a - b), (nll, source), document, "on text"
+    )
     both = (("perplexity", nll), ("perplexity@source", source))
     return [ratio, *(measured(name, _stats.perplexity(values), n=len(values)) for name, values in both)]
 

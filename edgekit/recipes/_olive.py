@@ -19,16 +19,18 @@ EXTERNAL_DATA = "model.onnx.data"
 HEAD, EMBEDDINGS = "lm_head", "model.embed_tokens"
 # An 8-bit block twice or four times as long as a 4-bit one still adds a hundredth of its error, and saves scales.
 EIGHT_BLOCK = 64
+SMALLEST_BLOCK = 16  # that ONNX Runtime's kernels take
 SAMPLES, SAMPLE_TOKENS = 64, 512  # of calibration text: 32,768 tokens
 
 
 def block(settings: LlmSettings, model: Model, bits: int = 4) -> int:
-    """Weights per scale: the target's choice, longer for 8 bits, halved until it divides the model's width."""
+    """Weights per scale: the target's choice, longer for 8 bits, halved until it divides the model's widths."""
     if settings.block_size < 0:
         return -1
     size = max(settings.block_size, EIGHT_BLOCK) if bits == 8 else settings.block_size
-    width = model.llm.hidden_size if model.llm else size
-    while width % size and size > 16:
+    facts = model.llm
+    widths = (facts.hidden_size, facts.inner_size or size, facts.kv_heads * facts.head_size) if facts else ()
+    while size > SMALLEST_BLOCK and any(width % size for width in widths):
         size //= 2
     return size
 

@@ -12,10 +12,9 @@ import numpy as np
 import onnxruntime_genai as og
 
 from .bundle import Opened, cannot_open
+from .chat import Messages, Tools, template_of, with_tools
 from .manifest import Refused
 from .text import UNFINISHED, StopHolder, Streamer, whole_text
-
-Messages = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,13 @@ class LlmBundle:
         """As `decode`, but it may end at a broken character."""
         return str(self.tokenizer.decode(np.asarray(ids, dtype=np.int32)))
 
-    def render(self, messages: Messages) -> str:
+    def render(self, messages: Messages, tools: Tools = ()) -> str:
         """The prompt text of a conversation, by the bundle's own chat template.
 
         Args:
             messages: [{"role": "system" | "user" | "assistant", "content": text}, ...].
+            tools: functions that may be called, [{"type": "function", "function": {"name", "description",
+                "parameters": JSON schema}}, ...].
 
         Raises:
             Refused: the bundle has no template, or the template refuses these messages.
@@ -101,8 +102,10 @@ class LlmBundle:
                 next="give the prompt as plain text (edgekit run --raw)",
                 code="usage",
             )
+        template, given = with_tools(template_of(self.opened.model) or "", messages, tools)
+        form = {"template_str": template} if tools else {}
         try:
-            return str(self.tokenizer.apply_chat_template(json.dumps(list(messages)), add_generation_prompt=True))
+            return str(self.tokenizer.apply_chat_template(json.dumps(given), add_generation_prompt=True, **form))
         except RuntimeError as error:
             raise Refused(f"the chat template refuses these messages: {_first_line(error)}", code="usage") from None
 
@@ -113,6 +116,7 @@ class LlmBundle:
         max_tokens: int = 256,
         sampling: Sampling = Sampling(),
         stop: Sequence[str] = (),
+        tools: Tools = (),
         json_schema: Mapping[str, Any] | str | None = None,
     ) -> Generation:
         """Generate an answer, piece by piece.
@@ -121,12 +125,13 @@ class LlmBundle:
             prompt: a conversation, which goes through the chat template; or plain text, which does not.
             max_tokens: of the answer; the bundle's max_length is a limit too.
             stop: the answer ends before the first of these strings.
+            tools: functions that a conversation's answer may call, as `render` takes them.
             json_schema: the answer is JSON that fits this schema.
 
         Raises:
             Refused: an empty or too long prompt, a schema that is not accepted.
         """
-        ids = self.encode(prompt if isinstance(prompt, str) else self.render(prompt))
+        ids = self.encode(prompt if isinstance(prompt, str) else self.render(prompt, tools))
         generator = self.start(ids, max_tokens, json_schema=json_schema, **sampling.options())
         return Generation(self, generator, ids, max_tokens, stop)
 

@@ -1,0 +1,139 @@
+"""Every recipe for language models, through Olive for real, on small random models of two architectures."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit import recipes, tools
+from tests.olive import tiny_llm
+
+pytestmark = pytest.mark.olive
+HERE = Path(__file__).parent
+UINT8 = 2  # onnx.TensorProto.UINT8
+FUSED = ("int4_mixed", "int4_gptq_mixed", "quarot_gptq")  # those that name modules or unpack fused ones
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """{"llama/int4_rtn": the GenAI folder, ...}; a recipe that failed is missing."""
+    folder = tmp_path_factory.mktemp("recipes")
+    wanted = {"llama": recipes.names("llm"), "phi3": list(FUSED)}
+    found: dict[str, Path] = {}
+    for name, make in (("llama", tiny_llm.llama), ("phi3", tiny_llm.phi3)):
+        source = make(folder / name)
+        argv = [sys.executable, HERE / "build_recipes.py", source, folder / f"{name}-out", *wanted[name]]
+        done = tools.run(argv, timeout=600, env=tools.QUIET_ENGINES | {"HF_HUB_OFFLINE": "1", "PATH": ""})
+        assert done.returncode == 0, done.stderr[-2000:]
+        errors = json.loads(done.stdout.strip().splitlines()[-1])
+        found |= {
+            f"{name}/{recipe}": folder / f"{name}-out" / recipe / "model"
+            for recipe, error in errors.items()
+            if not error
+        }
+        assert not any(errors.values()), errors
+    return found
+
+
+def graph(folder: Path) -> Any:
+    import onnx
+
+    return onnx.load(str(folder / "model.onnx"), load_external_data=False).graph
+
+
+def bits(folder: Path) -> dict[str, int]:
+    """Of each quantized node, by its name."""
+    return {
+        node.name: next((one.i for one in node.attribute if one.name == "bits"), 4)
+        for node in graph(folder).node
+        if node.op_type in ("MatMulNBits", "GatherBlockQuantized")
+    }
+
+
+def logits(folder: Path) -> np.ndarray[Any, Any]:
+    from edgekit.quality._child_llm import Session
+
+    return Session(folder).logits([int(one) for one in np.random.default_rng(0).integers(6, tiny_llm.VOCAB, 200)])
+
+
+def divergence(folder: Path, exact: Path) -> float:
+    """Mean KL, in nats, of the float model from this one."""
+    from edgekit.quality import _stats
+
+    values = [_stats.log_softmax(logits(one)) for one in (exact, folder)]
+    return float(_stats.kl_divergence(*values).mean())
+
+
+def test_every_recipe_builds_a_model_that_loads(models: dict[str, Path]) -> None:
+    assert {key.removeprefix("llama/") for key in models if key.startswith("llama/")} == set(recipes.names("llm"))
+    for folder in models.values():
+        assert np.isfinite(logits(folder)).all()
+
+
+def test_the_float_recipe_is_the_source(models: dict[str, Path], tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = models["llama/llm_float32"]
+    ids = [int(one) for one in np.random.default_rng(0).integers(6, tiny_llm.VOCAB, 200)]
+    with torch.inference_mode():
+        source = AutoModelForCausalLM.from_pretrained(folder.parents[2] / "llama", dtype=torch.float32)
+        expected = source(torch.tensor([ids])).logits[0].numpy()
+    assert np.abs(logits(folder) - expected).max() < 1e-3
+
+
+def test_more_bits_are_closer_to_float(models: dict[str, Path]) -> None:
+    exact = models["llama/llm_float32"]
+    far = {name: divergence(models[f"llama/{name}"], exact) for name in recipes.names("llm") if name != "llm_float32"}
+    assert far["llm_float16"] < 1e-4
+    assert far["int8_rtn"] < 0.1 * far["int4_rtn"]
+    assert far["int4_gptq_mixed"] < far["int4_gptq"] < far["int4_rtn"]
+    assert far["int4_mixed"] < far["int4_rtn"]
+
+
+def test_each_recipe_gives_the_bits_it_says(models: dict[str, Path]) -> None:
+    assert set(bits(models["llama/int4_rtn"]).values()) == {4}
+    assert set(bits(models["llama/int4_kquant"]).values()) == {4}
+    assert set(bits(models["llama/int8_rtn"]).values()) == {8}
+    for architecture in ("llama", "phi3"):
+        mixed = bits(models[f"{architecture}/int4_gptq_mixed"])
+        head = next(count for name, count in mixed.items() if "lm_head" in name)
+        layers = [count for name, count in mixed.items() if "/layers." in name]
+        assert head == 8
+        assert set(layers) == {4, 8}
+    gptq = bits(models["llama/int4_gptq"])
+    assert {count for name, count in gptq.items() if "/layers." in name} == {4}
+    assert {count for name, count in gptq.items() if "/layers." not in name} == {8}
+
+
+def test_tied_weights_are_stored_once_and_rotated_ones_are_not_tied(models: dict[str, Path]) -> None:
+    def stored(name: str) -> int:
+        """Matrices of bytes with a row for each token."""
+        shapes = [tuple(tensor.dims) for tensor in graph(models[name]).initializer if tensor.data_type == UINT8]
+        return sum(shape[0] == tiny_llm.VOCAB and math.prod(shape) == tiny_llm.VOCAB * 64 for shape in shapes)
+
+    assert stored("llama/int8_rtn") == 1
+    assert stored("llama/quarot_gptq") == 2
+
+
+def test_scales_are_stored_in_half_precision(models: dict[str, Path]) -> None:
+    import onnx
+
+    made = graph(models["llama/int4_rtn"])
+    types = {tensor.name: tensor.data_type for tensor in made.initializer}
+    casts = {node.output[0]: node.input[0] for node in made.node if node.op_type == "Cast"}
+    scales = {node.input[2] for node in made.node if node.op_type in ("MatMulNBits", "GatherBlockQuantized")}
+    assert scales and all(types[casts[name]] == onnx.TensorProto.FLOAT16 for name in scales)
+
+
+def test_a_rotation_changes_the_weights_and_not_the_function(models: dict[str, Path]) -> None:
+    """GPTQ of the rotated weights is as near as that of the others: a wrong rotation would be nats away."""
+    exact = models["llama/llm_float32"]
+    turned, plain = (divergence(models[f"llama/{name}"], exact) for name in ("quarot_gptq", "int4_gptq"))
+    assert turned < 2 * plain
