@@ -58,6 +58,8 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     files = _collect(Path(result.get_best_candidate().model_path), work / "model", request["expected"])
     shutil.rmtree(work / "olive", ignore_errors=True)
     shutil.rmtree(work / "out", ignore_errors=True)
+    if "model.onnx" in files:
+        _modernize(work / "model" / "model.onnx")
     emit("progress", text="loading the result")
     _load(work / "model", files)
     return {"files": files, "peak_mb": _peak_mb()}
@@ -152,6 +154,21 @@ OURS = {  # our passes, and the pass of Olive's that each extends
     "edgekit.jobs.sensitivity.EdgekitKeepBits": "SelectiveMixedPrecision",
 }
 OPTIONAL = ("model.onnx.data", "chat_template.jinja", "special_tokens_map.json", "generation_config.json")
+
+
+def _modernize(path: Path) -> None:
+    """ONNX IR 3 lists every weight among the inputs; quantization adds weights that are not there: make it IR 8."""
+    import onnx
+
+    proto = onnx.load(str(path), load_external_data=False)
+    if proto.ir_version >= 4:
+        return
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    kept = [one for one in proto.graph.input if one.name not in weights]
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
+    proto.ir_version = 8
+    path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 def _load(model: Path, files: list[str]) -> None:

@@ -1,0 +1,48 @@
+"""Forms of ONNX models that once stopped a build, through the whole of it; their facts are in tests/unit/sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from edgekit import commands
+from edgekit.bundle.read import read
+from tests.unit.sources import odd_graphs as graphs
+
+pytestmark = pytest.mark.olive
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+@pytest.mark.parametrize(
+    ("make", "recipe"),
+    [
+        pytest.param(graphs.opset(9), "int8_dynamic", id="opset 9, weights among the inputs"),
+        pytest.param(graphs.external_folder, "int8_dynamic", id="external data in a folder"),
+    ],
+)
+def test_it_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path], recipe: str) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "model").mkdir()
+    path = make(tmp_path / "model")
+    assert commands.main(["build", str(path), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "-q"]) == 0
+    (built,) = [one for one in (tmp_path / "out").iterdir() if one.is_dir()]
+    manifest = read(built)
+    assert manifest.recipe.name == recipe and manifest.quality.verdict == "pass"
+    model = onnx.load(str(built / manifest.variants[0].path), load_external_data=False)
+    assert {one.name for one in model.graph.input} == {one.name for one in manifest.model.inputs}
+
+
+def test_a_net_whose_outputs_ignore_its_inputs_is_not_measured(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    net = str(LIGHT / "light_squeezenet.onnx")
+    words = ["build", net, "--target", "linux-cpu", "-o", str(tmp_path / "out"), "--quality", "fast", "--json"]
+    assert commands.main(words) == 11
+    error = json.loads(capfd.readouterr().out)["error"]
+    assert "the source's outputs do not depend on its inputs" in error["message"]
