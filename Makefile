@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 PYTEST := $(BIN)/python -m pytest
+# Two at a time, files kept whole: tests that share a slow fixture lie in one file. WORKERS= runs them one by one.
+WORKERS ?= -n 2 --dist loadfile
 export EDGEKIT_CACHE ?= $(CURDIR)/.cache
 
 .PHONY: env demo test test-tools apt-tools lint schemas artifacts bench clean
@@ -26,10 +28,10 @@ demo:
 	@$(BIN)/python scripts/demo.py run
 
 test: env
-	$(PYTEST) -m "unit or olive" $(PYTEST_ARGS)
+	$(PYTEST) -m "(unit or olive) and not tools" $(WORKERS) $(PYTEST_ARGS)
 
 test-tools: env apt-tools
-	$(PYTEST) -m "tools or device or cross" $(PYTEST_ARGS)
+	$(PYTEST) -m "tools or device or cross" $(WORKERS) $(PYTEST_ARGS)
 
 artifacts: env
 	$(BIN)/python scripts/artifacts.py

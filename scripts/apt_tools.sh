@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
 # Install the programs that `make test-tools` needs, or say the line that does.
 set -euo pipefail
-declare -A package=([zsh]=zsh [fish]=fish [espeak-ng]=espeak-ng [strace]=strace)
+
+# Program (or file) -> the Debian package that has it.
+declare -A package=(
+    [zsh]=zsh [fish]=fish [strace]=strace                                     # shells; a tracer
+    [adb]=adb [mksh]=mksh [toybox]=toybox [/usr/sbin/sshd]=openssh-server     # devices
+    [cmake]=cmake [g++]=g++ [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu     # the runner
+    [/usr/include/nlohmann/json.hpp]=nlohmann-json3-dev [npm]=npm
+    [debootstrap]=debootstrap [qemu-aarch64-static]=qemu-user-static          # an ARM64 root
+    [chromium]=chromium                                                       # the report, and SwiftShader for WebGPU
+)
 
 missing=()
 for program in "${!package[@]}"; do
-    command -v "$program" >/dev/null || missing+=("${package[$program]}")
+    command -v "$program" >/dev/null || [ -e "$program" ] || missing+=("${package[$program]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
