@@ -46,8 +46,8 @@ class CalibrationText:
 
 
 def documents(folder: str) -> list[str]:
-    """The texts of a folder, or the parts of the shipped one."""
-    if folder:
+    """The texts of a folder, or the parts of the shipped one where none is given (an unfilled placeholder)."""
+    if folder and not folder.startswith("${"):
         return [path.read_text(encoding="utf-8", errors="replace") for path in sorted(Path(folder).glob("*.txt"))]
     text = (files("edgekit.recipes") / "data" / "calibration.txt").read_text(encoding="utf-8")
     return text.split(SEPARATOR)

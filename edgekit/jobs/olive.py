@@ -66,14 +66,18 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def _fill(value: Any, request: dict[str, Any]) -> Any:
-    """The configuration with this machine's folders in place of the placeholders."""
+    """The configuration with this machine's folders in place of the placeholders; one that nothing fills stays.
+
+    Olive takes an empty text for a path, and makes the folder edgekit was started in of it.
+    """
     if isinstance(value, dict):
         return {key: _fill(item, request) for key, item in value.items()}
     if isinstance(value, list):
         return [_fill(item, request) for item in value]
     if isinstance(value, str):
         for name in ("source", "work", "calibration"):
-            value = value.replace(f"${{{name.upper()}}}", str(request.get(name) or ""))
+            if request.get(name):
+                value = value.replace(f"${{{name.upper()}}}", str(request[name]))
     return value
 
 
@@ -144,12 +148,21 @@ def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
     missing = [name for name in expected if not (model / name).is_file()]
     if missing:
         raise BuildError(f"Olive's output lacks {', '.join(missing)}", next="run again with --verbose and read its log")
+    _compact(model / "tokenizer.json")
     return sorted(path.name for path in model.iterdir())
+
+
+def _compact(tokenizer: Path) -> None:
+    """Write a tokenizer.json without its indentation: half of it, megabytes for a large vocabulary."""
+    if tokenizer.is_file():
+        data = json.loads(tokenizer.read_text(encoding="utf-8"))
+        tokenizer.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 OURS = {  # our passes, and the pass of Olive's that each extends
     "edgekit.jobs.static_int8.EdgekitStaticQuantization": "OnnxStaticQuantization",
     "edgekit.jobs.qnn_quantize.EdgekitQnnQuantization": "OnnxStaticQuantization",
+    "edgekit.jobs.fixed_shape.EdgekitFixedShape": "DynamicToFixedShape",
     "edgekit.jobs.gptq.EdgekitGptq": "Gptq",
     "edgekit.jobs.sensitivity.EdgekitKeepBits": "SelectiveMixedPrecision",
 }
