@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__, cache, console, optimize, plan, quality, sources, target
+from edgekit import __version__, cache, compile, console, optimize, plan, quality, sources, target
 from edgekit.bundle import aside, check_data, draft
 from edgekit.bundle.manifest import LlmContract, Manifest, Quality
 from edgekit.bundle.read import read
@@ -28,6 +28,7 @@ from edgekit.bundle.zip import zip_bundle
 from edgekit.data import digest, jsonable, pretty, write_atomic
 from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
 from edgekit.extras import require
+from edgekit.inputs import static
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.options import described, parse
 from edgekit.inputs.synthetic import probe_feeds
@@ -89,29 +90,31 @@ def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job
     with console.step(f"opening {ref}"):
         source = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
     source = replace(source, model=described(source.model, parse(options.inputs, source.model)))
+    limits = quality.parse(options.limits, source.model.kind)
+    jobs = [_job(source, one, options, limits) for one in targets]
+    for job in jobs:
+        compile.refuse_early(job.plan.variants, job.target)
+    return jobs
+
+
+def _job(source: Source, one: Target, options: Options, limits: dict[str, Budget]) -> Job:
+    """One target's job: where it needs static shapes, its inputs and their data have exactly these."""
+    fixed = source
+    if source.model.kind == "tensor" and one.tensor.static_shapes and static.varies(source.model):
+        fixed = replace(source, model=static.pinned(source.model))
     calibration = None
     if options.calibration is not None:
-        calibration = open_calibration(options.calibration, source.model, source.card, source.path)
-    facts = calibration.facts() if calibration else None
-    limits = quality.parse(options.limits, source.model.kind)
-    return [
-        Job(
-            source,
-            one,
-            plan.make(
-                source.model,
-                one,
-                recipe=options.recipe,
-                calibration=facts,
-                card=source.card,
-                origin=source.origin,
-                require_ep=options.require_ep,
-            ),
-            calibration,
-            limits,
-        )
-        for one in targets
-    ]
+        calibration = open_calibration(options.calibration, fixed.model, source.card, source.path)
+    made = plan.make(
+        source.model,
+        one,
+        recipe=options.recipe,
+        calibration=calibration.facts() if calibration else None,
+        card=source.card,
+        origin=source.origin,
+        require_ep=options.require_ep,
+    )
+    return Job(fixed, one, made, calibration, limits)
 
 
 def build(job: Job, options: Options) -> Built:
@@ -129,8 +132,10 @@ def build(job: Job, options: Options) -> Built:
         return Built(destination, found, True, _archive(destination, options))
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
-        models = _optimize(job, room)
+        compiled = _compile(job, _optimize(job, room))
+        models = {name: one.folder for name, one in compiled.items()}
         made = draft.draft(job.plan, job.source, job.target, models, _facts(job), optimize.versions(optimize.ENGINES))
+        made = _tied(made, compiled)
         staged = room / "new"
         licences = draft.licences(job.source)
         with console.step("staging"):
@@ -142,7 +147,8 @@ def build(job: Job, options: Options) -> Built:
                 draft.settle_tensor(staged, made.contract, job.source)
             changed = inspect.settle(staged, made, job.target)
         with console.step("placement"):
-            placed = inspect.placement(staged, made, job.target, require_ep=options.require_ep)
+            simulator = compile.simulator(job.plan.variants)
+            placed = inspect.placement(staged, made, job.target, simulator, require_ep=options.require_ep)
         feeds, note = _feeds(job.source, job.calibration)
         found_quality = _gate(job, options, made, staged, room, feeds, note)
         _accept(found_quality, destination, options)
@@ -246,6 +252,22 @@ def _optimize(job: Job, room: Path) -> dict[str, Path]:
     return models
 
 
+def _compile(job: Job, models: dict[str, Path]) -> dict[str, compile.CompiledVariant]:
+    """Each variant's model, compiled ahead of time where the plan says so."""
+    return {one.name: compile.compile_variant(one, models[one.name], job.target) for one in job.plan.variants}
+
+
+def _tied(made: Manifest, compiled: dict[str, compile.CompiledVariant]) -> Manifest:
+    """The manifest with what its compiled variants are tied to, and what their compiler did."""
+    variants = []
+    for variant in made.variants:
+        one = compiled[variant.name]
+        axes = {key: value for key, value in one.compatibility if value}
+        update = {"compatibility": variant.compatibility.model_copy(update=axes), "compiled": one.facts}
+        variants.append(variant.model_copy(update={"ep_options": one.ep_options, **update}))
+    return made.model_copy(update={"variants": tuple(variants)})
+
+
 def _facts(job: Job) -> dict[str, object] | None:
     return job.calibration.facts() if job.calibration is not None else None
 
@@ -266,19 +288,23 @@ def _gate(
     """The gate's finding, kept by what it depends on: a verdict does not change when the folder does."""
     work = room / "gate"
     work.mkdir()
+    main = job.plan.main
+    simulator = compile.simulator(job.plan.variants) if job.plan.kind == "tensor" else None
     context = GateContext(
         source=job.source,
         staged=staged,
-        model_path=next(one.path for one in made.variants if one.name == job.plan.main.name),
+        model_path=next(one.path for one in made.variants if one.name == main.name),
         contract=made.contract,
         target=job.target,
-        precision=job.plan.main.precision,
+        precision=main.precision,
         work=work,
         card=job.source.card,
         mode=options.quality,
         feeds=feeds,
         text=options.text,
         overrides=job.limits,
+        ep="cpu" if simulator is None else main.ep,
+        ep_options=simulator or {},
     )
     found = quality.gate(context)
     shutil.rmtree(work, ignore_errors=True)

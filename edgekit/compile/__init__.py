@@ -67,6 +67,15 @@ def compile_variant(variant: VariantPlan, model: Path, target: Target) -> Compil
     return CompiledVariant(variant.name, entry / "model", variant.ep, variant.ep_options, tied, facts)
 
 
+def simulator(variants: Iterable[VariantPlan]) -> dict[str, str] | None:
+    """Provider options that let the accelerator's simulator stand for the first chip that is compiled for.
+
+    Returns: None where nothing is compiled: then there is no simulator, and the CPU stands in.
+    """
+    first = next((one for one in variants if one.compile), None)
+    return None if first is None else {**first.ep_options, "soc_model": str(first.soc_model)}
+
+
 def _compiler(name: str) -> ModuleType:
     known = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
     if name not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit import console, partition
@@ -42,8 +43,18 @@ def settle(staged: Path, made: Manifest, target: Target) -> tuple[str, ...]:
     return tuple(changes)
 
 
-def placement(staged: Path, made: Manifest, target: Target, *, require_ep: bool = False) -> dict[str, Partition]:
+def placement(
+    staged: Path,
+    made: Manifest,
+    target: Target,
+    simulator: Mapping[str, str] | None = None,
+    *,
+    require_ep: bool = False,
+) -> dict[str, Partition]:
     """What each variant's provider takes: measured where a session can be opened here, else predicted.
+
+    Args:
+        simulator: provider options where a simulator stands for the accelerator.
 
     Raises:
         BuildError: require_ep, and a provider takes less than the target's floor.
@@ -55,7 +66,7 @@ def placement(staged: Path, made: Manifest, target: Target, *, require_ep: bool 
         if path is None or variant.compiled:
             continue
         try:
-            one = partition.look(path, variant.ep, variant.ep_options, runtime=target.engine_floor())
+            one = partition.look(path, variant.ep, simulator or variant.ep_options, runtime=target.engine_floor())
         except EdgekitError as error:
             console.warn(f"placement of {variant.name} on {variant.ep} is not known: {error.message}")
             continue

@@ -18,7 +18,7 @@ from edgekit.errors import EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._limits import limits, parse
-from edgekit.report.measurement import Measurement, Verdict, VerdictWord, judge
+from edgekit.report.measurement import Evidence, Measurement, Verdict, VerdictWord, judge
 from edgekit.target import Budget
 
 __all__ = ["Feed", "GateContext", "Mode", "explain", "gate", "gates", "parse"]
@@ -58,12 +58,14 @@ def gate(ctx: GateContext) -> Quality:
     for name, module in gates(ctx.source.model.kind).items():
         with console.step(f"quality: {name}"):
             measurements += _measure(module, ctx)
+    evidence: Evidence = EVIDENCE if ctx.ep == "cpu" else "simulated"
+    measurements = [one.model_copy(update={"evidence": evidence}) for one in measurements]
     verdicts, note = _judge(ctx, measurements)
     return Quality(
         verdict=_overall(verdicts),
         mode=ctx.mode,
-        ran_on=_machine(),
-        evidence=EVIDENCE,
+        ran_on=_machine() if ctx.ep == "cpu" else f"the simulator of {ctx.ep}, {_machine()}",
+        evidence=evidence,
         measurements=tuple(measurements),
         verdicts=verdicts,
         notes=(note,) if note else (),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.ep import attach
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.inputs.feeds import Feed, FeedFolder
 from edgekit.quality import _stats
@@ -29,7 +30,8 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Run both models on every feed.
 
     Request: source and model (paths), feeds (folder), states ({input: output}), decode, mask (name of the input that
-    masks token vectors, or ""), out.
+    masks token vectors, or ""), out; ep and ep_options (of the built model; a provider other than the CPU must take
+    every node).
     Writes out/compared.npz: for each float output NAME "NAME.dot" ... (SUMS), float64 [calls, channels], and by the
     decode: same_best (bool [calls]), edits and characters (int [calls]), embedding.source and embedding.built
     (float64 [calls, width]), map (int [calls, 3]: above the threshold in both, in the source, in the built).
@@ -37,7 +39,14 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     always answer the same; equal: mean share of equal values, not for float), nonfinite, shape_mismatches.
     """
     source = Runner(Path(request["source"]), request["states"], SourceError, "the float source")
-    built = Runner(Path(request["model"]), request["states"], BuildError, "the built model")
+    built = Runner(
+        Path(request["model"]),
+        request["states"],
+        BuildError,
+        "the built model",
+        ep=request["ep"],
+        ep_options=request["ep_options"],
+    )
     feeds = FeedFolder(Path(request["feeds"]))
     found = Comparison(request["decode"], request["mask"])
     for at, feed in enumerate(feeds):
@@ -50,7 +59,16 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 class Runner:
     """A model in a plain session, that carries its own state from call to call."""
 
-    def __init__(self, path: Path, states: Mapping[str, str], error: type[EdgekitError], what: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        states: Mapping[str, str],
+        error: type[EdgekitError],
+        what: str,
+        *,
+        ep: str = "cpu",
+        ep_options: Mapping[str, str] | None = None,
+    ) -> None:
         import onnxruntime
 
         self._states, self._error, self._what = states, error, what
@@ -58,8 +76,12 @@ class Runner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = ["CPUExecutionProvider"] if ep == "cpu" else []
+        if ep != "cpu":
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+            attach(options, ep, ep_options or {})
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as reason:  # ONNX Runtime's errors have no common base
             raise self._failed("cannot be loaded", reason) from None
         self._names = [one.name for one in self._session.get_outputs()]

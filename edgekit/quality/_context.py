@@ -31,7 +31,8 @@ class Effort:
     Attributes:
         text_tokens, chat_tokens: predictions compared on text and on the source's own answers (MEASURING.md).
         prompts: how many prompts are answered.
-        new_tokens: the longest answer.
+        new_tokens: the longest answer. At 64 a quarter of SmolLM2's answers were cut, and the share that ends told how
+            brief a model is; whether it ever stops shows later.
         classifier_inputs: inputs needed before top-1 agreement is judged.
     """
 
@@ -44,8 +45,8 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(text_tokens=768, chat_tokens=512, prompts=16, new_tokens=48, classifier_inputs=100),
-    "default": Effort(text_tokens=2048, chat_tokens=2048, prompts=64, new_tokens=64, classifier_inputs=200),
-    "thorough": Effort(text_tokens=4096, chat_tokens=4096, prompts=64, new_tokens=96, classifier_inputs=200),
+    "default": Effort(text_tokens=2048, chat_tokens=2048, prompts=64, new_tokens=160, classifier_inputs=200),
+    "thorough": Effort(text_tokens=4096, chat_tokens=4096, prompts=64, new_tokens=256, classifier_inputs=200),
 }
 
 
@@ -64,6 +65,8 @@ class GateContext:
         text: llm: the user's text, instead of the one that ships with edgekit.
         work: a folder for the gate's own files; the caller removes it.
         overrides: limits from the command line.
+        ep, ep_options: the provider that runs the built tensor model; other than the CPU it is the accelerator's
+            simulator, which must take every node, and the evidence is "simulated".
     """
 
     source: Source
@@ -78,6 +81,8 @@ class GateContext:
     feeds: list[Feed] | None = None
     text: Path | None = None
     overrides: Mapping[str, Budget] = field(default_factory=dict)
+    ep: str = "cpu"
+    ep_options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> Path:

@@ -57,7 +57,8 @@ def measure(ctx: GateContext) -> list[Measurement]:
     folder.mkdir(parents=True)
     write_folder(folder, feeds)
     states, mask = _wiring(ctx.contract)
-    request = {"source": str(ctx.source.path.absolute()), "feeds": str(folder), "states": states}
+    runs = {"ep": ctx.ep, "ep_options": dict(ctx.ep_options)}
+    request = {"source": str(ctx.source.path.absolute()), "feeds": str(folder), "states": states, **runs}
     where, outcome = run_child(ctx, "_child_tensor", {"action": "compare", "decode": decode, "mask": mask, **request})
     with np.load(where / "compared.npz") as file:
         arrays = {name: file[name] for name in file.files}

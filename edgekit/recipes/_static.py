@@ -20,7 +20,7 @@ def fixed(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:
         return []
     shapes = static.shapes(model)
     one = {"input_name": list(shapes), "input_shape": [list(shape) for shape in shapes.values()]}
-    return [{"type": "DynamicToFixedShape", **one}]
+    return [{"type": "EdgekitFixedShape", **one}]
 
 
 def qdq(model: Model, settings: TensorSettings, *, activations: str, wide_weights: int = 0) -> list[dict[str, Any]]:
