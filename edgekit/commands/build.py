@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console
-from edgekit.errors import EdgekitError, first
+from edgekit.errors import EdgekitError, UsageError, first
 
 if TYPE_CHECKING:
-    from edgekit.build import Built, Job
+    from edgekit.build import Built, Job, Options
+    from edgekit.search import Ladder
 
 
 @click.command()
 @click.argument("source")
 @click.option("--target", "targets", multiple=True, required=True, help="A target's name or .toml file; repeatable.")
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
-@click.option("--recipe", help="A quantization recipe's name or .py file; the target has a default.")
+@click.option("--recipe", help="A quantization recipe's name or .py file, or auto: the smallest that passes.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
 @click.option(
     "--input-spec",
@@ -81,7 +82,13 @@ def command(
         force=force,
         zip=archive,
     )
-    jobs = builder.prepare(source, list(dict.fromkeys(targets)), options)
+    names = list(dict.fromkeys(targets))
+    if recipe == "auto":
+        if dry_run:
+            raise UsageError("--recipe auto builds to find out: it has no plan to show", next="leave out --dry-run")
+        _climb(source, names, options)
+        return
+    jobs = builder.prepare(source, names, options)
     if dry_run:
         _show_plans(jobs)
         return
@@ -90,6 +97,42 @@ def command(
     if failed:
         worst = first(error.exit_code for error in failed.values())
         raise next(error for error in failed.values() if error.exit_code == worst)
+
+
+def _climb(source: str, targets: list[str], options: Options) -> None:
+    """`--recipe auto`: a ladder a target, as a table and, with the report extra, as a plot."""
+    from edgekit import extras, search
+    from edgekit.report import frontier
+
+    ladders = [search.climb(source, name, options) for name in targets]
+    plots = []
+    for ladder in ladders if not extras.missing("report") else ():
+        plot = options.out / f"{ladder.model}-{ladder.target}.recipes.svg"
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        limit = None if ladder.limit is None else ladder.limit.max or ladder.limit.min
+        title = f"{ladder.model} for {ladder.target}"
+        frontier.draw({"recipes": ladder.points()}, plot, title=title, metric=ladder.metric, limit=limit)
+        plots.append(plot)
+    errors = [error for ladder in ladders if (error := ladder.error())]
+    worst = first(error.exit_code for error in errors)
+    error = next((one for one in errors if one.exit_code == worst), None)
+    built = [ladder.built for ladder in ladders if ladder.built]
+    if console.json_mode():
+        data = {"ladders": [one.plain() for one in ladders], "bundles": [_plain(one) for one in built]}
+        console.document("edgekit.build/1", data, error=error)
+    else:
+        _show_ladders(ladders, plots)
+        _show_built(built, {})
+    if error is not None:
+        raise error
+
+
+def _show_ladders(ladders: list[Ladder], plots: list[Path]) -> None:
+    for ladder in ladders:
+        columns = ["recipe", "MB of model", ladder.metric, "outcome"]
+        console.table(f"recipes for {ladder.target}, smallest first", columns, ladder.rows(), right=(1, 2))
+    for plot in plots:
+        console.out(f"plot: {plot}")
 
 
 def _show_plans(jobs: list[Job]) -> None:
