@@ -144,7 +144,8 @@ def _home(wanted: Platform) -> Path:
 
 def _key(wanted: Platform) -> dict[str, str]:
     """What a runner is made of."""
-    return {"edgekit": __version__, "platform": wanted.name, "sources": cache.path_digest(SOURCES)}
+    sources = {name: cache.path_digest(SOURCES / name) for name in ("CMakeLists.txt", "src")}
+    return {"edgekit": __version__, "platform": wanted.name, **sources}
 
 
 def _is_made_of(runner: Path, key: dict[str, str]) -> bool:
