@@ -74,7 +74,7 @@ def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) 
 
     Args:
         card: its labels and outputs do not matter here; the inputs' `preprocess` is in the model.
-        path: the float source (.onnx), which is run for the states of a model that has some.
+        path: the float source (.onnx): it must run the first call, and is run for the states of a model that has some.
 
     Raises:
         UsageError: no such folder, or nothing usable in it.
@@ -91,6 +91,7 @@ def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) 
         usable = [(folder.name, [call for _, stream in usable for call in stream])]
     first, second = _split(usable)
     chosen = [_feeds(one, limit, carrier, model) for one, limit in ((first, CALIBRATE), (second, EVALUATE))]
+    carrier.try_run(chosen[0][0])
     facts = {
         "format": FORMAT,
         "files": cache.path_digest(folder),

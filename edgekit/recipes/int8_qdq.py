@@ -4,9 +4,10 @@ Only those are quantized: with every operator in int8 the detection, recognition
 gate, as their cheap element-wise operators gain no speed and lose most of the signal. Of those the noisiest stay float
 (edgekit/jobs/static_int8.py). Weights are per channel.
 
-On the CPU weights are unsigned: with signed ones an x86 without VNNI (before 2019) adds two products of 8 bits into 16
-and saturates, which costs 7 dB, and nothing in the file can ask for the exact kernel. Keeping signed weights to 7 bits
-instead costs 4 dB everywhere. The price is a third of the speed on an x86 with VNNI. Other providers want signed ones.
+On the CPU weights are unsigned: with signed ones an x86 without VNNI adds two products of 8 bits into 16 and saturates.
+PP-OCRv4's orientation net, all of it in int8, is then 15.2 dB above its noise instead of 21.5; unsigned it is 27.1 on
+either CPU. No file can ask for the exact kernel, and 7 bits for signed weights cost 4 dB everywhere. The price
+is a third of the speed on an x86 with VNNI. Other providers take signed ones only.
 """
 
 from __future__ import annotations

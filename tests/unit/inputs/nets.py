@@ -46,3 +46,12 @@ def accumulator(path: Path) -> Path:
     ]
     inputs = [value("x", [1, "n"]), value("sum", [1, 1]), value("gain", [])]
     return save(path, nodes, inputs, [value("y", [1, 1]), value("next", [1, 1])], {})
+
+
+def passthrough(path: Path, what: Model) -> Path:
+    """A model of these inputs that gives each of them back."""
+    kinds = {one.name: helper.np_dtype_to_tensor_dtype(np.dtype(one.dtype)) for one in what.inputs}
+    nodes = [helper.make_node("Identity", [one.name], [f"{one.name}_out"]) for one in what.inputs]
+    inputs = [value(one.name, one.shape, kinds[one.name]) for one in what.inputs]
+    outputs = [value(f"{one.name}_out", one.shape, kinds[one.name]) for one in what.inputs]
+    return save(path, nodes, inputs, outputs, {})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 from PIL import Image
 
 from edgekit.errors import SourceError, UsageError
@@ -14,7 +16,7 @@ from edgekit.inputs import calibration, images
 from edgekit.inputs.calibration import FeedFolder, open_calibration
 from edgekit.inputs.feeds import Feed
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model, StateInput
-from tests.unit.inputs.nets import accumulator, model, tensor
+from tests.unit.inputs.nets import accumulator, model, passthrough, save, tensor, value
 from tests.unit.inputs.sound import tone, write_wav
 
 pytestmark = pytest.mark.unit
@@ -23,8 +25,9 @@ PICTURES = model(tensor("x", (1, 3, 8, 8), ImageInput()))
 PLAIN = model(tensor("x", (1, None)), tensor("k", (), FixedInput(value=2.0)))
 
 
-def open_(folder: Path, what: Model, path: Path = Path("none.onnx")) -> calibration.Calibration:
-    return open_calibration(folder, what, None, path)
+def open_(folder: Path, what: Model, path: Path | None = None) -> calibration.Calibration:
+    with tempfile.TemporaryDirectory() as other:
+        return open_calibration(folder, what, None, path or passthrough(Path(other) / "net.onnx", what))
 
 
 def pictures(folder: Path, count: int) -> Path:
@@ -163,6 +166,18 @@ def test_a_long_recording_does_not_crowd_out_the_others(tmp_path: Path) -> None:
     made = open_(tmp_path, model(tensor("x", (1, None), form)))
     levels = {round(float(feed["x"].mean()), 1) for feed in (*made.calibrate, *made.evaluate)}
     assert levels == {0.1, 0.2, 0.3, 0.4}
+
+
+def test_inputs_that_the_source_cannot_run_are_said_before_anything_slow(tmp_path: Path) -> None:
+    """Nothing in the graph's own shapes tells that two dimensions must be equal."""
+    np.savez(tmp_path / "a.npz", x=np.ones((1, 4), np.float32), z=np.ones((1, 5), np.float32))
+    nodes = [helper.make_node("Add", ["x", "z"], ["y"])]
+    inputs = [value("x", [1, "n"]), value("z", [1, "m"])]
+    (tmp_path / "other").mkdir()
+    net = save(tmp_path / "other" / "add.onnx", nodes, inputs, [value("y", [1, "n"])], {})
+    with pytest.raises(SourceError, match="the source cannot run these inputs") as caught:
+        open_(tmp_path, model(tensor("x", (1, None)), tensor("z", (1, None))), net)
+    assert "\n" not in caught.value.message
 
 
 def test_a_source_that_cannot_run_the_inputs_is_named(tmp_path: Path) -> None:

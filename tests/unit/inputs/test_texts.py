@@ -12,7 +12,7 @@ from edgekit.errors import SourceError, UsageError
 from edgekit.inputs.calibration import open_calibration
 from edgekit.inputs.texts import Tokenizer
 from edgekit.model import TextInput
-from tests.unit.inputs.nets import model, tensor
+from tests.unit.inputs.nets import model, passthrough, tensor
 
 pytestmark = pytest.mark.unit
 
@@ -78,7 +78,7 @@ def test_a_folder_of_texts(folder: Path) -> None:
         "the sea\n\nis wide\nthe sea\n", encoding="utf-8"
     )  # a line twice counts once
     (folder / "data" / "b.txt").write_text("\ufeffwide the\n", encoding="utf-8")
-    made = open_calibration(folder / "data", OPEN, None, folder / "model" / "model.onnx")
+    made = open_calibration(folder / "data", OPEN, None, passthrough(folder / "model" / "model.onnx", OPEN))
     assert made.items == 3
     every = sorted(feed["ids"].tolist() for feed in (*made.calibrate, *made.evaluate))
     assert every == [[[1, 4, 5, 2]], [[1, 6, 7, 2]], [[1, 7, 4, 2]]]
