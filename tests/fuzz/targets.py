@@ -6,6 +6,7 @@ gets far into the reader, which random bytes never do.
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import struct
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gguf
@@ -130,9 +132,9 @@ def resealed(data: Any) -> bytes:
 @lru_cache
 def samples() -> Path:
     """A folder that holds a whole file of each kind."""
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="edgekit-fuzz-samples-"))
+    home = TemporaryDirectory(prefix="edgekit-fuzz-", ignore_cleanup_errors=True)  # removed when the process ends
+    atexit.register(home.cleanup)
+    folder = Path(home.name)
     (folder / "of").mkdir()
     tiny_bundle.build(folder / "bundle", tiny_bundle.origin(folder / "of"), tiny_bundle.draft("bundle"))
     with zipfile.ZipFile(folder / "bundle.zip", "w") as archive:
