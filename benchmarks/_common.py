@@ -43,10 +43,10 @@ def wall_seconds(command: list[str], **environment: str) -> float:
     return time.perf_counter() - started
 
 
-def report(name: str, samples: dict[str, list[float]], **facts: Any) -> None:
+def report(name: str, samples: dict[str, list[float]], *, unit: str = "s", **facts: Any) -> None:
     """Print medians for people, and everything as one line of JSON."""
     for run, values in samples.items():
-        print(f"{name}: {run:<12} median {statistics.median(values):.3f} s of {len(values)}")
+        print(f"{name}: {run:<12} median {statistics.median(values):.3f} {unit} of {len(values)}")
     for key, value in facts.items():
         print(f"{name}: {key} = {value}")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None

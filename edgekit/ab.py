@@ -119,9 +119,9 @@ def _begin(session: Session, device: Device, plan: CheckPlan, options: Options, 
 def _report(first: Manifest, second: Manifest, found: Found, turns: _Turns) -> AbReport:
     elsewhere = any(foreign(one, found.facts.get("os"), found.facts.get("abi")) for one in (first, second))
     refused = check.disbelieved(found.evidence, elsewhere)
-    invalid = statistic.why_invalid(turns.starts_c)
-    blocks = turns.blocks()
     others = statistics.fmean(turns.other_cores) if turns.other_cores else None
+    invalid = statistic.why_invalid(turns.starts_c, others)
+    blocks = turns.blocks()
     return AbReport(
         a=_facts(first),
         b=_facts(second),

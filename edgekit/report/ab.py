@@ -18,6 +18,7 @@ from pydantic import Field
 from edgekit.data import Strict
 from edgekit.report import metrics
 from edgekit.report.summary import rounded, t95
+from edgekit.report.validity import BACKGROUND_CORES
 
 ORDER = "ABBA"
 MIN_BLOCKS, MAX_BLOCKS = 8, 15
@@ -118,9 +119,17 @@ def judge(metric: str, blocks: Sequence[Times], refused: str = "", why_invalid: 
     return found
 
 
-def why_invalid(starts_c: Sequence[float | None]) -> list[str]:
-    """Why the blocks may not be believed. Load by others falls on both bundles: it widens the interval, no more."""
+def why_invalid(starts_c: Sequence[float | None], other_cores: float | None) -> list[str]:
+    """Why the blocks may not be believed.
+
+    Args:
+        starts_c: how warm each block began.
+        other_cores: of a core, what other processes used on the average.
+    """
+    found = []
     known = [value for value in starts_c if value is not None]
     if known and max(known) - min(known) > START_C:
-        return [f"blocks began between {min(known):.0f} and {max(known):.0f} C, {START_C:.0f} C apart are allowed"]
-    return []
+        found.append(f"blocks began between {min(known):.0f} and {max(known):.0f} C, {START_C:.0f} C apart are allowed")
+    if other_cores is not None and other_cores > BACKGROUND_CORES:
+        found.append(f"other processes used {other_cores:.2f} of a core, {BACKGROUND_CORES:.2f} are allowed")
+    return found

@@ -63,9 +63,11 @@ def test_too_few_blocks_or_another_machines_evidence_judge_nothing() -> None:
     assert (other.verdict, other.better) == ("not-measured", "") and other.ratio and "emulated" in other.reason
 
 
-def test_blocks_that_begin_at_other_temperatures_are_invalid() -> None:
-    assert ab.why_invalid([None, None]) == [] and ab.why_invalid([40.0, 41.5, 40.2]) == []
-    (why,) = ab.why_invalid([40.0, 43.0])
+def test_blocks_that_begin_at_other_temperatures_or_beside_a_load_are_invalid() -> None:
+    assert ab.why_invalid([None, None], None) == [] and ab.why_invalid([40.0, 41.5, 40.2], 0.05) == []
+    (why,) = ab.why_invalid([40.0, 43.0], 0.0)
     assert "between 40 and 43 C" in why
+    (busy,) = ab.why_invalid([40.0, 40.0], 0.5)
+    assert "0.50 of a core" in busy
     found = ab.judge("decode_tps", blocks(8, 1.5, 0.01, 5), "", [why])
-    assert found.verdict == "invalid" and found.reason == why and not found.better
+    assert found.verdict == "invalid" and found.reason == why and not found.better and found.ratio
