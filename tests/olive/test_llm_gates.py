@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_two_bits_fail_with_the_metric_its_limit_and_what_to_try(source: Path, t
     recipe = tmp_path / "two_bits.py"
     recipe.write_text(TWO_BITS)
     argv = [sys.executable, HERE / "build_recipes.py", source, tmp_path / "out", recipe]
-    done = tools.run(argv, timeout=300, env=tools.QUIET_ENGINES | {"HF_HUB_OFFLINE": "1"})
+    done = tools.run(argv, timeout=300, env={**os.environ, **tools.QUIET_ENGINES, "HF_HUB_OFFLINE": "1"})
     assert json.loads(done.stdout.splitlines()[-1]) == {"two_bits": ""}, done.stderr[-1000:]
     found = gate(context(source, tmp_path / "out" / "two_bits", tmp_path / "work", precision="int4"))
     error = explain(found)
@@ -137,9 +138,7 @@ def test_another_models_template_fails_by_its_own_metric(source: Path, tmp_path:
     foreign = tiny_llm.copy(source, tmp_path / "source", tokenizer_config={"chat_template": tiny_llm.PHI3})
     (foreign / "chat_template.jinja").unlink(missing_ok=True)
     found = values(template.measure(context(foreign, build(foreign, tmp_path / "built"), tmp_path / "work")))
-    assert (
-        found["template_mismatch_rate"] == 0
-    )
+    assert found["template_mismatch_rate"] == 0
     assert found["control_token_splits"] is not None and found["control_token_splits"] >= 3
 
 

@@ -84,7 +84,7 @@ def phi3(folder: Path, *, layers: int = 2, template: str = CHATML, **changes: An
     return folder
 
 
-def llama(folder: Path, *, layers: int = 2, template: str = CHATML, **changes: Any) -> Path:
+def llama(folder: Path, *, layers: int = 2, template: str = CHATML, dtype: str = "float32", **changes: Any) -> Path:
     """A LlamaForCausalLM folder with tied embeddings."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -104,7 +104,7 @@ def llama(folder: Path, *, layers: int = 2, template: str = CHATML, **changes: A
         "eos_token_id": [2, 0],
     }
     torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(**(sizes | changes)))
+    model = LlamaForCausalLM(LlamaConfig(**(sizes | changes))).to(getattr(torch, dtype))
     model.generation_config.eos_token_id = [2, 0]
     model.save_pretrained(folder)
     return folder

@@ -1,0 +1,45 @@
+"""A source that does not fit in memory is computed layer by layer, and says the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekit import tools
+from edgekit.jobs import layered
+from tests.olive import tiny_llm
+
+pytestmark = pytest.mark.olive
+HERE = Path(__file__).parent
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's RLIMIT_DATA")
+def test_a_model_beyond_the_memory_limit_says_the_same_layer_by_layer(tmp_path: Path) -> None:
+    """The control in the same process: loaded whole under that limit, it is refused."""
+    sizes = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}
+    folder = tiny_llm.llama(tmp_path / "large", layers=12, dtype="bfloat16", initializer_range=0.02, **sizes)
+    done = tools.run(
+        [sys.executable, HERE / "small_memory.py", folder],
+        timeout=300,
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["room"] < found["weights"]
+    assert found["difference"] < 1e-4
+    assert found["answers_agree"]
+    assert "allocate" in found["whole"] or "Memory" in found["whole"]
+
+
+def test_float_bytes_are_read_from_the_headers(tmp_path: Path) -> None:
+    folder = tiny_llm.llama(tmp_path / "one", layers=1, dtype="bfloat16")
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    assert layered.float_bytes(folder) == 4 * sum(one.numel() for one in model.parameters())
+    assert layered.float_bytes(tmp_path) is None

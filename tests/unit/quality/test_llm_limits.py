@@ -1,0 +1,130 @@
+"""Which limits hold for a language model, and what a verdict says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit import quality, target
+from edgekit.bundle.manifest import LlmContract, Quality
+from edgekit.errors import NotMeasured, QualityError, UsageError
+from edgekit.model import LlmFacts, Model
+from edgekit.quality import GateContext, _judge, _limits
+from edgekit.quality._context import measured, not_measured
+from edgekit.report.measurement import Measurement
+from edgekit.sources.source import Source
+from edgekit.target import Budget
+
+pytestmark = pytest.mark.unit
+
+
+def row(precision: str, parameters: int, *overrides: dict[str, Budget]) -> dict[str, float | None]:
+    found, _ = _limits.limits("llm", precision, parameters, *overrides)
+    return {metric: limit.max if limit.max is not None else limit.min for metric, limit in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("precision", "parameters", "kl", "top1"),
+    [
+        ("int4", 135_000_000, 0.15, 0.80),
+        ("int4", 500_000_000, 0.08, 0.87),
+        ("int4", 3_800_000_000, 0.05, 0.90),
+        ("int8", 135_000_000, 0.01, 0.95),
+        ("float16", 1, 0.0016, 0.98),
+    ],
+)
+def test_the_row_is_the_precisions_and_the_sizes(precision: str, parameters: int, kl: float, top1: float) -> None:
+    found = row(precision, parameters)
+    assert (found["kl_mean"], found["top1_agreement"]) == (kl, top1)
+    assert found["token_mismatch_rate"] == 0
+    assert found["json_parse_rate"] == 1
+
+
+def test_a_place_has_twice_the_limit_whatever_sets_it() -> None:
+    assert row("int4", 1)["kl_mean@longrope"] == pytest.approx(0.3)
+    assert row("int4", 1, {"kl_mean": Budget(max=0.02)})["kl_mean@longrope"] == pytest.approx(0.04)
+    assert row("int4", 1, {"kl_mean@longrope": Budget(max=0.5)})["kl_mean@longrope"] == 0.5
+
+
+def test_target_card_and_command_line_override_in_this_order() -> None:
+    layers = [{"kl_mean": Budget(max=value)} for value in (0.1, 0.2, 0.3)]
+    assert row("int4", 1, *layers)["kl_mean"] == 0.3
+
+
+def test_an_unknown_precision_has_the_strictest_known_and_says_so() -> None:
+    _, note = _limits.limits("llm", "int3", 1)
+    assert "int3" in note and "int4" in note
+
+
+def test_a_limit_on_the_command_line_is_checked() -> None:
+    assert quality.parse(["kl_mean:max=0.2"], "llm") == {"kl_mean": Budget(max=0.2)}
+    assert quality.parse(["kl_mean@half_context:max=1"], "llm") == {"kl_mean@half_context": Budget(max=1)}
+    with pytest.raises(UsageError, match="did you mean 'kl_mean'"):
+        quality.parse(["kl_meen:max=1"], "llm")
+    with pytest.raises(UsageError, match="is not a limit"):
+        quality.parse(["kl_mean:most=1"], "llm")
+
+
+def context(**changes: object) -> GateContext:
+    facts = LlmFacts(
+        context_length=512, vocab_size=8, layers=1, kv_heads=1, head_size=16, hidden_size=16, eos_token_ids=(2,)
+    )
+    model = Model(name="tiny", kind="llm", parameters=1000, sha256="0" * 64, llm=facts)
+    contract = LlmContract(eos_token_ids=(2,), context_length=512, max_length=512, vocab_size=8)
+    given = {
+        "source": Source(ref="tiny", form="hf", path=Path("nowhere"), model=model),
+        "staged": Path("nowhere"),
+        "model_path": "model",
+        "contract": contract,
+        "target": target.load("linux-cpu"),
+        "precision": "int4",
+        "work": Path("nowhere"),
+    }
+    return GateContext(**(given | changes))  # type: ignore[arg-type]
+
+
+def found(*measurements: Measurement, **changes: object) -> Quality:
+    verdicts, _ = _judge(context(**changes), list(measurements))
+    words = {one.verdict for one in verdicts}
+    verdict = "fail" if "fail" in words else "pass" if words == {"pass"} else "not-measured"
+    return Quality(verdict=verdict, mode="default", measurements=measurements, verdicts=verdicts)
+
+
+def test_the_error_names_metric_value_limit_and_what_to_try() -> None:
+    error = quality.explain(found(measured("kl_mean", 0.31, n=4096), measured("kl_p99", 0.5, n=4096)))
+    assert isinstance(error, QualityError) and error.exit_code == 9
+    assert "kl_mean is 0.31, at most 0.15 asked" in error.message
+    assert "keeps more bits" in error.next and "--limit kl_mean:max=VALUE" in error.next
+
+
+def test_the_first_gates_failure_is_the_one_that_is_told() -> None:
+    """A wrong tokenizer ruins all that follows: its own advice comes first, whatever the table's order."""
+    error = quality.explain(found(measured("token_mismatch_rate", 0.5, n=90), measured("kl_mean", 3.0, n=9)))
+    assert error is not None and "tokenizer_class" in error.next
+
+
+def test_a_rate_is_judged_beside_the_sources_own() -> None:
+    own = measured("eos_rate@source", 0.5, n=64)
+    assert found(own, measured("eos_rate", 0.46, n=64)).verdict == "pass"
+    assert found(own, measured("eos_rate", 0.4, n=64)).verdict == "fail"
+    assert found(measured("eos_rate", 0.4, n=64)).verdict == "not-measured"
+
+
+def test_not_measured_is_never_a_pass() -> None:
+    error = quality.explain(found(not_measured("kl_mean", "the graph is a pipeline"), measured("kl_p99", 0.1, n=9)))
+    assert isinstance(error, NotMeasured) and "pipeline" in error.message
+    asked = found(measured("kl_p99", 0.1, n=9), overrides={"kl_mean@longrope": Budget(max=1)})
+    assert asked.verdict == "not-measured"
+
+
+def test_the_gates_run_the_cheap_and_telling_ones_first() -> None:
+    assert list(quality.gates("llm")) == ["tokenizer", "template", "logits", "depth", "behaviour", "structured"]
+    measurable = {metric for module in quality.gates("llm").values() for metric in module.METRICS}
+    assert measurable == _limits.metrics("llm")  # each metric of the table is some gate's, and the other way round
+
+
+def test_switched_off_is_written_down_as_not_measured() -> None:
+    off = quality.gate(context(mode="off"))
+    assert off.verdict == "not-measured"
+    assert isinstance(quality.explain(off), NotMeasured)

@@ -1,0 +1,125 @@
+"""What the recipes for language models ask of Olive, and which are not to be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit import recipes, target
+from edgekit.data import file_digest
+from edgekit.errors import UsageError
+from edgekit.model import LlmFacts, Model
+from edgekit.quality import _reference
+from edgekit.recipes import _olive
+from edgekit.target import LlmSettings
+
+pytestmark = pytest.mark.unit
+DATA = Path(recipes.__file__).parent / "data"
+# Those whose form is the settings': the chains for an accelerator have theirs given by it.
+QUANTIZING = [name for name in recipes.names("llm") if name.startswith(("int4_", "int8_", "quarot_"))]
+
+
+def model(*, tied: bool = True, hidden: int = 576, inner: int = 1536) -> Model:
+    facts = LlmFacts(
+        context_length=8192,
+        vocab_size=49152,
+        layers=2,
+        kv_heads=hidden // 64,
+        head_size=64,
+        hidden_size=hidden,
+        inner_size=inner,
+        eos_token_ids=(2,),
+        tied_embeddings=tied,
+    )
+    return Model(name="m", kind="llm", architecture="LlamaForCausalLM", parameters=10**8, sha256="0" * 64, llm=facts)
+
+
+def passes(name: str, one: Model, **settings: Any) -> list[dict[str, Any]]:
+    return recipes.load(name).passes(one, target.load("linux-cpu").llm.model_copy(update=settings))
+
+
+def quantizers(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in made if one["type"] in ("Rtn", "KQuant", "EdgekitGptq")]
+
+
+@pytest.mark.parametrize("name", QUANTIZING)
+def test_block_size_and_symmetry_are_settings(name: str) -> None:
+    made = quantizers(passes(name, model(), block_size=16, symmetric=True))
+    assert {one["sym"] for one in made} == {True}
+    fours = [one["group_size"] for one in made if one["bits"] == 4]
+    assert set(fours) <= {16}
+    per_channel = quantizers(passes(name, model(), block_size=-1))
+    assert {one["group_size"] for one in per_channel} == {-1}
+
+
+@pytest.mark.parametrize("name", QUANTIZING)
+def test_the_bits_of_both_ends_are_settings(name: str) -> None:
+    made = passes(name, model(tied=False), lm_head_bits=8, embedding_bits=4)
+    overrides = next(one["overrides"] for one in reversed(made) if one.get("embeds"))
+    assert overrides[_olive.HEAD]["bits"] == 8
+    assert overrides[_olive.EMBEDDINGS]["bits"] == 4
+
+
+def test_tied_weights_get_the_bits_of_the_better_end() -> None:
+    overrides = _olive.ends(model(), LlmSettings(), head=8, embeddings=4)
+    assert overrides[_olive.HEAD] == overrides[_olive.EMBEDDINGS] == {"bits": 8, "group_size": 64}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "inner", "asked", "bits", "given"),
+    [
+        (576, 1536, 32, 4, 32),
+        (576, 1536, 128, 4, 64),
+        (576, 1536, 32, 8, 64),
+        (4096, 14336, 128, 8, 128),
+        (64, 96, 64, 4, 32),
+    ],
+)
+def test_a_block_divides_every_width(hidden: int, inner: int, asked: int, bits: int, given: int) -> None:
+    one = model(hidden=hidden, inner=inner)
+    assert _olive.block(LlmSettings(block_size=asked), one, bits) == given
+
+
+@pytest.mark.parametrize(
+    ("hidden", "mode"), [(576, "hadamard"), (4096, "hadamard"), (5120, "hadamard"), (1088, "random")]
+)
+def test_a_rotation_is_a_hadamard_matrix_where_olive_has_one(hidden: int, mode: str) -> None:
+    assert passes("quarot_gptq", model(hidden=hidden))[0]["rotate_mode"] == mode
+
+
+def test_a_rotated_model_is_not_tied() -> None:
+    surgeries = passes("quarot_gptq", model())[-1]["surgeries"]
+    assert surgeries == [{"surgeon": "EdgekitHalfScales"}]
+
+
+def test_a_keep_share_is_a_setting() -> None:
+    assert passes("int4_gptq_mixed", model(), keep_share=0.4)[0]["share"] == 0.4
+
+
+def test_calibration_never_comes_from_a_hub() -> None:
+    for name in QUANTIZING:
+        for one in passes(name, model()):
+            if one["type"] in ("EdgekitGptq", "EdgekitKeepBits"):
+                load = one["data_config"]["load_dataset_config"]
+                assert load["type"] == "edgekit_texts"
+                assert load["params"]["default_sha256"] == file_digest(DATA / "calibration.txt")
+        assert recipes.load(name).calibrated == ("gptq" in name)
+
+
+def test_the_shipped_calibration_text_is_not_what_the_gate_judges_by() -> None:
+    def lines(text: str) -> set[str]:
+        """Those long enough to be somebody's own: half of all Python files end alike."""
+        return {line.strip() for line in text.splitlines() if len(line.strip()) > 36}
+
+    calibrates = lines((DATA / "calibration.txt").read_text(encoding="utf-8"))
+    assert len(calibrates) > 250
+    assert not calibrates & set().union(*(lines(text) for text in _reference.shipped_text()))
+
+
+def test_awq_is_refused_with_the_reason_and_what_to_take_instead() -> None:
+    with pytest.raises(UsageError, match=r"int4_awq is not available: Olive drives AutoAWQ") as error:
+        recipes.load("int4_awq")
+    assert "int4_gptq" in error.value.next
+    assert "int4_awq" not in recipes.names()
