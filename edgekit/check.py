@@ -166,6 +166,7 @@ def _measure(session: Session, device: Device, plan: CheckPlan, options: Options
                 with console.step("measuring" if options.processes == 1 else f"process {at + 1}"):
                     found.benches.append(bench(session, plan, options))
     found.engines = found.benches[0].engines
+    found.conditions["variant"] = found.benches[0].variant or options.variant
     if isinstance(meter, Missing):
         found.energy = energy.not_measured(energy.unit(plan), meter.reason, meter.next)
     elif not options.sustain_s:
@@ -255,7 +256,7 @@ def _measurements(manifest: Manifest, options: Options, found: Found) -> tuple[M
     if found.energy is not None:
         measured += energy.measurements(found.energy, found.evidence, sustained=bool(options.sustain_s))
     measured.append(summary.temperature(found.benches, found.seen.hottest_c, found.seen.sensors, found.evidence))
-    measured += shares(manifest.partition, options.variant)
+    measured += shares(manifest.partition, found.benches[0].variant or options.variant)
     found.conditions["invalid"] = why
     return validity.mark(measured, why)
 

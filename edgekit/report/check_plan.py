@@ -149,6 +149,7 @@ class BenchOutcome(Strict):
     trials: int
     memory: tuple[dict[str, Any], ...] = Field(description="phase and mb (PSS + swap) or null")
     peak_rss_mb: float | None
+    variant: str | None = Field(default=None, description="that was chosen; None where an older runtime ran")
     engines: dict[str, str]
 
 

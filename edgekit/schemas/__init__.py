@@ -11,10 +11,14 @@ from edgekit.bundle.manifest import Manifest
 from edgekit.catalog.cards import Card
 from edgekit.data import pretty
 from edgekit.plan import Plan
+from edgekit.report.ab import AbReport
+from edgekit.report.baseline import Baseline
 from edgekit.report.measurement import Report
 from edgekit.target import Target
 
 MODELS: dict[str, type[BaseModel]] = {
+    "ab": AbReport,
+    "baseline": Baseline,
     "bundle": Manifest,
     "card": Card,
     "plan": Plan,

@@ -103,7 +103,8 @@ def bench(request: Request, emit: Emit) -> dict[str, Any]:
         else benches.tensor(opened, inputs, plan["bench"], tell)
     )
     measured["memory"] = [loaded, *measured.get("memory", ())]
-    return {**measured, "peak_rss_mb": machine.peak_rss_mb(), "engines": _engines()}
+    ran = {"variant": opened.opened.variant["name"], "engines": _engines()}
+    return {**measured, "peak_rss_mb": machine.peak_rss_mb(), **ran}
 
 
 def generate(request: Request, emit: Emit) -> dict[str, Any]:

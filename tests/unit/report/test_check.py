@@ -38,6 +38,7 @@ def test_a_grid_of_prompts_and_depths_is_measured(here: Here, llm_bundle: Path) 
 def test_each_process_is_kept_and_is_the_unit_of_the_interval(here: Here, llm_bundle: Path) -> None:
     report = check.check(llm_bundle, here, dataclasses.replace(QUICK, processes=3))
     assert [action for _, action in here.acts].count("bench") == 3
+    assert report.conditions["variant"] == "portable"  # the runtime says which it chose
     assert len(report.processes) == 3 and all(one.trials == 1 for one in report.processes)
     assert sum(one.counts["decode_tps"] for one in report.processes) == len(report.raw["decode_tps"]) == 3
     own = [one.values["decode_tps"] for one in report.processes]

@@ -102,6 +102,7 @@ Json measure(const Context& context) {
         const Json loaded = memory("loaded", context.machine);
         Json found = bench(bundle, inputs, context.plan().at("bench"), context.machine, tell);
         found["memory"].insert(found["memory"].begin(), loaded);
+        found["variant"] = bundle.opened.variant.at("name");
         return found;
     });
     measured["peak_rss_mb"] = or_null(context.machine.peak_rss_mb());
