@@ -42,7 +42,6 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "int4_gptq": ("int4_gptq", {}),
     "quarot_gptq": ("quarot_gptq", {}),
     "int4_gptq_mixed 0": ("int4_gptq_mixed", {"keep_share": 0.0}),
-    "int4_gptq_mixed .1": ("int4_gptq_mixed", {"keep_share": 0.1}),
     "int4_gptq_mixed .25": ("int4_gptq_mixed", {"keep_share": 0.25}),
     "int4_gptq_mixed .4": ("int4_gptq_mixed", {"keep_share": 0.4}),
     "int8_rtn": ("int8_rtn", {}),

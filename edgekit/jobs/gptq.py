@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from olive.passes.pytorch.gptq import Gptq
 
+from edgekit.errors import BuildError
+
 Tensor = torch.Tensor
 BLOCK = 128  # columns corrected one by one at most; the columns behind them follow in one product
 NARROWER = tuple(1 - 0.025 * step for step in range(17))  # 1.0 ... 0.6 of the extremes' range
@@ -94,14 +96,27 @@ class Inputs:
         hessian = self.sum / self.count
         diagonal = hessian.diagonal()
         diagonal[diagonal == 0] = 1
-        diagonal += damp * diagonal.mean()
         if order is not None:
             hessian = hessian[order][:, order]
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
-        found: Tensor = torch.linalg.cholesky(inverse, upper=True)
+        found = _inverse_factor(hessian, damp)
         if order is None:
             self._factors[damp] = found
         return found
+
+
+def _inverse_factor(hessian: Tensor, damp: float) -> Tensor:
+    """Cholesky of the inverse; fewer samples than columns, or float32's rounding, may ask for more damping."""
+    mean = hessian.diagonal().mean()
+    for more in (1, 10, 100):
+        lower, failed = torch.linalg.cholesky_ex(hessian + more * damp * mean * torch.eye(len(hessian)))
+        if not failed:
+            upper, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
+            if not failed:
+                return torch.as_tensor(upper)
+    raise BuildError(
+        "GPTQ cannot use the calibration text: its inputs are not finite, or all alike",
+        next="give other or more text (--calibration), or take int4_kquant, which needs none",
+    )
 
 
 class Grid:

@@ -67,9 +67,11 @@ def quantize_ends(model: Model, settings: LlmSettings, *, head: int, embeddings:
     """A pass for what GPTQ leaves: lm_head and embeddings.
 
     GPTQ has no inputs to calibrate embeddings with, and would hold the logits of all calibration text for lm_head.
+    Rounding to nearest does: k-quant's search gains nothing there (mean KL 0.0086 against 0.0082 for 4-bit embeddings
+    of SmolLM2), and takes a minute for each 30 million weights.
     """
     overrides = ends(model, settings, head=head, embeddings=embeddings)
-    return quantizer("KQuant", model, settings, embeds=True, overrides=overrides)
+    return quantizer("Rtn", model, settings, embeds=True, overrides=overrides)
 
 
 def gptq(model: Model, settings: LlmSettings, **more: Any) -> dict[str, Any]:
