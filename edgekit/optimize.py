@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import re
 import shutil
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from edgekit import cache, console, tools
 from edgekit.cache import Entry
+from edgekit.data import file_digest
 from edgekit.errors import SourceError
 from edgekit.extras import require
 from edgekit.plan import Plan, VariantPlan
@@ -43,6 +47,7 @@ def run(
         "calibration": calibration_sha256 if variant.calibrated else None,
         "expected": list(plan.expected_files),
         "tools": versions(ENGINES) if config else {},
+        "code": _own_code(config),
     }
     return cache.produce(
         "optimize",
@@ -50,6 +55,17 @@ def run(
         lambda folder: _make(plan, variant, source, calibration, folder),
         what=f"{plan.model} {variant.recipe}",
     )
+
+
+def _own_code(config: dict[str, Any]) -> dict[str, str]:
+    """Digests of the files with our own passes and surgeries that a workflow names: a changed one is another result."""
+    named = set(re.findall(r'"(Edgekit\w+)"', json.dumps(config)))
+    defined = re.compile(r"^class (Edgekit\w+)\(", re.MULTILINE)
+    found = {}
+    for path in sorted((Path(str(files("edgekit"))) / "jobs").glob("*.py")) if named else ():
+        if named & set(defined.findall(path.read_text(encoding="utf-8"))):
+            found[path.name] = file_digest(path)
+    return found
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:

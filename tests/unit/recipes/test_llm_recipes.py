@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit import recipes, target
+from edgekit import optimize, recipes, target
 from edgekit.data import file_digest
 from edgekit.errors import UsageError
 from edgekit.model import LlmFacts, Model
@@ -123,3 +123,11 @@ def test_awq_is_refused_with_the_reason_and_what_to_take_instead() -> None:
         recipes.load("int4_awq")
     assert "int4_gptq" in error.value.next
     assert "int4_awq" not in recipes.names()
+
+
+def test_a_changed_pass_of_our_own_is_another_result() -> None:
+    """The cache's key has the digest of each file whose pass or surgery a plan names, and of no other."""
+    named = {name: set(optimize._own_code({"passes": passes(name, model())})) for name in QUANTIZING}
+    assert named["int4_rtn"] == {"half_scales.py"}
+    assert named["int4_gptq_mixed"] == {"gptq.py", "half_scales.py", "sensitivity.py"}
+    assert optimize._own_code({"type": "Rtn"}) == {}
