@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from edgekit.report.ab import Times
 pytestmark = pytest.mark.unit
 
 POSITIVE = st.floats(0.01, 1000)
+SERIES = Path(__file__).parents[2] / "fixtures" / "series"  # each says where it comes from
+RESAMPLES = 1000
 
 
 def blocks(count: int, ratio: float, spread: float, seed: int) -> list[Times]:
@@ -71,3 +75,43 @@ def test_blocks_that_begin_at_other_temperatures_or_beside_a_load_are_invalid() 
     assert "0.50 of a core" in busy
     found = ab.judge("decode_tps", blocks(8, 1.5, 0.01, 5), "", [why])
     assert found.verdict == "invalid" and found.reason == why and not found.better and found.ratio
+
+
+def recorded(name: str) -> tuple[str, list[float]]:
+    """Metric and values of a recorded series of processes."""
+    found = json.loads((SERIES / f"{name}.json").read_text(encoding="utf-8"))
+    assert found["origin"].startswith("recorded")
+    return found["metric"], found["values"]
+
+
+def share_different(name: str, ratio: float) -> float:
+    """How many of 1,000 seeded A/Bs out of a recorded series of one bundle call B different, if it is `ratio` of A.
+
+    A block is four processes in a row from anywhere in the series: what the machine did meanwhile is in it.
+    """
+    metric, values = recorded(name)
+    random = np.random.default_rng(2026)
+    found = 0
+    for _ in range(RESAMPLES):
+        starts = random.integers(0, len(values) - 3, ab.MAX_BLOCKS)
+        blocks = [(values[at], values[at + 1] * ratio, values[at + 2] * ratio, values[at + 3]) for at in starts]
+        found += ab.judge(metric, blocks[: ab.blocks_needed(blocks[: ab.MIN_BLOCKS])]).verdict == "different"
+    return found / RESAMPLES
+
+
+@pytest.mark.parametrize("name", ["swift-f0-latency", "smollm2-decode", "swift-f0-latency-busy"])
+def test_noise_is_called_a_difference_in_seven_percent_at_most(name: str) -> None:
+    assert share_different(name, 1.0) <= 0.07
+
+
+@pytest.mark.parametrize(("name", "slower"), [("swift-f0-latency", 1.05), ("smollm2-decode", 0.95)])
+def test_five_percent_slower_is_found_in_ninety_percent_at_least(name: str, slower: float) -> None:
+    assert share_different(name, slower) >= 0.90
+
+
+def test_on_a_busy_machine_little_is_found_and_the_interval_says_so() -> None:
+    _, values = recorded("swift-f0-latency-busy")
+    blocks = list(zip(values[0:60:4], values[1:60:4], values[2:60:4], values[3:60:4], strict=True))
+    found = ab.judge("latency_p50_ms", blocks)
+    assert found.verdict == "no difference" and found.low is not None and found.high is not None
+    assert found.high / found.low > 1.1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from tests.unit.report.test_summary import outcome
 pytestmark = pytest.mark.unit
 
 LAP_S = 2.0
+SERIES = Path(__file__).parents[2] / "fixtures" / "series"  # each says where it comes from
 
 
 def bench(speed: list[float], clock: list[float] | None = None) -> BenchOutcome:
@@ -77,3 +81,23 @@ def test_a_phone_may_drift_more_than_a_host() -> None:
 
 def test_a_run_that_is_too_short_to_tell_throttles_not() -> None:
     assert "did not" in sustain.measurements(bench([20.0] * 5), "host")[-1].reason
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.10])
+def test_a_recorded_steady_series_and_a_slowed_one_are_told_apart(limit: float) -> None:
+    steady, slowed = (json.loads((SERIES / f"swift-f0-{name}.json").read_text()) for name in ("steady", "slowed"))
+    assert sustain.onset(steady["at_s"], steady["values"], limit) is None
+    found = sustain.onset(slowed["at_s"], slowed["values"], limit)
+    assert found is not None
+    assert found[0] == pytest.approx(98, abs=10) and found[1] == pytest.approx(0.24, abs=0.03)
+
+
+def test_a_steady_series_resampled_stays_steady() -> None:
+    """500 seeded shufflings of the recorded laps, in stretches of ten seconds."""
+    values = np.array(json.loads((SERIES / "swift-f0-steady.json").read_text())["values"])
+    random, false = np.random.default_rng(7), 0
+    for _ in range(500):
+        starts = random.integers(0, len(values) - 10, 30)
+        laps = np.concatenate([values[at : at + 10] for at in starts]).tolist()
+        false += sustain.onset(list(range(1, len(laps) + 1)), laps, 0.05) is not None
+    assert false <= 10
