@@ -28,8 +28,8 @@ from edgekit.jobs import _histogram
 from edgekit.jobs._qdq import QdqGraph, named
 
 logger = logging.getLogger("olive.edgekit")  # below Olive's own logger: its lines go to the same log
-SECONDS = 60.0  # for the runs that measure the operators
-INPUTS = (2, 8)  # how many inputs at least and at most
+SECONDS = 40.0  # for the runs that measure the operators
+INPUTS = (2, 16)  # how many inputs at least and at most
 OWN = ("target_sqnr_db", "min_weights_share")
 STEPS, STEP = 12, 0.75  # times that fewer operators are tried, and how much less noise each time
 
