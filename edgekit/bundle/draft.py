@@ -23,7 +23,7 @@ from edgekit.bundle.manifest import (
 )
 from edgekit.bundle.stage import copy, write
 from edgekit.data import digest, file_digest, jsonable
-from edgekit.errors import BuildError
+from edgekit.errors import BuildError, SourceError
 from edgekit.model import TextInput
 from edgekit.plan import Plan, VariantPlan
 from edgekit.sources.facts.onnx_graph import metadata, read_model
@@ -189,7 +189,10 @@ def _contract(plan: Plan, source: Source, model: Path) -> LlmContract | TensorCo
             chat_template_sha256=file_digest(template) if template.is_file() else None,
             vocab_size=facts.vocab_size,
         )
-    built = read_model(model / "model.onnx", name=source.model.name)
+    try:
+        built = read_model(model / "model.onnx", name=source.model.name)
+    except SourceError as error:  # a graph of our own making: the source is not to blame
+        raise BuildError(f"the built model is no good: {error.message}", next="try another --recipe") from error
     wanted = {one.name for one in source.model.inputs}, {one.name for one in source.model.outputs}
     have = {one.name for one in built.inputs}, {one.name for one in built.outputs}
     if wanted != have:
