@@ -24,7 +24,7 @@ from edgekit.extras import require
 from edgekit.plan import VariantPlan
 from edgekit.target import Package, Target
 
-FORMAT = 1  # of what is kept: a change makes new cache entries
+FORMAT = 2  # of what is kept: a change makes new cache entries
 GRAPH = "model.onnx"
 FACTS = "facts.json"
 TIMEOUT = 3600.0  # seconds for all graphs of a model
@@ -108,7 +108,7 @@ def _make(
     chip = Compatibility(soc=variant.soc, htp_arch=variant.htp_arch, qairt=context.qairt)
     for name in graphs:  # loaded back; a layer's graph is too slow to be run here, the parity check runs them all
         _emulator.run(out / name, probe, work, chip=chip, fallback=bool(context.others))
-    counted = {name: _counted(outcome["placed"][name]) for name in graphs}
+    counted = {name: _counted(outcome["placed"][name], out / name) for name in graphs}
     version = importlib.metadata.version("onnxruntime-qnn")
     facts = {**context.facts(), "compiler": f"onnxruntime-qnn {version}", "graphs": counted}
     write_atomic(folder / FACTS, pretty(facts))
@@ -160,6 +160,8 @@ def _carries(target: Target) -> Package:
     )
 
 
-def _counted(placed: dict[str, dict[str, int]]) -> dict[str, Any]:
-    """The nodes that QNN compiled, and by operator those left to the CPU."""
-    return {"compiled": sum(placed.get(_emulator.PROVIDER, {}).values()), "left": _emulator.left(placed)}
+def _counted(placed: dict[str, dict[str, int]], graph: Path) -> dict[str, Any]:
+    """The nodes that QNN compiled, by operator those left to the CPU, and the pieces that the compiled graph runs."""
+    context = _context.read([graph])
+    taken = sum(placed.get(_emulator.PROVIDER, {}).values())
+    return {"compiled": taken, "left": _emulator.left(placed), "contexts": context.contexts}

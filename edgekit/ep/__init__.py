@@ -19,7 +19,7 @@ from edgekit.wrappers.python.manifest import PROVIDERS
 
 __all__ = ["Ep", "Option", "attach", "load", "names", "options_problem", "provider", "unavailable"]
 
-_SHARED = ("provider",)  # modules here that are no provider
+_SHARED = ("pipeline", "provider")  # modules here that are no provider
 
 
 def names() -> list[str]:

@@ -90,11 +90,11 @@ def _session(model: str, ep_options: dict[str, str], entries: list[tuple[str, st
 
 
 def _placed(session: Any) -> dict[str, dict[str, int]]:
-    """Nodes by provider and operator, as the session itself reports them."""
-    return {
-        one.ep_name: dict(sorted(Counter(node.op_type for node in one.get_nodes()).items()))
-        for one in session.get_provider_graph_assignment_info()
-    }
+    """Nodes by provider and operator, as the session itself reports them: for each piece of the graph, one group."""
+    counts: dict[str, Counter[str]] = {}
+    for one in session.get_provider_graph_assignment_info():
+        counts.setdefault(one.ep_name, Counter()).update(node.op_type for node in one.get_nodes())
+    return {name: dict(sorted(nodes.items())) for name, nodes in counts.items()}
 
 
 ACTIONS = {"compile": compile_graphs, "run": run}

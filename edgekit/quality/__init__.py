@@ -18,7 +18,7 @@ from edgekit.errors import EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._limits import limits, parse
-from edgekit.report.measurement import Evidence, Measurement, Verdict, VerdictWord, judge
+from edgekit.report.measurement import Measurement, Verdict, VerdictWord, judge, weakest
 from edgekit.target import Budget
 
 __all__ = ["Feed", "GateContext", "Mode", "explain", "gate", "gates", "parse"]
@@ -39,7 +39,7 @@ def gates(kind: Kind) -> dict[str, Gate]:
     """The gates of a kind by name, in the order in which they run: the cheap and telling ones first."""
     names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
     found = {name: cast(Gate, importlib.import_module(f"{__name__}.{name}")) for name in names}
-    order = ["tokenizer", "template", "logits", "depth", "behaviour", "structured"]
+    order = ["tokenizer", "template", "logits", "simulator", "depth", "behaviour", "structured"]
     return {
         name: found[name]
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -58,8 +58,9 @@ def gate(ctx: GateContext) -> Quality:
     for name, module in gates(ctx.source.model.kind).items():
         with console.step(f"quality: {name}"):
             measurements += _measure(module, ctx)
-    evidence: Evidence = EVIDENCE if ctx.ep == "cpu" else "simulated"
-    measurements = [one.model_copy(update={"evidence": evidence}) for one in measurements]
+    if ctx.ep != "cpu" and ctx.source.model.kind == "tensor":
+        measurements = [one.model_copy(update={"evidence": "simulated"}) for one in measurements]
+    evidence = weakest([one.evidence for one in measurements] or [EVIDENCE])
     verdicts, note = _judge(ctx, measurements)
     return Quality(
         verdict=_overall(verdicts),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.ep.pipeline import Pipeline, is_pipeline
 from edgekit.errors import BuildError
 from edgekit.quality import _stats
 from edgekit.wrappers.python.chat import template_of, with_tools
@@ -30,6 +31,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "answers": answers,
         "logits": logits,
         "deep": deep,
+        "simulated": simulated,
         "guided": guided,
     }
     return actions[request["action"]](request, emit)
@@ -60,18 +62,30 @@ def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """
     import onnxruntime_genai as og
 
-    model = og.Model(request["model"])
+    model, window = og.Model(request["model"]), _window(request)
     found = []
     for at, prompt in enumerate(request["prompts"]):
         emit("progress", text=f"answers {at}/{len(request['prompts'])}")
         params = og.GeneratorParams(model)
-        params.set_search_options(do_sample=False, max_length=len(prompt) + request["new_tokens"])
+        begin = _filled(len(prompt), window)
+        params.set_search_options(do_sample=False, max_length=begin + request["new_tokens"])
         generator = og.Generator(model, params)
         generator.append_tokens(prompt)
         while not generator.is_done():
             generator.generate_next_token()
-        found.append([int(token) for token in generator.get_sequence(0)[len(prompt) :]])
+        found.append([int(token) for token in generator.get_sequence(0)[begin:]])
     return {"answers": found}
+
+
+def _window(request: dict[str, Any]) -> int:
+    """Tokens that a static graph takes at a time; 1 for any other."""
+    folder = Path(request["model"])
+    return Pipeline(folder).window if is_pipeline(folder) else 1
+
+
+def _filled(tokens: int, window: int) -> int:
+    """The length of a prompt after the runtime has filled it up to whole windows."""
+    return -(-tokens // window) * window
 
 
 def guided(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -97,8 +111,9 @@ def _guided(model: Any, tokenizer: Any, prompt: str, case: dict[str, Any], reque
     import onnxruntime_genai as og
 
     ids = tokenizer.encode(prompt)
+    begin = _filled(len(ids), _window(request))
     params = og.GeneratorParams(model)
-    params.set_search_options(do_sample=False, max_length=len(ids) + request["new_tokens"])
+    params.set_search_options(do_sample=False, max_length=begin + request["new_tokens"])
     try:
         params.set_guidance("json_schema", json.dumps(case["schema"]))
         generator = og.Generator(model, params)
@@ -107,7 +122,7 @@ def _guided(model: Any, tokenizer: Any, prompt: str, case: dict[str, Any], reque
             generator.generate_next_token()
     except RuntimeError as error:
         return {"error": str(error).splitlines()[0][:200]}
-    answer = generator.get_sequence(0)[len(ids) :]
+    answer = generator.get_sequence(0)[begin:]
     return {"text": str(tokenizer.decode(answer)), "ended": len(answer) < request["new_tokens"]}
 
 
@@ -118,7 +133,8 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     Writes out/compared.npz: kl, nll, nll_source, same_best, document (its number), chat (bool); one entry a prediction.
     """
     reference = _Reference(Path(request["reference"]))
-    session = Session(Path(request["model"]))
+    folder = Path(request["model"])
+    session: Any = Pipeline(folder) if is_pipeline(folder) else Session(folder)
     columns: dict[str, list[Any]] = {"kl": [], "nll": [], "same_best": [], "nll_source": [], "document": [], "chat": []}
     nonfinite = done = 0
     documents: dict[tuple[str, int], int] = {}
@@ -147,16 +163,59 @@ def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     import onnxruntime_genai as og
 
     reference = _Reference(Path(request["reference"]))
-    model = og.Model(request["model"])
+    folder = Path(request["model"])
+    static = Pipeline(folder) if is_pipeline(folder) else None  # the same graphs read the prompt and what follows
+    model = None if static else og.Model(str(folder))
     found: dict[str, list[float] | None] = {}
     for window, row in reference.windows():
         if window["kind"] in ("text", "chat"):
             continue
         emit("progress", text=f"{window['kind']}: after {window['start']} tokens")
-        values = _spoken(model, window["ids"], window["start"], request["switch"])
+        if static is not None:
+            values = static.logits(window["ids"][:-1])[window["start"] :]
+        else:
+            values = _spoken(model, window["ids"], window["start"], request["switch"])
         finite = bool(np.isfinite(values).all())
         found[window["kind"]] = reference.compare(window, row, values)["kl"].tolist() if finite else None
     return {"kl": found}
+
+
+def simulated(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Compare a compiled pipeline's log-probabilities, on the accelerator's simulator, with the reference's.
+
+    The simulator takes seconds for a window, so some pieces of text and of the source's answers are taken, each up to
+    the end of the window its first prediction is in. The last token of each is run by the graphs for one token too.
+
+    Request: reference, ep_options (with the simulated chip), pieces (of text and of chat, each).
+    Returns: kl, same_best (each prediction), prefixes (of answers: predictions until the first that differs),
+    token_kl (KL of the graphs for one token from those for a window, each piece), nonfinite.
+    """
+    reference = _Reference(Path(request["reference"]))
+    pipeline = Pipeline(Path(request["model"]), request["ep_options"])
+    found: dict[str, Any] = {"kl": [], "same_best": [], "prefixes": [], "token_kl": [], "nonfinite": 0}
+    for kind in ("text", "chat"):
+        windows = list(reference.windows(kind))
+        for window, row in windows[:: max(1, len(windows) // request["pieces"])][: request["pieces"]]:
+            emit("progress", text=f"simulated: {len(found['kl'])} predictions")
+            end = _filled(window["start"] + 1, pipeline.window)
+            ids = window["ids"][: end + 1]
+            values = pipeline.logits(ids[:-1])
+            found["nonfinite"] += int((~np.isfinite(values)).sum())
+            found["token_kl"].append(_one_token(pipeline, ids[:-1], values[-1]))
+            compared = reference.compare({**window, "ids": ids}, row, values[window["start"] :])
+            found["kl"] += compared["kl"].tolist()
+            found["same_best"] += compared["same_best"].tolist()
+            if kind == "chat":
+                same = compared["same_best"]
+                found["prefixes"].append(int(len(same) if same.all() else same.argmin()))
+    return found
+
+
+def _one_token(pipeline: Pipeline, ids: list[int], values: Any) -> float:
+    """KL of the last token's prediction by the graphs for one token from `values`, by those for a window."""
+    pipeline.rewind(1)
+    both = [_stats.log_softmax(one.reshape(1, -1).copy()) for one in (values, pipeline.extend(ids[-1:], token=True))]
+    return float(_stats.kl_divergence(*both)[0])
 
 
 def _spoken(model: Any, ids: list[int], start: int, switch: int | None) -> Any:
@@ -241,8 +300,6 @@ class Session:
 
         config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))["model"]
         self._decoder = config["decoder"]
-        if "pipeline" in self._decoder:
-            raise _cannot("it is a pipeline of several graphs")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a third faster on a busy machine

@@ -65,8 +65,9 @@ class GateContext:
         text: llm: the user's text, instead of the one that ships with edgekit.
         work: a folder for the gate's own files; the caller removes it.
         overrides: limits from the command line.
-        ep, ep_options: the provider that runs the built tensor model; other than the CPU it is the accelerator's
-            simulator, which must take every node, and the evidence is "simulated".
+        ep, ep_options: other than the CPU it is the accelerator's simulator. It runs a built tensor model and must take
+            every node, and the evidence is "simulated"; of a language model it runs samples (simulator.py).
+        uncompiled: llm: the folder of the same model before it was compiled, whose graphs the CPU runs.
     """
 
     source: Source
@@ -83,11 +84,17 @@ class GateContext:
     overrides: Mapping[str, Budget] = field(default_factory=dict)
     ep: str = "cpu"
     ep_options: Mapping[str, str] = field(default_factory=dict)
+    uncompiled: Path | None = None
 
     @property
     def model(self) -> Path:
-        """The built model on this machine."""
-        return self.staged / self.model_path
+        """The built model on this machine, in a form that the CPU runs."""
+        return self.uncompiled or self.staged / self.model_path
+
+    @property
+    def compiled(self) -> Path | None:
+        """The compiled language model, where there is one."""
+        return self.staged / self.model_path if self.uncompiled is not None else None
 
     @property
     def effort(self) -> Effort:
@@ -104,7 +111,7 @@ def run_child(ctx: GateContext, child: str, request: Mapping[str, Any]) -> tuple
     folder.mkdir(parents=True, exist_ok=True)
     outcome = tools.job(
         [*tools.python(), "-m", f"edgekit.quality.{child}"],
-        {**request, "model": str(ctx.model), "out": str(folder)},
+        {"model": str(ctx.model), **request, "out": str(folder)},
         folder,
         timeout=TIMEOUT,
         what="the built model",
