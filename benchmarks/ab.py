@@ -3,7 +3,8 @@
 The nets are chains of equal convolutions, 100 and 105 of them, so the true ratio of their latencies is known. The aim:
 "no difference" for the first pair, a ratio near 1.05 for the second.
 
-    python benchmarks/ab.py [BLOCKS]
+    python benchmarks/ab.py [OPTIONS OF CHECK]      on a busy machine, as root:
+    chrt -f 10 taskset -c 1 python benchmarks/ab.py --threads 1 --blocks 8
 """
 
 from __future__ import annotations
@@ -56,11 +57,20 @@ def build(folder: Path, name: str) -> Path:
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
     bundles = {key: build(folder, key) for key in LAYERS}
-    blocks = ["--blocks", sys.argv[1]] if len(sys.argv) > 1 else []
     samples, facts = {}, {}
     for other, truth in (("same", 1.0), ("more", 1.05)):
         out = folder / f"{other}.json"
-        command = [*EDGEKIT, "check", str(bundles["a"]), "--ab", str(bundles[other]), "-q", "-o", str(out), *blocks]
+        command = [
+            *EDGEKIT,
+            "check",
+            str(bundles["a"]),
+            "--ab",
+            str(bundles[other]),
+            "-q",
+            "-o",
+            str(out),
+            *sys.argv[1:],
+        ]
         subprocess.run(command, check=True)
         found = json.loads(out.read_text(encoding="utf-8"))
         ratio = next(one for one in found["ratios"] if one["metric"] == "latency_p50_ms")
