@@ -126,15 +126,20 @@ def begin(session: Session, device: Device, plan: CheckPlan, options: Options) -
             waited, hot = metering.wait_until_ready(reader, options.wait_s)
         conditions["waited_s"] = round(waited, 1)
         before = [*hot, *before]
-    conditions["before"] = before
-    for line in before:
-        console.warn(line)
-    if options.strict and before:
-        raise NotMeasured(f"not measured: {before[0]}", next="change it, or leave out --strict")
+    _precondition(conditions, before, options)
     with console.step("goldens"):
         answered = session.act("goldens", request(plan, options), timeout=TIMEOUT, tell=console.tick)
     goldens = GoldensOutcome.model_validate(answered["goldens"])
     return Found(facts, evidence, goldens, answered["engines"], conditions)
+
+
+def _precondition(conditions: dict[str, Any], found: list[str], options: Options) -> None:
+    """Record what should be otherwise; with --strict nothing is measured then."""
+    conditions["before"] = [*conditions.get("before", ()), *found]
+    for line in found:
+        console.warn(line)
+    if options.strict and found:
+        raise NotMeasured(f"not measured: {found[0]}", next="change it, or leave out --strict")
 
 
 def request(plan: CheckPlan, options: Options) -> dict[str, Any]:
@@ -156,6 +161,7 @@ def _measure(session: Session, device: Device, plan: CheckPlan, options: Options
         count = 2 if options.quick else max(LOADS, options.processes)
         found.loads = [_load(session, request(plan, options), cold=at == 0) for at in range(count)]
     meter = _meter(reader, options, found.evidence)
+    _precondition(found.conditions, metering.unfit(meter, reader), options)
     with metering.watched(None if options.quick else reader) as found.seen:
         if options.sustain_s:
             with console.step(f"measuring for {options.sustain_s:.0f} s"):

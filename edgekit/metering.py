@@ -89,6 +89,14 @@ def choose(reader: Reader, named: Meter | None, run_s: float | None) -> Meter | 
     return helped or Missing("no power sensor was found", "--meter csv:FILE, with a meter beside the device")
 
 
+def unfit(meter: Meter | Missing, reader: Reader | None) -> list[str]:
+    """Why the figure of a meter would be invalid if the run began now: a battery that is charged, for one."""
+    if reader is None or isinstance(meter, Missing):
+        return []
+    modules = [module for module in meters.meters().values() if meter.name == module.NAME]
+    return [why for module in modules if hasattr(module, "not_ready") for why in module.not_ready(reader)]
+
+
 def weigh(meter: Meter | Missing, plan: CheckPlan, bench: Bench, run_s: float | None) -> tuple[EnergyRun, BenchOutcome]:
     """Run the bench for a time under a meter, idle before and after; without one, only run it.
 

@@ -74,6 +74,18 @@ def found(reader: Reader) -> Meter | Missing:
     return Polled(NAME, SCOPE, "C", LEAST_S, reader, sources, PERIOD_S, functools.partial(_add_up, least_s=LEAST_S))
 
 
+def not_ready(reader: Reader) -> list[str]:
+    """Which of the conditions under which this meter counts do not hold now, in words."""
+    texts = []
+    for source in (DUMP, SAVER):
+        try:
+            texts.append(reader.run(*source))
+        except (OSError, EdgekitError):
+            texts.append("")
+    state = parse(texts[0])
+    return _conditions([state], [Reading(0.0, (None, None, *texts))]) if state is not None else []
+
+
 def parse(text: str) -> State | None:
     """The state of a dump; None for a text that is none."""
     if "Battery Service state" not in text:

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit import metering
 from edgekit.check import judge_all
-from edgekit.meters import Energy, Missing
+from edgekit.meters import Energy, Missing, android_battery
 from edgekit.meters._power import Polled
 from edgekit.meters.rapl import _add_up
 from edgekit.reading import LocalReader
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.unit
 IDLE_W, BUSY_W = 3.0, 13.0
 PLAN = default_plan("llm")
 Tell = Callable[[str], None]
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "meters"
 
 
 class Machine(LocalReader):
@@ -155,6 +156,29 @@ def test_a_meter_that_needs_ten_minutes_waits_for_a_long_run(machine: Machine, m
     assert isinstance(metering.choose(reader, None, 30.0), Missing)
     assert metering.choose(reader, None, 600.0) is slow
     assert metering.choose(reader, slow, 5.0) is slow  # who names a meter knows what it can do
+
+
+class Phone(LocalReader):
+    """A phone whose `dumpsys battery` is a recorded one (tests/fixtures/meters/battery)."""
+
+    def __init__(self, root: Path, dump: str) -> None:
+        super().__init__(root, path=str(root))
+        self._dump = (FIXTURES / "battery" / dump).read_text(encoding="utf-8")
+
+    def run(self, *argv: str, stdin: str = "") -> str:
+        return self._dump if argv == android_battery.DUMP else "0\n"
+
+
+@pytest.mark.parametrize(
+    ("dump", "said"),
+    [("discharging.txt", ""), ("samsung-usb.txt", "it was fed (USB powered)"), ("unplug.txt", "updates were stopped")],
+)
+def test_a_battery_that_is_fed_is_known_before_the_run(dump: str, said: str, tmp_path: Path) -> None:
+    phone = Phone(tmp_path, dump)
+    gauge = Polled(android_battery.NAME, "", "C", 600, phone, [], 1, lambda readings: Energy("", "", "C", None, 0.0))
+    found = metering.unfit(gauge, phone)
+    assert (said in found[0]) if said else found == []
+    assert metering.unfit(Missing("none"), phone) == [] and metering.unfit(gauge, None) == []
 
 
 def zones(root: Path, celsius: float) -> Path:

@@ -130,6 +130,17 @@ def test_a_machine_that_is_too_warm_is_refused_when_strict(tmp_path: Path, tenso
     assert heat.value == 82 and heat.reason == "the hottest of cpu"
 
 
+def test_a_meter_whose_conditions_do_not_hold_is_refused_when_strict(
+    here: Here, tensor_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.metering.unfit", lambda meter, reader: ["it was fed (USB powered)"])
+    monkeypatch.setattr("edgekit.report.validity.preconditions", lambda facts: [])
+    with pytest.raises(NotMeasured, match="USB powered"):
+        check.check(tensor_bundle, here, Options(strict=True, sustain_s=1.0))
+    report = check.check(tensor_bundle, here, Options(sustain_s=1.0))
+    assert report.conditions["before"] == ["it was fed (USB powered)"]
+
+
 def test_the_command_line_wins_over_the_bundles_budget(here: Here, tensor_bundle: Path) -> None:
     manifest, plan = check.opened(tensor_bundle, Options())
     bound = manifest.model_copy(update={"budget": {"bundle_mb": Budget(max=1000), "peak_rss_mb": Budget(min=1)}})
