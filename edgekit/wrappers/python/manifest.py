@@ -136,7 +136,8 @@ def choose(manifest: dict[str, Any], name: str | None = None, *, foreign: bool =
 
     Args:
         foreign: run a bundle of another platform anyway, for a look at its outputs: os, abi and soc are not compared
-            with this machine, and the CPU does what the accelerator would (a variant compiled for a chip comes last).
+            with this machine, nor the versions of that platform's packages with this one's, and the CPU does what the
+            accelerator would (a variant compiled for a chip comes last).
 
     Raises:
         Refused: no such variant, or the axis on which every variant (or the one asked for) fails.
@@ -179,7 +180,7 @@ def unfit(variant: dict[str, Any], *, foreign: bool = False) -> Refused | None:
                     next="run it on that device",
                     axis=axis,
                 )
-    for package, axis in _FLOORS.items():
+    for package, axis in _FLOORS.items() if not foreign else ():
         if (floor := axes.get(axis)) and (refusal := _too_old(title, package, str(floor))):
             return refusal
     return _no_provider(title, str(variant.get("ep", "cpu")))

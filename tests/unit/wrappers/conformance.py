@@ -305,7 +305,8 @@ class Refusals:
         self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path
     ) -> None:
         def elsewhere(manifest: dict[str, Any]) -> None:
-            manifest["variants"][0]["compatibility"].update(os=["plan9"], abi=["riscv64"])
+            axes = {"os": ["plan9"], "abi": ["riscv64"], "min_onnxruntime": "99.1"}  # its packages, not this machine's
+            manifest["variants"][0]["compatibility"].update(axes)
             manifest["variants"][0].update(ep="qnn", ep_options={"htp_arch": "75"})
             compiled = {**manifest["variants"][0], "name": "sm8650", "path": "model/gone.onnx"}
             compiled["compatibility"] = {**compiled["compatibility"], "soc": ["SM8650"]}

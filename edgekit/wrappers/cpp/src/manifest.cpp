@@ -77,11 +77,8 @@ void require_machine(const std::string& title, const Json& axes) {
     }
 }
 
-// Throws Refused where a variant cannot run on this machine, with the axis.
-void require_fit(const Json& variant, bool foreign, Engines& engines) {
-    const Json axes = value_or(variant, "compatibility", Json::object());
-    const std::string title = "variant " + quoted(value_or<std::string>(variant, "name", ""));
-    if (!foreign) require_machine(title, axes);
+// Throws Refused where an engine of this machine is older than a variant needs.
+void require_engines(const std::string& title, const Json& axes, Engines& engines) {
     if (has(axes, "min_onnxruntime")) {
         require_version(title, "onnxruntime", "min_onnxruntime", axes.at("min_onnxruntime").get<std::string>(),
                         engines.onnxruntime().version());
@@ -90,6 +87,16 @@ void require_fit(const Json& variant, bool foreign, Engines& engines) {
         engines.genai();
         require_version(title, "onnxruntime-genai", "min_onnxruntime_genai",
                         axes.at("min_onnxruntime_genai").get<std::string>(), engines.genai_version());
+    }
+}
+
+// Throws Refused where a variant cannot run on this machine, with the axis.
+void require_fit(const Json& variant, bool foreign, Engines& engines) {
+    const Json axes = value_or(variant, "compatibility", Json::object());
+    const std::string title = "variant " + quoted(value_or<std::string>(variant, "name", ""));
+    if (!foreign) {
+        require_machine(title, axes);
+        require_engines(title, axes, engines);
     }
     const std::string ep = value_or<std::string>(variant, "ep", "cpu");
     const std::vector<std::string> here = engines.onnxruntime().providers();

@@ -15,7 +15,8 @@ Json read_manifest(const std::filesystem::path& folder);
 
 // The variant of this name, or else the first that runs here; Refused names the axis on which it (or the first) fails.
 // foreign: run a bundle of another platform anyway, for a look at its outputs: os, abi and soc are not compared with
-// this machine, and the CPU does what the accelerator would (a variant compiled for a chip comes last).
+// this machine, nor the versions of that platform's packages with this one's, and the CPU does what the accelerator
+// would (a variant compiled for a chip comes last).
 Json choose_variant(const Json& manifest, const std::optional<std::string>& name, bool foreign, Engines& engines);
 
 // The file of a bundle that a manifest's path names; a path that leads outside is refused.
