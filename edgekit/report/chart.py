@@ -10,6 +10,7 @@ from edgekit import extras
 
 COLOURS = ("#2f6bd8", "#c8641b", "#2e8062", "#8a6d9e", "#b93329", "#5c646e", "#a08a2b", "#3f8fa6")
 BEST = "#1b1f24"
+LABEL = 32  # characters; longer names leave the bars no room
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ def draw(names: Sequence[str], panels: Sequence[Panel], path: Path) -> None:
         figure.savefig(path, format=form, dpi=160, metadata=metadata)
 
 
+def _short(name: str) -> str:
+    """The end of a long name: of a path it tells most."""
+    return name if len(name) <= LABEL else f"...{name[3 - LABEL :]}"
+
+
 def _bars(axes: object, panel: Panel, names: Sequence[str], *, labelled: bool) -> None:
     from matplotlib.axes import Axes
 
@@ -72,7 +78,7 @@ def _bars(axes: object, panel: Panel, names: Sequence[str], *, labelled: bool) -
             fontweight="bold" if at == panel.best else "normal",
         )
     axes.set_title(panel.title, loc="left", fontsize=10)
-    axes.set_yticks(places, list(names) if labelled else [""] * len(names))
+    axes.set_yticks(places, [_short(name) for name in names] if labelled else [""] * len(names))
     axes.invert_yaxis()
     axes.set_xlim(0, (max(values) or 1.0) * 1.35)
     axes.spines[["top", "right", "left"]].set_visible(False)
