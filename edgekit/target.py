@@ -162,11 +162,18 @@ class LlmSettings(_Settings):
 
     recipe: str = "int4_mixed"
     block_size: int = Field(default=32, description="weights per scale; -1 for one scale a channel")
+    even_blocks: bool = Field(default=False, description="a row of weights must have an even number of blocks")
     symmetric: bool = Field(default=False, description="quantize without zero points")
     lm_head_bits: Literal[4, 8] | None = Field(default=None, description="of the last layer; None: the recipe's own")
-    embedding_bits: Literal[4, 8] | None = Field(default=None, description="of the embeddings; None: the recipe's own")
+    embedding_bits: Literal[4, 8, 16] | None = Field(
+        default=None, description="of the embeddings; 16: not quantized; None: the recipe's own"
+    )
     keep_share: float = Field(
         default=0.25, ge=0.0, le=1.0, description="mixed recipes: the share of the layers' weights that keep 8 bits"
+    )
+    activation_bits: Literal[16, 32] = Field(
+        default=16,
+        description="floats of a graph that is made for a GPU; 32 for one without float16 (the CPU's has 32)",
     )
     accuracy_level: int = Field(default=4, description="MatMulNBits: 4 computes in int8, 0 or 1 in float32")
     max_length: int = Field(default=4096, description="tokens of prompt and answer; the key-value cache is this long")

@@ -15,4 +15,5 @@ EP = Ep(
     ),
     source="onnxruntime/core/providers/dml/dml_provider_factory.cc",
     llm=True,
+    graph=True,
 )

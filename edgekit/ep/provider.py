@@ -45,6 +45,7 @@ class Ep:
         source: where these facts were read.
         static_shapes: True where a node with an input of unknown size is not taken.
         llm: True where it has kernels for int4 decoders (MatMulNBits, GroupQueryAttention).
+        graph: True where GenAI's model builder makes a graph of its own for it, under the same short name.
         plugin: the Python module that carries it as a plugin library; "" where it is built into ONNX Runtime.
         defaults: options of this machine that a session needs (a library's path).
     """
@@ -55,6 +56,7 @@ class Ep:
     source: str
     static_shapes: bool = False
     llm: bool = False
+    graph: bool = False
     plugin: str = ""
     defaults: Callable[[], dict[str, str]] = dict
 

@@ -32,5 +32,6 @@ EP = Ep(
     source="onnxruntime-ep-webgpu 0.4.0: the ep.webgpuexecutionprovider.* keys of its library; "
     "https://onnxruntime.ai/docs/execution-providers/WebGPU-ExecutionProvider.html",
     llm=True,
+    graph=True,
     plugin="onnxruntime_ep_webgpu",
 )

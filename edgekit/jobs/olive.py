@@ -165,6 +165,7 @@ OURS = {  # our passes, and the pass of Olive's that each extends
     "edgekit.jobs.fixed_shape.EdgekitFixedShape": "DynamicToFixedShape",
     "edgekit.jobs.gptq.EdgekitGptq": "Gptq",
     "edgekit.jobs.sensitivity.EdgekitKeepBits": "SelectiveMixedPrecision",
+    "edgekit.jobs.provider_graph.EdgekitModelBuilder": "ModelBuilder",
 }
 OPTIONAL = ("model.onnx.data", "chat_template.jinja", "special_tokens_map.json", "generation_config.json")
 

@@ -62,7 +62,7 @@ def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """
     import onnxruntime_genai as og
 
-    model, window = og.Model(request["model"]), _window(request)
+    model, window = _opened(request), _window(request)
     found = []
     for at, prompt in enumerate(request["prompts"]):
         emit("progress", text=f"answers {at}/{len(request['prompts'])}")
@@ -96,7 +96,7 @@ def guided(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """
     import onnxruntime_genai as og
 
-    model = og.Model(request["model"])
+    model = _opened(request)
     tokenizer = og.Tokenizer(model)
     template = template_of(Path(request["model"]))
     found = []
@@ -160,12 +160,11 @@ def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     rotary factors, or None).
     Returns: kl, {name of the place: KL of each prediction}; None where the runtime's values are not finite.
     """
-    import onnxruntime_genai as og
 
     reference = _Reference(Path(request["reference"]))
     folder = Path(request["model"])
     static = Pipeline(folder) if is_pipeline(folder) else None  # the same graphs read the prompt and what follows
-    model = None if static else og.Model(str(folder))
+    model = None if static else _opened(request)
     found: dict[str, list[float] | None] = {}
     for window, row in reference.windows():
         if window["kind"] in ("text", "chat"):
@@ -342,10 +341,19 @@ def _cannot(why: str) -> BuildError:
     )
 
 
+def _opened(request: dict[str, Any]) -> Any:
+    """The model on the CPU, whatever execution provider it was built for."""
+    import onnxruntime_genai as og
+
+    config = og.Config(request["model"])
+    config.clear_providers()
+    return og.Model(config)
+
+
 def _tokenizer(request: dict[str, Any]) -> Any:
     import onnxruntime_genai as og
 
-    return og.Tokenizer(og.Model(request["model"]))
+    return og.Tokenizer(_opened(request))
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:

@@ -11,7 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edgekit import ep
 from edgekit.data import file_digest
+from edgekit.errors import UsageError
 from edgekit.model import Model
 from edgekit.target import LlmSettings
 
@@ -19,6 +21,7 @@ EXTERNAL_DATA = "model.onnx.data"
 HEAD, EMBEDDINGS = "lm_head", "model.embed_tokens"
 # An 8-bit block twice or four times as long as a 4-bit one still adds a hundredth of its error, and saves scales.
 EIGHT_BLOCK = 64
+UNQUANTIZED = 16  # bits of embeddings that are not quantized
 SMALLEST_BLOCK = 16  # that ONNX Runtime's kernels take
 SAMPLES, SAMPLE_TOKENS = 64, 512  # of calibration text: 32,768 tokens
 
@@ -29,14 +32,21 @@ def block(settings: LlmSettings, model: Model, bits: int = 4) -> int:
         return -1
     size = max(settings.block_size, EIGHT_BLOCK) if bits == 8 else settings.block_size
     facts = model.llm
-    widths = (facts.hidden_size, facts.inner_size or size, facts.kv_heads * facts.head_size) if facts else ()
-    while size > SMALLEST_BLOCK and any(width % size for width in widths):
+    widths = (facts.hidden_size, facts.inner_size or 2 * size, facts.kv_heads * facts.head_size) if facts else ()
+    whole = 2 if settings.even_blocks else 1
+    while size > SMALLEST_BLOCK and any(width % (whole * size) for width in widths):
         size //= 2
     return size
 
 
 def quantizer(kind: str, model: Model, settings: LlmSettings, *, bits: int = 4, **more: Any) -> dict[str, Any]:
-    """A quantizing pass of Olive on the torch side: every linear layer, as the settings say."""
+    """A quantizing pass of Olive on the torch side: every linear layer, as the settings say.
+
+    Args:
+        more: parameters of the pass; with `embeds`, the embeddings too, unless the settings leave them in 16 bits.
+    """
+    if more.get("embeds"):
+        more |= {"embeds": settings.embedding_bits != UNQUANTIZED}
     return {
         "type": kind,
         "bits": bits,
@@ -50,10 +60,12 @@ def quantizer(kind: str, model: Model, settings: LlmSettings, *, bits: int = 4, 
 def ends(model: Model, settings: LlmSettings, *, head: int, embeddings: int) -> dict[str, dict[str, Any]]:
     """Overrides for lm_head and the embeddings: the settings' bits, else the recipe's.
 
-    Tied weights are stored once, so both get the bits of the better one.
+    Tied weights are stored once, so both get the bits of the better one; embeddings in 16 bits are stored apart.
     """
     bits = {HEAD: settings.lm_head_bits or head, EMBEDDINGS: settings.embedding_bits or embeddings}
-    if model.llm is not None and model.llm.tied_embeddings:
+    if bits[EMBEDDINGS] == UNQUANTIZED:
+        del bits[EMBEDDINGS]
+    elif model.llm is not None and model.llm.tied_embeddings:
         bits = dict.fromkeys(bits, max(bits.values()))
     return {name: {"bits": count, "group_size": block(settings, model, count)} for name, count in bits.items()}
 
@@ -108,17 +120,35 @@ def calibration_text() -> dict[str, Any]:
 
 def finish(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """What follows the quantization: the graph, one copy of tied weights, half-precision scales."""
-    tied = model.llm is not None and model.llm.tied_embeddings
+    tied = model.llm is not None and model.llm.tied_embeddings and settings.embedding_bits != UNQUANTIZED
     return [model_builder(settings), surgery(*(["TieWordEmbeddings"] if tied else []), "EdgekitHalfScales")]
 
 
 def model_builder(settings: LlmSettings, precision: str = "int4") -> dict[str, Any]:
-    """The ONNX Runtime GenAI graph of a checkpoint; never runs remote code (0.14.1 would).
+    """The ONNX Runtime GenAI graph of a checkpoint, the provider's own where it has one; never runs remote code (0.14.1
+    would).
 
-    "int4" keeps what a pass before it quantized, whatever its bits.
+    Args:
+        precision: "int4" keeps what a pass before it quantized, whatever its bits.
+
+    Raises:
+        UsageError: the provider computes in float16 only, and float32 is wanted.
     """
+    builder: dict[str, Any] = {"type": "ModelBuilder"}
+    if own_graph(settings):
+        builder = {"type": "EdgekitModelBuilder", "provider": settings.ep}
+        wide = settings.activation_bits == 32 or precision == "fp32"
+        if wide and settings.ep == "dml":
+            raise UsageError("GenAI's graph for DirectML computes in float16 only", next="take --recipe llm_float16")
+        if wide:
+            builder["use_webgpu_fp32"] = True
     level = {"int4_accuracy_level": settings.accuracy_level} if precision == "int4" else {}
-    return {"type": "ModelBuilder", "precision": precision, **level, "extra_options": {"hf_remote": False}}
+    return {**builder, "precision": precision, **level, "extra_options": {"hf_remote": False}}
+
+
+def own_graph(settings: LlmSettings) -> bool:
+    """True where the graph is made for an accelerator, False where it is the CPU's."""
+    return ep.load(settings.ep).graph
 
 
 def surgery(*surgeons: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Build one model with several recipes in one process: Olive takes ten seconds to import.
 
-python build_recipes.py SOURCE OUT RECIPE...    leaves OUT/RECIPE/model; prints {recipe: error or ""} as its last line
+python build_recipes.py SOURCE OUT RECIPE[@TARGET]...
+
+Leaves OUT/RECIPE[@TARGET]/model ("/" becomes "_"); prints {"RECIPE[@TARGET]": error or ""} as its last line.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from edgekit.jobs.olive import optimize
 
 
 def main(source: str, out: Path, recipes: list[str]) -> None:
-    """Each recipe with the settings of linux-cpu."""
+    """Each recipe with the settings of its target, or of linux-cpu."""
     opened = sources.open_source(source)
     errors: dict[str, str] = {}
-    for recipe in recipes:
-        made = plan.make(opened.model, target.load("linux-cpu"), recipe=recipe)
-        work = out / made.main.recipe
+    for wanted in recipes:
+        recipe, _, name = wanted.partition("@")
+        made = plan.make(opened.model, target.load(name or "linux-cpu"), recipe=recipe)
+        work = out / wanted.replace("/", "_")
         work.mkdir(parents=True)
         request: dict[str, Any] = {
             "config": made.optimize_step(made.main).config,
@@ -31,9 +34,9 @@ def main(source: str, out: Path, recipes: list[str]) -> None:
         }
         try:
             optimize(request, lambda event, **data: None)
-            errors[made.main.recipe] = ""
+            errors[wanted] = ""
         except Exception as error:
-            errors[made.main.recipe] = f"{type(error).__name__}: {error}"
+            errors[wanted] = f"{type(error).__name__}: {error}"
     print(json.dumps(errors))
 
 
