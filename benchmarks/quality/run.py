@@ -17,7 +17,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "int4_gptq_mixed 0": ("int4_gptq_mixed", {"keep_share": 0.0}),
     "int4_gptq_mixed .25": ("int4_gptq_mixed", {"keep_share": 0.25}),
     "int4_gptq_mixed .4": ("int4_gptq_mixed", {"keep_share": 0.4}),
+    "int4_gptq_mixed .8, embeddings 8": ("int4_gptq_mixed", {"keep_share": 0.8, "embedding_bits": 8}),
     "int8_rtn": ("int8_rtn", {}),
 }
 TYPES = ("Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")
@@ -119,9 +119,7 @@ def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
     base = target.load("linux-cpu")
     tuned = base.model_copy(update={"llm": base.llm.model_copy(update=settings)})
     made = plan.make(source.model, tuned, recipe=recipe)
-    started = time.monotonic()
     entry = optimize.run(made, made.main, source.path, source.model.sha256, None, None)
-    seconds = None if entry.hit else round(time.monotonic() - started)
     folder = entry.path / "model"
 
     def compare(out: Path) -> None:
@@ -134,7 +132,7 @@ def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
         found = {"kl": file["kl"], "nll": file["nll"], "same": file["same_best"]}
     files = {path.name: path.stat().st_size for path in folder.iterdir()}
     tensors = sum(size for file, size in files.items() if file.startswith("model.onnx"))
-    return row("edgekit", name, sum(files.values()), found) | {"tensors_mb": tensors / 1e6, "seconds": seconds}
+    return row("edgekit", name, sum(files.values()), found) | {"tensors_mb": tensors / 1e6}
 
 
 def llama_rows(types: list[str], source: Source, reference: Path) -> Iterator[dict[str, Any]]:

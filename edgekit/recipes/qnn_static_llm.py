@@ -29,12 +29,17 @@ CALIBRATION = {"samples": 32, "tokens": 256}  # for the ranges of activations: e
 
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
-    """QuaRot, GPTQ, both ends in 8 bits, then what `static` says."""
+    """QuaRot, GPTQ, both ends in 8 bits, then the static graphs."""
+    return chain(model, settings, bits=4)
+
+
+def chain(model: Model, settings: LlmSettings, *, bits: int) -> list[dict[str, Any]]:
+    """The passes for layers of 4 or 8 bits."""
     rotated = untied(model)
-    layers = _olive.gptq(rotated, settings, sym=True, group_size=-1)
+    layers = _olive.gptq(rotated, settings, bits=bits, sym=True, group_size=-1)
     blocks = settings.model_copy(update={"block_size": ENDS_BLOCK})
     ends = _olive.quantize_ends(rotated, blocks, head=8, embeddings=8)
-    return [quarot_gptq.rotation(model), layers, ends, *static(model, settings, bits=4)]
+    return [quarot_gptq.rotation(model), layers, ends, *static(model, settings, bits=bits)]
 
 
 def files(model: Model, settings: LlmSettings, bits: int = 4) -> tuple[str, ...]:

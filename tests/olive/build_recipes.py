@@ -2,7 +2,8 @@
 
 python build_recipes.py SOURCE OUT RECIPE[@TARGET]...
 
-Leaves OUT/RECIPE[@TARGET]/model ("/" becomes "_"); prints {"RECIPE[@TARGET]": error or ""} as its last line.
+Recipes and targets are names, or files. Leaves OUT/NAME/model, where NAME is "recipe" or "recipe@target"; prints
+{NAME: error or ""} as its last line.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def main(source: str, out: Path, recipes: list[str]) -> None:
     for wanted in recipes:
         recipe, _, name = wanted.partition("@")
         made = plan.make(opened.model, target.load(name or "linux-cpu"), recipe=recipe)
-        work = out / wanted.replace("/", "_")
+        done = made.main.recipe + (f"@{made.target}" if name else "")
+        work = out / done
         work.mkdir(parents=True)
         request: dict[str, Any] = {
             "config": made.optimize_step(made.main).config,
@@ -34,9 +36,9 @@ def main(source: str, out: Path, recipes: list[str]) -> None:
         }
         try:
             optimize(request, lambda event, **data: None)
-            errors[wanted] = ""
+            errors[done] = ""
         except Exception as error:
-            errors[wanted] = f"{type(error).__name__}: {error}"
+            errors[done] = f"{type(error).__name__}: {error}"
     print(json.dumps(errors))
 
 
