@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from edgekit.ep import attach
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.inputs.feeds import Feed, FeedFolder
-from edgekit.quality import _stats
+from edgekit.quality import _boxes, _stats
 from edgekit.wrappers.python import npz
 from edgekit.wrappers.python.protocol import Emit, serve
 
 Outputs = dict[str, NDArray[Any]]
 SUMS = ("dot", "source", "built", "noise")  # a.b, a.a, b.b, |a - b|^2 of source a and built b
 CHANNELS = 1024  # more of them are no channels of a detector
-MAP_THRESHOLD = 0.3  # DBNet's own: a pixel above it is text
 
 
 def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     every node).
     Writes out/compared.npz: for each float output NAME "NAME.dot" ... (SUMS), float64 [calls, channels], and by the
     decode: same_best (bool [calls]), edits and characters (int [calls]), embedding.source and embedding.built
-    (float64 [calls, width]), map (int [calls, 3]: above the threshold in both, in the source, in the built).
+    (float64 [calls, width]), boxes (int [maps, 3]: found by both, by the source, by the built).
     Outcome: outputs ({name: {size, varies, calls, equal}}; size: values of one call; varies: the source does not
     always answer the same; equal: mean share of equal values, not for float), nonfinite, shape_mismatches.
     """
@@ -169,8 +168,9 @@ class Comparison:
             both = [_pooled(one, feed[self._mask]) for one in pair]
             self._keep(**{"embedding.source": both[0], "embedding.built": both[1]})
         elif self._decode == "dbnet":
-            text = [one > MAP_THRESHOLD for one in pair]
-            self._keep(map=[int((text[0] & text[1]).sum()), int(text[0].sum()), int(text[1].sum())])
+            for maps in zip(*(one.reshape(-1, *one.shape[-2:]) for one in pair), strict=True):
+                first, second = map(_boxes.text_boxes, maps)
+                self._keep(boxes=[_boxes.matches(first, second), len(first), len(second)])
 
     def _keep(self, **values: Any) -> None:
         for name, value in values.items():

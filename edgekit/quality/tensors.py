@@ -30,6 +30,7 @@ METRICS = (
     "top1_agreement",
     "integer_agreement",
     "character_agreement",
+    "box_f1",
     "embedding_cosine",
     "embedding_spearman",
 )
@@ -188,11 +189,17 @@ def _decoded(arrays: dict[str, NDArray[Any]], classifier_inputs: int) -> list[Me
             found.append(not_measured("character_agreement", "the source reads no character in these inputs"))
     if "embedding.source" in made:
         found += _embeddings(made["embedding.source"], made["embedding.built"])
-    if "map" in made:
-        both, source, built = made["map"].sum(axis=0)
-        if source + built:
-            found.append(measured("map_f1", float(2 * both / (source + built)), n=len(made["map"])))
+    if "boxes" in made:
+        found.append(_boxes(made["boxes"]))
     return found
+
+
+def _boxes(counts: NDArray[np.int_]) -> Measurement:
+    """The F1 of the built model's boxes against the source's."""
+    both, source, built = counts.sum(axis=0).tolist()
+    if not source:
+        return not_measured("box_f1", "the source finds nothing in these inputs")
+    return measured("box_f1", 2 * both / (source + built), n=len(counts), reason=f"{source} boxes of the source")
 
 
 def _top1(same: NDArray[np.bool_], wanted: int) -> Measurement:
