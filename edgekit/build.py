@@ -113,6 +113,7 @@ def _job(source: Source, one: Target, options: Options, limits: dict[str, Budget
         card=source.card,
         origin=source.origin,
         require_ep=options.require_ep,
+        trust_remote_code=source.trust_remote_code,
     )
     return Job(fixed, one, made, calibration, limits)
 

@@ -14,10 +14,10 @@ from typing import Any
 from edgekit import cache, console, tools
 from edgekit.cache import Entry
 from edgekit.data import file_digest
-from edgekit.errors import SourceError
+from edgekit.errors import BuildError, SourceError
 from edgekit.extras import require
-from edgekit.plan import Plan, VariantPlan
-from edgekit.sources.facts.onnx_graph import external_files
+from edgekit.plan import FLOAT, Plan, VariantPlan
+from edgekit.sources.facts.onnx_graph import external_files, is_quantized
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
@@ -107,6 +107,11 @@ def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | No
                 "HF_HOME": str(folder / "hf"),
                 "MPLCONFIGDIR": str(folder / "hf"),
             },
+        )
+    if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
+        raise BuildError(
+            f"{variant.recipe} found nothing to quantize in {plan.model}: the result is no {variant.precision} model",
+            next="--recipe keep ships it as it is (quantizers take the float32 weights of matrix products)",
         )
     shutil.rmtree(folder / "hf", ignore_errors=True)
     for name in ("request.json", "outcome.json", "log.txt"):

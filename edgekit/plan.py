@@ -23,6 +23,8 @@ GENAI_FILES = (
     "tokenizer_config.json",
 )
 CALIBRATE = "give --calibration FOLDER with pictures, recordings, .npz or .npy files like those the app will see"
+HALF = ("float16", "bfloat16")
+FLOAT = ("float32", *HALF, "as-is")  # precisions that promise no quantized weights
 DYNAMIC = ("MatMul", "Gemm", "LSTM", "Attention")  # what dynamic int8 quantizes
 
 
@@ -93,6 +95,7 @@ def make(
     card: Card | None = None,
     origin: tuple[str, ...] = (),
     require_ep: bool = False,
+    trust_remote_code: bool = False,
 ) -> Plan:
     """The plan for one model and one target.
 
@@ -101,6 +104,7 @@ def make(
         calibration: facts of the calibration data ({"inputs": count, "sha256": ...}), None without.
         origin: how the source was reached; shown as the import steps.
         require_ep: the accelerator the target is named after must be used, or nothing is built.
+        trust_remote_code: the source needs code of its own, and the user trusts it.
 
     Raises:
         UsageError: a recipe of the other model kind, or one that needs calibration data without any.
@@ -113,7 +117,7 @@ def make(
             f"{target.name} cannot run {model.kind} models on {settings.instead_of.ep}: {settings.instead_of.reason}",
             next=f"leave out --require-ep to build for {settings.ep}, or take a target that can: {others}",
         )
-    choice = _Choice(model, target, settings, recipe, calibration, card)
+    choice = _Choice(model, target, settings, recipe, calibration, card, trust_remote_code)
     chosen = [choice.variant(one) for one in settings.variants()]
     variants = tuple(one for one, _ in chosen)
     imports = tuple(Step(stage="import", name="source", reason=line) for line in origin)
@@ -130,11 +134,11 @@ def make(
     )
 
 
-def olive_config(model: Model, passes: list[dict[str, Any]]) -> dict[str, Any]:
+def olive_config(model: Model, passes: list[dict[str, Any]], *, trusted: bool = False) -> dict[str, Any]:
     """The Olive workflow of some passes; what belongs to this machine (folders) is added by the child process."""
     if model.kind == "llm":
         source: dict[str, Any] = {"type": "HfModel", "model_path": "${SOURCE}", "task": "text-generation"}
-        source["load_kwargs"] = {"trust_remote_code": False}
+        source["load_kwargs"] = {"trust_remote_code": trusted}
     else:
         source = {"type": "ONNXModel", "model_path": "${SOURCE}"}
     config: dict[str, Any] = {
@@ -169,6 +173,7 @@ class _Choice:
     wanted: str | None
     calibration: dict[str, Any] | None
     card: Card | None
+    trusted: bool
 
     def variant(self, variant: Variant) -> tuple[VariantPlan, dict[str, Any]]:
         """The variant with its recipe loaded and checked, and the Olive workflow that makes it."""
@@ -198,7 +203,7 @@ class _Choice:
             htp_arch=variant.htp_arch,
             note=variant.note,
         )
-        return made, olive_config(self.model, passes) if passes else {}
+        return made, olive_config(self.model, passes, trusted=self.trusted) if passes else {}
 
     def _choose(self, variant: Variant) -> tuple[Recipe, str]:
         own = next((one.recipe for one in self.settings.variant if one.name == variant.name), None)
@@ -213,6 +218,8 @@ class _Choice:
             name = variant.recipe or self.settings.recipe
             reason = f"the default of {self.target.name} for {self.model.kind} models"
         recipe = recipes.load(name)
+        if self.model.kind == "tensor" and self.model.dtype in HALF and recipe.precision not in FLOAT:
+            return recipes.load("keep"), f"kept as it is: quantizers take float32 weights, these are {self.model.dtype}"
         if not recipe.calibrated or self.calibration is not None or isinstance(self.settings, LlmSettings):
             return recipe, reason
         return self._uncalibrated(recipe, variant)

@@ -196,6 +196,7 @@ def _with(job: Job, candidate: Candidate, options: Options) -> Job:
         card=job.source.card,
         origin=job.source.origin,
         require_ep=options.require_ep,
+        trust_remote_code=job.source.trust_remote_code,
     )
     return replace(job, target=target, plan=made)
 

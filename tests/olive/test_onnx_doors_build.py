@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -35,6 +36,41 @@ def test_it_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callab
     assert manifest.recipe.name == recipe and manifest.quality.verdict == "pass"
     model = onnx.load(str(built / manifest.variants[0].path), load_external_data=False)
     assert {one.name for one in model.graph.input} == {one.name for one in manifest.model.inputs}
+
+
+def half(folder: Path) -> Path:
+    """Two matrix products with float16 weights, which no quantizer of ONNX Runtime takes."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w1"], ["a"]),
+        onnx.helper.make_node("Relu", ["a"], ["b"]),
+        onnx.helper.make_node("MatMul", ["b", "w2"], ["y"]),
+    ]
+    weights = [
+        onnx.numpy_helper.from_array((rng.standard_normal(shape) / 8).astype(np.float16), name)
+        for name, shape in (("w1", (64, 128)), ("w2", (128, 32)))
+    ]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT16, [1, size])
+        for name, size in (("x", 64), ("y", 32))
+    ]
+    graph = onnx.helper.make_graph(nodes, "half", ends[:1], ends[1:], weights)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "half.onnx"))
+    return folder / "half.onnx"
+
+
+def test_a_float16_model_is_kept_and_never_called_int8(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    words = ["build", str(half(tmp_path)), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "-q"]
+    assert commands.main([*words, "--recipe", "int8_dynamic"]) == 5
+    assert "found nothing to quantize" in capfd.readouterr().err
+    assert not list((tmp_path / "out").glob("*/edgekit.json"))
+    assert commands.main(words) == 0
+    manifest = read(tmp_path / "out" / "half-linux-cpu")
+    assert (manifest.recipe.name, manifest.recipe.precision) == ("keep", "float16")
 
 
 def test_a_net_whose_outputs_ignore_its_inputs_is_not_measured(

@@ -30,7 +30,8 @@ MAX_DIMS = 64
 MAX_NODES = 10_000_000  # once functions are unfolded; the largest nets in use have 100,000
 TYPED = {1: "float_data", 6: "int32_data", 7: "int64_data", 11: "double_data"}  # where values lie if not raw
 QUANTIZED_WORDS = (
-    "uantizeLinear",  # Quantize, Dequantize, DynamicQuantize
+    "uantizeLinear",  # Quantize, Dequantize
+    "DynamicQuantize",
     "QLinear",
     "Integer",
     "NBits",
@@ -56,6 +57,18 @@ def read_model(path: Path, *, name: str, task: str = "", licence: str = "unknown
         raise SourceError(f"{path.name} is not a valid ONNX model: a name in it is not UTF-8", next=AGAIN) from None
 
 
+def is_quantized(path: Path) -> bool:
+    """Whether a graph that ONNX Runtime has loaded computes with, or unpacks, quantized values; reads no weights."""
+    import onnx
+
+    proto = onnx.load(str(path), load_external_data=False)
+    return _quantized({node.op_type for graph in _bodies(proto) for node in graph.node})
+
+
+def _quantized(operators: set[str]) -> bool:
+    return any(word in operator for operator in operators for word in QUANTIZED_WORDS)
+
+
 def _facts(path: Path) -> Model:
     proto = _parse(path)
     tensors = [tensor for graph in _bodies(proto) for tensor in _tensors(graph)]
@@ -72,7 +85,7 @@ def _facts(path: Path) -> Model:
         source_bytes=path.stat().st_size + sum(other.stat().st_size for other in stored.values()),
         dtype=_dtype(tensors),
         opset=next((one.version for one in proto.opset_import if one.domain in ("", "ai.onnx")), None),
-        quantized=any(word in operator for operator in operators for word in QUANTIZED_WORDS),
+        quantized=_quantized(operators),
         weight_bytes_by_op=_by_operator(proto),
         sha256=_digest(path, stored),
         inputs=tuple(_tensor(path, one) for one in proto.graph.input if one.name not in initial),
