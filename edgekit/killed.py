@@ -45,6 +45,16 @@ def by_oom_killer(pid: int, before: Mapping[str, int], root: Path = Path("/")) -
     return "" if now else None
 
 
+def address_space_mb() -> int | None:
+    """What `ulimit -v` allows each process of this shell, in MB; None where nothing is set (or the system has none)."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft // 1_000_000
+
+
 def signal_name(returncode: int) -> str:
     """ "SIGSEGV" for -11 and for a shell's 139; empty for an exit code of a program's own."""
     number = -returncode if returncode < 0 else returncode - 128

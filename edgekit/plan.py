@@ -139,6 +139,7 @@ def olive_config(model: Model, passes: list[dict[str, Any]], *, trusted: bool = 
     if model.kind == "llm":
         source: dict[str, Any] = {"type": "HfModel", "model_path": "${SOURCE}", "task": "text-generation"}
         source["load_kwargs"] = {"trust_remote_code": trusted}
+        passes = [_trusting(one, trusted) if one["type"].endswith("ModelBuilder") else one for one in passes]
     else:
         source = {"type": "ONNXModel", "model_path": "${SOURCE}"}
     config: dict[str, Any] = {
@@ -161,6 +162,11 @@ def olive_config(model: Model, passes: list[dict[str, Any]], *, trusted: bool = 
             }
         ]
     return config
+
+
+def _trusting(builder: dict[str, Any], trusted: bool) -> dict[str, Any]:
+    """GenAI's builder trusts the folder's code unless it is told not to."""
+    return {**builder, "extra_options": {**builder.get("extra_options", {}), "hf_remote": trusted}}
 
 
 @dataclass(frozen=True)

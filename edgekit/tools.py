@@ -225,6 +225,11 @@ def died(returncode: int, log: str, what: str, oom: str | None = None) -> Edgeki
         return disk_full(what)
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     last = lines[-1][:300] if lines else "no output"
+    if (limit := killed.address_space_mb()) is not None:  # libraries that get no memory fail in ways of their own
+        return BuildError(
+            f"{what} ran out of memory, it seems: ulimit -v allows {limit} MB a process, and it ended with: {last}",
+            next="raise the limit (ulimit -v unlimited), then run the same command again",
+        )
     name = killed.signal_name(returncode)
     return BuildError(
         f"{what} stopped without a result (exit {returncode}{f', {name}' if name else ''}): {last}",

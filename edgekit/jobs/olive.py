@@ -50,6 +50,8 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     _data_registry()
     import edgekit.jobs.half_scales  # noqa: F401  # Olive's surgeons register themselves
 
+    if config["input_model"].get("load_kwargs", {}).get("trust_remote_code"):
+        _trust_everywhere()
     failures = _watch_log(emit)
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         result = run(config, tempdir=scratch, package_config=_package_config())
@@ -91,6 +93,14 @@ def _data_registry() -> None:
     Registry.register_dataset("edgekit_feeds")(lambda folder: FeedFolder(Path(folder)))
     Registry.register_dataset("edgekit_texts")(lambda **params: CalibrationText(**params))
     Registry.register_dataloader("edgekit_unbatched")(lambda dataset: dataset)
+
+
+def _trust_everywhere() -> None:
+    """Olive 0.13 forgets the user's trust when a pass saves its model: it asks its settings for "trust_remote"."""
+    from olive.model.handler.mixin import hf
+
+    read = hf.get_model_config
+    hf.get_model_config = lambda name, **more: read(name, **{**more, "trust_remote_code": True})
 
 
 def _package_config() -> dict[str, Any]:

@@ -143,7 +143,7 @@ def model_builder(settings: LlmSettings, precision: str = "int4") -> dict[str, A
         if wide:
             builder["use_webgpu_fp32"] = True
     level = {"int4_accuracy_level": settings.accuracy_level} if precision == "int4" else {}
-    return {**builder, "precision": precision, **level, "extra_options": {"hf_remote": False}}
+    return {**builder, "precision": precision, **level}
 
 
 def own_graph(settings: LlmSettings) -> bool:
