@@ -51,6 +51,8 @@ bench: env
 	$(BIN)/python benchmarks/help_cost.py
 	$(BIN)/python benchmarks/rebuild.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/check_overhead.py
+	$(BIN)/python benchmarks/ab.py
 
 clean:
 	rm -rf $(VENV) $(STAMPS) dist out
