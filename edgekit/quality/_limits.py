@@ -29,15 +29,20 @@ class Limit(Strict):
     times: float | None = Field(default=None, description='of "metric@place": at most the limit of "metric" times this')
 
     def budget(self, metric: str, measurements: Mapping[str, Measurement]) -> Budget | None:
-        """The fixed limit; None when the source's value that it is relative to was not measured."""
+        """The fixed limit; None when the source's value that it is relative to was not measured.
+
+        A relative limit is a rate over answers: where one answer is more than the distance allowed (of fewer than 20
+        answers at 0.05), one may differ, or a near-tie in a single answer would decide.
+        """
         if self.above_source is None and self.below_source is None:
             return Budget(min=self.min, max=self.max)
         source = measurements.get(metric + AT_SOURCE)
         if source is None or source.value is None:
             return None
+        one = 1 / source.n if source.n else 0.0
         return Budget(
-            min=None if self.below_source is None else round(source.value - self.below_source, 6),
-            max=None if self.above_source is None else round(source.value + self.above_source, 6),
+            min=None if self.below_source is None else round(source.value - max(self.below_source, one), 6),
+            max=None if self.above_source is None else round(source.value + max(self.above_source, one), 6),
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +63,17 @@ def test_the_mixed_recipe_is_nearer_than_a_k_mix_of_its_size(bench: Any) -> None
 def test_auto_picks_different_recipes_for_weights_on_and_off_the_grid(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rungs = (Candidate("int4_rtn"), Candidate("int4_gptq_mixed", (("keep_share", 0.25),)), Candidate("int8_rtn"))
+    # The published linear layers came as Q4_1, which RTN reproduces; their embeddings are on no 4-bit grid.
+    nearest = Candidate("int4_rtn", (("lm_head_bits", 8), ("embedding_bits", 8)))
+    rungs = (Candidate("int4_rtn"), nearest, Candidate("int4_gptq_mixed", (("keep_share", 0.25),)))
     monkeypatch.setitem(search.CANDIDATES, "llm", rungs)
     options = Options(out=tmp_path, quality="default")
     on, off = (search.climb(ref, "linux-cpu", options) for ref in (bench.MODEL, str(bench.rotated().path)))
-    assert on.built is not None and on.rungs[-1].label == "int4_rtn"
-    assert off.built is not None and off.rungs[-1].label == "int4_gptq_mixed keep_share=0.25"
-    again = search.climb(bench.MODEL, "linux-cpu", replace(options, force=False))
+    assert [rung.outcome for rung in on.rungs] == ["fail", "pass"], on.rows()
+    assert [rung.outcome for rung in off.rungs] == ["fail", "fail", "pass"], off.rows()
+    for ladder, chosen in ((on, nearest), (off, rungs[-1])):
+        assert ladder.built is not None and ladder.rungs[-1].label == chosen.label
+        assert ladder.built.manifest.quality.verdict == "pass"
+    again = search.climb(bench.MODEL, "linux-cpu", options)
+    assert again.built is not None and again.built.unchanged
     assert again.plain() == on.plain()

@@ -111,6 +111,24 @@ def test_a_rate_is_judged_beside_the_sources_own() -> None:
     assert found(measured("eos_rate", 0.4, n=64)).verdict == "not-measured"
 
 
+@pytest.mark.parametrize(
+    ("n", "stopped", "verdict"), [(16, 13, "pass"), (16, 12, "fail"), (64, 53, "pass"), (64, 52, "fail")]
+)
+def test_one_answer_of_few_does_not_decide_but_two_do(n: int, stopped: int, verdict: str) -> None:
+    own = measured("eos_rate@source", 0.875, n=n)
+    quality = found(own, measured("eos_rate", stopped / n, n=n))
+    assert quality.verdict == verdict
+    assert quality.verdicts[0].limit.min == pytest.approx(0.875 - max(0.05, 1 / n))  # the limit that held is kept
+
+
+def test_one_looping_answer_of_few_does_not_decide_either() -> None:
+    own = measured("repetition_rate@source", 0.02, n=16)
+    assert found(own, measured("repetition_rate", 0.08, n=16)).verdict == "pass"
+    assert found(own, measured("repetition_rate", 0.14, n=16)).verdict == "fail"
+    own = measured("repetition_rate@source", 0.02, n=64)
+    assert found(own, measured("repetition_rate", 0.06, n=64)).verdict == "fail"
+
+
 def test_not_measured_is_never_a_pass() -> None:
     error = quality.explain(found(not_measured("kl_mean", "the graph is a pipeline"), measured("kl_p99", 0.1, n=9)))
     assert isinstance(error, NotMeasured) and "pipeline" in error.message
