@@ -19,6 +19,13 @@ def named(model: Any, operators: Collection[str]) -> Any:
     return model
 
 
+def one_scale(model: Any, operators: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """ONNX Runtime's TensorQuantOverrides that give the weights of operators of these types one scale each."""
+    constants = {one.name for one in model.graph.initializer}
+    weights = (node.input[1] for node in model.graph.node if node.op_type in operators and len(node.input) > 1)
+    return {name: [{"symmetric": True}] for name in weights if name in constants}
+
+
 class QdqGraph:
     """A prepared float model and what ONNX Runtime's quantizer made of it.
 

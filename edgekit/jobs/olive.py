@@ -172,6 +172,7 @@ def _compact(tokenizer: Path) -> None:
 OURS = {  # our passes, and the pass of Olive's that each extends
     "edgekit.jobs.static_int8.EdgekitStaticQuantization": "OnnxStaticQuantization",
     "edgekit.jobs.qnn_quantize.EdgekitQnnQuantization": "OnnxStaticQuantization",
+    "edgekit.jobs.float16.EdgekitFloat16": "OnnxFloatToFloat16",
     "edgekit.jobs.fixed_shape.EdgekitFixedShape": "DynamicToFixedShape",
     "edgekit.jobs.gptq.EdgekitGptq": "Gptq",
     "edgekit.jobs.sensitivity.EdgekitKeepBits": "SelectiveMixedPrecision",

@@ -25,12 +25,12 @@ from olive.passes.pass_config import PassConfigParam
 
 from edgekit.errors import BuildError
 from edgekit.jobs import _histogram
-from edgekit.jobs._qdq import QdqGraph, named
+from edgekit.jobs._qdq import QdqGraph, named, one_scale
 
 logger = logging.getLogger("olive.edgekit")  # below Olive's own logger: its lines go to the same log
 SECONDS = 40.0  # for the runs that measure the operators
 INPUTS = (2, 16)  # how many inputs at least and at most
-OWN = ("target_sqnr_db", "min_weights_share")
+OWN = ("target_sqnr_db", "min_weights_share", "per_tensor_op_types")
 STEPS, STEP = 12, 0.75  # times that fewer operators are tried, and how much less noise each time
 
 
@@ -39,7 +39,7 @@ class TooCostly(BuildError, ValueError):
 
 
 class EdgekitStaticQuantization(OnnxStaticQuantization):  # type: ignore[misc]
-    """Olive's own pass with two parameters more: `target_sqnr_db` and `min_weights_share`."""
+    """Olive's own pass with three parameters more: `target_sqnr_db`, `min_weights_share`, `per_tensor_op_types`."""
 
     @classmethod
     def _default_config(cls, accelerator_spec: Any) -> dict[str, PassConfigParam]:
@@ -52,6 +52,9 @@ class EdgekitStaticQuantization(OnnxStaticQuantization):  # type: ignore[misc]
             ),
             "min_weights_share": PassConfigParam(
                 type_=float, default_value=0.1, description="Fails if a smaller share of the weights can be quantized."
+            ),
+            "per_tensor_op_types": PassConfigParam(
+                type_=list[str], default_value=None, description="Operators whose weights get one scale in any case."
             ),
         }
 
@@ -66,6 +69,8 @@ class EdgekitStaticQuantization(OnnxStaticQuantization):  # type: ignore[misc]
             path = Path(folder) / "prepared.onnx"
             onnx.save(prepared, path, save_as_external_data=prepared.ByteSize() > 2**30)
             theirs = {name: value for name, value in config.model_dump().items() if name not in OWN}
+            if config.per_tensor_op_types:
+                theirs["tensor_quant_overrides"] = one_scale(prepared, config.per_tensor_op_types)
             olive_pass = create_pass_from_dict(OnnxStaticQuantization, theirs, self.accelerator_spec)
             whole = olive_pass.run(ONNXModelHandler(str(path)), str(Path(folder) / "whole.onnx"))
             graph = QdqGraph(prepared, onnx.load(whole.model_path), types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.model import Model
-from edgekit.recipes import _graph
+from edgekit.recipes import _graph, _static
 from edgekit.target import TensorSettings
 
 KIND = "tensor"
@@ -15,5 +15,5 @@ CALIBRATED = False
 
 
 def passes(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:
-    """Nothing that changes a value."""
-    return _graph.prepare(model, fold=False)
+    """Static shapes where the target needs them; nothing that changes a value."""
+    return [*_static.fixed(model, settings), *_graph.prepare(model, fold=False)]

@@ -28,7 +28,7 @@ WITHOUT_FLOAT16 = (
 def passes(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:
     """Static shapes where the target needs them, shape inference, then the conversion."""
     convert = {
-        "type": "OnnxFloatToFloat16",
+        "type": "EdgekitFloat16",
         "keep_io_types": True,
         "op_block_list": sorted({*WITHOUT_FLOAT16, *settings.keep_float32}),
         "use_symbolic_shape_infer": False,
