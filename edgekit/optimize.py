@@ -31,7 +31,7 @@ def run(
     calibration: Path | None,
     calibration_sha256: str | None,
 ) -> Entry:
-    """The optimized model of a variant: entry.path / "model" holds plan.expected_files.
+    """The optimized model of a variant: entry.path / "model" holds plan.files(variant).
 
     Variants, targets and later builds that ask for the same passes on the same source share one entry.
 
@@ -45,7 +45,7 @@ def run(
         "config": config,
         "recipe": variant.recipe_sha256,
         "calibration": calibration_sha256 if variant.calibrated else None,
-        "expected": list(plan.expected_files),
+        "expected": list(plan.files(variant)),
         "tools": versions(ENGINES) if config else {},
         "code": _own_code(config),
     }
@@ -90,7 +90,7 @@ def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | No
         "source": str(source),
         "work": str(folder),
         "calibration": str(calibration) if calibration else None,
-        "expected": list(plan.expected_files),
+        "expected": list(plan.files(variant)),
     }
     with console.step(f"quantizing with {variant.recipe}"):
         tools.job(

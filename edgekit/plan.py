@@ -54,6 +54,7 @@ class VariantPlan(Strict):
     soc: tuple[str, ...] = ()
     soc_model: int | None = None
     htp_arch: str | None = None
+    files: tuple[str, ...] | None = Field(default=None, description="what its recipe leaves, where not the usual files")
     note: str = ""
 
 
@@ -79,6 +80,10 @@ class Plan(Strict):
     def optimize_step(self, variant: VariantPlan) -> Step:
         """The step that makes a variant's model; its config is the Olive workflow, empty for a model kept as it is."""
         return next(one for one in self.steps if one.stage == "optimize" and variant.name in one.variants)
+
+    def files(self, variant: VariantPlan) -> tuple[str, ...]:
+        """The files that a variant's optimize step must leave."""
+        return variant.files or _usual(self.kind)
 
     @property
     def calibrated(self) -> bool:
@@ -129,9 +134,13 @@ def make(
         max_length=_max_length(model, settings),
         window=settings.window if isinstance(settings, LlmSettings) else None,
         steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(model, target)),
-        expected_files=GENAI_FILES if model.kind == "llm" else ("model.onnx",),
+        expected_files=tuple(dict.fromkeys(name for one in variants for name in one.files or _usual(model.kind))),
         notes=_notes(model, target, settings, variants),
     )
+
+
+def _usual(kind: Kind) -> tuple[str, ...]:
+    return GENAI_FILES if kind == "llm" else ("model.onnx",)
 
 
 def olive_config(model: Model, passes: list[dict[str, Any]], *, trusted: bool = False) -> dict[str, Any]:
@@ -207,6 +216,7 @@ class _Choice:
             soc=variant.soc,
             soc_model=variant.soc_model,
             htp_arch=variant.htp_arch,
+            files=chosen.files(self.model, self.settings) if chosen.files else None,
             note=variant.note,
         )
         return made, olive_config(self.model, passes, trusted=self.trusted) if passes else {}
