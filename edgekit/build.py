@@ -207,7 +207,8 @@ def regate(
             f"{manifest.name} was built from {manifest.source.ref}, {ref} is another model",
             next="give the source it was built from, unchanged",
         )
-    chosen = next((one for one in manifest.variants if variant in (None, one.name)), None)
+    fitting = [one for one in manifest.variants if variant in (None, one.name)]
+    chosen = next((one for one in fitting if not one.compiled), fitting[0] if fitting else None)  # this CPU runs it
     if chosen is None:
         known = ", ".join(one.name for one in manifest.variants)
         raise UsageError(f"{manifest.name} has no variant {variant!r}", next=f"one of: {known}")
@@ -290,11 +291,13 @@ def _gate(
     work = room / "gate"
     work.mkdir()
     main = job.plan.main
-    simulator = compile.simulator(job.plan.variants) if job.plan.kind == "tensor" else None
+    paths = {one.name: one.path for one in made.variants}
+    simulator = compile.simulator(job.plan.variants)
+    compiled = next((one.name for one in made.variants if one.compiled), None) if job.plan.kind == "llm" else None
     context = GateContext(
         source=job.source,
         staged=staged,
-        model_path=next(one.path for one in made.variants if one.name == main.name),
+        model_path=paths[compiled or main.name],
         contract=made.contract,
         target=job.target,
         precision=main.precision,
@@ -304,8 +307,9 @@ def _gate(
         feeds=feeds,
         text=options.text,
         overrides=job.limits,
-        ep="cpu" if simulator is None else main.ep,
+        ep="cpu" if simulator is None else next(one.ep for one in job.plan.variants if one.compile),
         ep_options=simulator or {},
+        uncompiled=staged / paths[main.name] if compiled else None,
     )
     found = quality.gate(context)
     shutil.rmtree(work, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class LlmBundle:
     Attributes:
         max_length: tokens of prompt and answer together; the key-value cache of a request is at most this long.
         eos_token_ids: the tokens that end an answer.
+        window: tokens that a call of a static graph takes; 1 where any number can be read.
     """
 
     kind: Literal["llm"] = "llm"
@@ -49,6 +51,7 @@ class LlmBundle:
         self.max_length = int(contract["max_length"])
         self.vocab_size = int(contract["vocab_size"])
         self.eos_token_ids = frozenset(int(token) for token in contract["eos_token_ids"])
+        self.window = _window(opened.model / "genai_config.json")
         self.has_chat_template = bool(contract.get("chat_template_sha256"))
         # GenAI's default is the context length, which it would allocate.
         overlay: dict[str, Any] = {"search": {"max_length": self.max_length}}
@@ -152,14 +155,18 @@ class LlmBundle:
             raise Refused("the prompt is empty", next="give a prompt", code="usage")
         if new_tokens < 1:
             raise Refused(f"cannot generate {new_tokens} tokens", next="ask for at least one", code="usage")
-        if len(ids) >= self.max_length:
+        begin = self._filled(len(ids))
+        if begin >= self.max_length:
+            padded = f" ({begin} in whole windows)" if begin != len(ids) else ""
             raise Refused(
-                f"the prompt has {len(ids)} tokens; the bundle takes {self.max_length}, the answer included",
+                f"the prompt has {len(ids)} tokens{padded}; the bundle takes {self.max_length}, the answer included",
                 next="shorten the prompt, or build the bundle with a larger max_length",
                 code="usage",
             )
         params = og.GeneratorParams(self.model)
-        params.set_search_options(max_length=min(self.max_length, len(ids) + new_tokens), **search)
+        if "min_length" in search:
+            search["min_length"] += begin - len(ids)
+        params.set_search_options(max_length=min(self.max_length, begin + new_tokens), **search)
         try:
             if json_schema is not None:
                 text = json_schema if isinstance(json_schema, str) else json.dumps(json_schema)
@@ -169,6 +176,10 @@ class LlmBundle:
             if json_schema is None:
                 raise
             raise Refused(f"the JSON schema is not accepted: {_first_line(error)}", code="usage") from None
+
+    def _filled(self, tokens: int) -> int:
+        """A prompt's length once the engine has filled it up to whole windows; it aborts without room for them."""
+        return -(-tokens // self.window) * self.window
 
     def logits(self, ids: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """float32 [len(ids), vocabulary]: what the model expects after each token of a text that begins here."""
@@ -182,6 +193,8 @@ class LlmBundle:
         whole = [int(token) for part in parts for token in part]
         if any(token < 0 or token >= self.vocab_size for token in whole):
             raise Refused(f"token ids go from 0 to {self.vocab_size - 1}", code="usage")
+        if self.window > 1:
+            return self._logits_of_windows(whole)
         generator = self.start(whole, 1)
         rows = []
         for at, part in enumerate(parts):
@@ -190,6 +203,26 @@ class LlmBundle:
             if len(values) < len(part):
                 return self.logits_in_steps([*parts[:at], *([token] for token in part), *parts[at + 1 :]])
             rows.append(values.copy())
+        return np.concatenate(rows)
+
+    def _logits_of_windows(self, ids: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Of a static graph: whole windows are read, and each token behind them is put in its mouth.
+
+        Appended, it would be filled up to a window, whose padding later tokens would take for text.
+        """
+        generator = self.start(ids, self.window)
+        behind = len(ids) // self.window * self.window or len(ids)
+        rows = []
+        for at in range(0, behind, self.window):
+            part = np.asarray(ids[at : min(at + self.window, behind)], dtype=np.int32)
+            generator.append_tokens(part)
+            rows.append(np.array(generator.get_output("logits"), dtype=np.float32)[0, : len(part)])
+        for token in ids[behind:]:
+            lowered = np.full(np.asarray(generator.get_logits()).shape, -1e9, np.float32)
+            lowered[..., token] = 0
+            generator.set_logits(lowered)
+            generator.generate_next_token()
+            rows.append(np.array(generator.get_logits(), dtype=np.float32).reshape(1, -1))
         return np.concatenate(rows)
 
 
@@ -241,6 +274,12 @@ class Generation:
         if rest := holder.finish():
             yield rest
         self.reason = self.reason or ("length" if len(self.tokens) >= max_tokens else "max_length")
+
+
+def _window(config: Path) -> int:
+    """The window of a pipeline of static graphs; 1 for any other model."""
+    decoder = json.loads(config.read_text(encoding="utf-8"))["model"].get("decoder", {})
+    return int(decoder.get("sliding_window", {}).get("window_size", 1)) if "pipeline" in decoder else 1
 
 
 def _first_line(error: Exception) -> str:
