@@ -1,0 +1,155 @@
+"""Five targets in one command: five bundles, each run against its golden answers where this machine can stand in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from edgekit import cache
+from edgekit.inputs import drawings, synthetic
+from tests.olive import tiny_llm
+
+pytestmark = pytest.mark.olive
+
+TARGETS = ("linux-cpu", "windows-directml", "android-nnapi", "android-qnn", "ios-coreml")
+SERVED = tuple(name for name in TARGETS if name != "android-qnn")  # a language model's chain for it is another matter
+CHIPS = {"sm8550": "73", "sm8650": "75", "sm8750": "79", "sm8850": "81"}
+
+
+def edgekit(*words: str | Path, codes: tuple[int, ...] = (0,), **environment: str) -> tuple[dict[str, Any], str]:
+    """Run a command with --json; returns its document and what it said on the way."""
+    command = [sys.executable, "-m", "edgekit", *map(str, words), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    assert done.returncode in codes, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found, done.stderr
+
+
+def build(
+    targets: tuple[str, ...], source: str | Path, out: Path, *more: str | Path, **environment: str
+) -> tuple[dict[str, Path], str]:
+    """The bundles of one command by target, and what it said."""
+    words = [word for name in targets for word in ("--target", name)]
+    found, said = edgekit("build", source, *words, "-o", out, *more, **environment)
+    paths = [Path(one["path"]) for one in found["data"]["bundles"]]
+    assert found["data"]["failed"] == {} and len(paths) == len(targets)
+    return dict(zip(targets, paths, strict=True)), said
+
+
+def manifest(bundle: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
+    return found
+
+
+def checked(bundle: Path) -> dict[str, Any]:
+    """The report of a quick check here; a budget that too few samples cannot judge is no matter of this test."""
+    report: dict[str, Any] = edgekit("check", bundle, "--quick", codes=(0, 11))[0]["data"]["report"]
+    return report
+
+
+@pytest.fixture(scope="module")
+def nets() -> dict[str, Path]:
+    """PP-OCRv4's orientation net for the five targets, built unless nothing has changed since the last run."""
+    folder = cache.root() / "bundles-five"
+    lines = folder / "lines"
+    lines.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        words = [line for line in synthetic.sentences() if line.isascii()]
+        for at in range(48):
+            text = words[at * 11 % len(words)][: 12 + at % 20].strip()
+            drawings.line(text, 5000 + at, 48, 192).rotate(180 * (at % 2)).save(lines / f"{at:02}.png")
+        return build(TARGETS, "ppocrv4-cls", folder, "--calibration", lines)[0]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_net_for_each_target_is_whole_gated_and_gives_its_golden_answers(name: str, nets: dict[str, Path]) -> None:
+    """The CPU stands in for NNAPI, Core ML and DirectML, and says so; no stand-in's speed is anybody's."""
+    bundle = nets[name]
+    assert edgekit("verify", bundle)[0]["data"]["problems"] == []
+    made = manifest(bundle)
+    assert made["target"]["name"] == name and made["quality"]["verdict"] == "pass"
+    evidence = "simulated" if name == "android-qnn" else "host"
+    assert {one["evidence"] for one in made["quality"]["measurements"]} == {evidence}
+    report = checked(bundle)
+    assert report["goldens"]["passed"] and report["goldens"]["compared"] == 8
+    assert report["goldens"]["recorded_on"]["ep"] == "cpu" and report["device"]["evidence"] == "host"
+    speed = next(one for one in report["measurements"] if one["metric"] == "latency_p50_ms")
+    assert not speed["valid"]
+
+
+def test_what_each_accelerator_takes_of_it(nets: dict[str, Path]) -> None:
+    """Measured where the provider runs here, predicted elsewhere; an accelerator takes nearly all of it."""
+    found = {name: manifest(bundle)["partition"] for name, bundle in nets.items()}
+    words = {name: {one["how"] for one in placed.values()} for name, placed in found.items()}
+    assert words == {
+        "linux-cpu": {"measured"}, "android-qnn": {"measured"},
+        "windows-directml": {"predicted"}, "android-nnapi": {"predicted"}, "ios-coreml": {"predicted"},
+    }  # fmt: skip
+    for name, placed in found.items():
+        assert all(one["coverage"] >= 0.8 for one in placed.values()), name
+    assert found["android-qnn"]["portable"]["evidence"] == "simulated"
+
+
+def test_one_compiled_context_for_each_chip(nets: dict[str, Path]) -> None:
+    variants = {one["name"]: one for one in manifest(nets["android-qnn"])["variants"]}
+    assert list(variants) == [*CHIPS, "portable"]
+    for name, arch in CHIPS.items():
+        one = variants[name]
+        assert one["compiled"]["htp_arch"] == one["compatibility"]["htp_arch"] == arch
+        assert one["compatibility"]["soc"] == [name.upper()]
+    binaries = {name: (nets["android-qnn"] / "model" / name / "model_qnn.bin").read_bytes() for name in CHIPS}
+    assert len(set(binaries.values())) == len(CHIPS)
+
+
+@pytest.fixture(scope="module")
+def llms(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], str, Path]:
+    """A small Llama for the targets of one-file graphs, built with an empty cache: bundles, what was said, the cache.
+
+    Its weights are random, so there is no quality to gate.
+    """
+    folder = tmp_path_factory.mktemp("llms")
+    source = tiny_llm.llama(folder / "tiny")
+    bundles, said = build(SERVED, source, folder / "out", "--quality", "off", EDGEKIT_CACHE=str(folder / "cache"))
+    return bundles, said, folder / "cache"
+
+
+LLMS = tuple[dict[str, Path], str, Path]
+
+
+def test_three_targets_share_one_quantization(llms: LLMS) -> None:
+    """linux-cpu's graph is NNAPI's and Core ML's too, as both leave language models to the CPU."""
+    _, said, cached = llms
+    lines = Counter(line for line in said.splitlines() if line.startswith("quantizing with"))
+    done = [line for line in lines.elements() if line.endswith("...")]
+    taken = [line for line in lines.elements() if "already done" in line]
+    assert len(done) == 2 and sum("int4_mixed" in line for line in taken) == 2, lines
+    assert len([path for path in (cached / "optimize").iterdir() if path.is_dir()]) == 2
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_language_model_for_each_target_gives_its_golden_answers(name: str, llms: LLMS) -> None:
+    bundle = llms[0][name]
+    assert edgekit("verify", bundle)[0]["data"]["problems"] == []
+    report = checked(bundle)
+    assert report["goldens"]["passed"] and report["goldens"]["recorded_on"]["ep"] == "cpu"
+    assert report["device"]["evidence"] == "host"
+
+
+@pytest.mark.parametrize("name", ["android-nnapi", "ios-coreml"])
+def test_a_target_that_leaves_language_models_to_the_cpu_says_so(name: str, llms: LLMS, tmp_path: Path) -> None:
+    ep = name.partition("-")[2]
+    assert {one["ep"] for one in manifest(llms[0][name])["variants"]} == {"cpu"}
+    words = ("build", "smollm2-135m-instruct", "--target", name, "-o", tmp_path)
+    (plan,) = edgekit(*words, "--dry-run")[0]["data"]["plans"]
+    assert any(f"runs on cpu, not on {ep}" in note for note in plan["notes"])
+    refused = edgekit(*words, "--require-ep", codes=(5,))[0]["error"]
+    assert "MatMulNBits" in refused["message"] and "take a target that can" in refused["next"]
+    assert not list(tmp_path.iterdir())
