@@ -16,9 +16,11 @@ from edgekit.bundle.runtime import command, foreign
 from edgekit.bundle.stage import write
 from edgekit.data import jsonable, pretty
 from edgekit.errors import BuildError
+from edgekit.inputs import function_calls
 from edgekit.inputs.calibration import Feed
-from edgekit.report.check_plan import PLAN, CheckPlan, default_plan
+from edgekit.report.check_plan import PLAN, CheckPlan, FunctionCalls, default_plan
 from edgekit.wrappers.python import npz
+from edgekit.wrappers.python.chat import takes_tools, template_of
 
 MAX_FEEDS = 8
 MAX_BYTES = 8 * 2**20  # of all feeds together; the first is kept whatever its size
@@ -27,7 +29,7 @@ TIMEOUT = 1800.0  # seconds
 
 
 def write_check(staged: Path, manifest: Manifest, feeds: Sequence[Feed] | None) -> CheckPlan | None:
-    """Write check/plan.json, inputs.npz and goldens.npz into a staged bundle.
+    """Write check/plan.json, inputs.npz and goldens.npz into a staged bundle; function_calls.json too, for tools.
 
     Args:
         manifest: the draft that the staged edgekit.json holds.
@@ -42,11 +44,16 @@ def write_check(staged: Path, manifest: Manifest, feeds: Sequence[Feed] | None) 
     if kind == "tensor" and not feeds:
         return None
     plan = default_plan(kind)
+    if kind == "llm" and takes_tools(template_of(staged / manifest.variants[0].path)):
+        plan = plan.model_copy(update={"function_calls": FunctionCalls()})
     with aside.writing("recording the check data", otherwise=BuildError):
         (staged / plan.inputs).parent.mkdir()
         arrays = _tokens(staged, manifest) if kind == "llm" else _named(feeds or ())
         npz.write(staged / plan.inputs, arrays)
         write(staged / PLAN, pretty(jsonable(plan)))
+        if plan.function_calls is not None:
+            cases = {"origin": function_calls.origin(), "cases": function_calls.cases(tools=True)}
+            write(staged / plan.function_calls.file, pretty(cases))
     request = {"action": "record", "plan": jsonable(plan), "goldens": str(staged / plan.goldens.file)}
     answered = _run(staged, manifest, request)
     if not answered["recorded"]:

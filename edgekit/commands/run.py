@@ -28,6 +28,7 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.option("--seed", type=int, help="Of the sampling.")
 @click.option("--stop", multiple=True, help="End the answer before this text; repeatable.")
 @click.option("--json-schema", type=click.Path(path_type=Path), help="A JSON schema file that the answer must fit.")
+@click.option("--tools", type=click.Path(path_type=Path), help="A JSON file of functions that the answer may call.")
 @click.option(
     "--input", "inputs", multiple=True, help="FILE or NAME=FILE: .npy, .npz, a picture, .wav or .txt; repeatable."
 )
@@ -68,7 +69,8 @@ def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, 
         "top_p": options["top_p"],
         "seed": options["seed"],
         "stop": list(options["stop"]),
-        "json_schema": _schema(options["json_schema"]),
+        "json_schema": _file(options["json_schema"], "a JSON schema"),
+        "tools": _tools(options["tools"], raw=options["raw"]),
     }
 
     def show(event: dict[str, Any]) -> None:
@@ -157,7 +159,7 @@ def _job(
         )
 
 
-def _schema(path: Path | None) -> Any:
+def _file(path: Path | None, what: str) -> Any:
     from edgekit.errors import UsageError
 
     if path is None:
@@ -165,7 +167,26 @@ def _schema(path: Path | None) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is not readable JSON: {error}", next="give a file with a JSON schema") from None
+        raise UsageError(f"{path} is not readable JSON: {error}", next=f"give a file with {what}") from None
+
+
+def _tools(path: Path | None, *, raw: bool) -> list[dict[str, Any]]:
+    """Functions as the chat template takes them: [{"type": "function", "function": {...}}, ...]."""
+    from edgekit.errors import UsageError
+
+    if path is None:
+        return []
+    if raw:
+        raise UsageError("--raw leaves out the chat template, which --tools goes through", next="give one of them")
+    found = _file(path, "a list of functions")
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and "name" in one.get("function", one) for one in found
+    ):
+        raise UsageError(
+            f"{path} holds no list of functions",
+            next='write [{"type": "function", "function": {"name": ..., "parameters": JSON schema}}, ...]',
+        )
+    return [one if "function" in one else {"type": "function", "function": one} for one in found]
 
 
 def _stdin() -> str:

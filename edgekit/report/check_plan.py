@@ -22,6 +22,7 @@ INPUTS = "check/inputs.npz"
 GOLDENS = "check/goldens.npz"
 MAX_BYTES = 1 << 20
 MAX_NUMBER = 1_000_000  # of tokens, runs and seconds alike: more would never end
+CALLS = "check/function_calls.json"
 FILE = re.compile(r"check/[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz")
 
 
@@ -106,6 +107,14 @@ class Goldens(Strict):
     rule: LlmRule | TensorRule = Field(discriminator="kind")
 
 
+class FunctionCalls(Strict):
+    """Golden cases of function calls: each answer must be a call that fits its case's JSON schema."""
+
+    file: str = Field(default=CALLS, description="origin, and cases: id, conversation, schema, expected")
+    count: int = Field(default=2, description="of the cases, the first so many are asked on the device")
+    new_tokens: int = Field(default=192, description="the longest answer")
+
+
 class CheckPlan(Strict):
     """check/plan.json. inputs.npz: "token_ids" (llm), or "0.NAME", "1.NAME", ... (tensor: feed and input name)."""
 
@@ -113,7 +122,16 @@ class CheckPlan(Strict):
     kind: Kind
     inputs: str = INPUTS
     goldens: Goldens
+    function_calls: FunctionCalls | None = Field(default=None, description="llm whose chat template takes tools")
     bench: LlmBench | TensorBench = Field(discriminator="kind")
+
+
+class CallsOutcome(Strict):
+    """What became of the function calls that were asked; one that is no call is a mismatch of the goldens."""
+
+    asked: int
+    parsed: int
+    reason: str = Field(description="why some were not asked: an engine without guidance")
 
 
 class GoldensOutcome(Strict):
@@ -127,6 +145,7 @@ class GoldensOutcome(Strict):
     recorded_on: dict[str, Any]
     mismatches: tuple[str, ...] = Field(description="the first few, in words")
     mismatch_count: int
+    function_calls: CallsOutcome | None = Field(default=None, description="None where the plan or the runtime has none")
 
 
 class LoadOutcome(Strict):
@@ -179,6 +198,8 @@ def parse(raw: bytes) -> CheckPlan:
     for name in (plan.inputs, plan.goldens.file):
         if not FILE.fullmatch(name):
             raise _unusable(f"it names the file {name[:80]!r}")
+    if plan.function_calls and plan.function_calls.file != CALLS:
+        raise _unusable(f"it names the file {plan.function_calls.file[:80]!r}")
     if {plan.kind} != {plan.bench.kind, plan.goldens.rule.kind}:
         raise _unusable("it is for one kind of model in one part and for another in the next")
     _check_numbers(plan.model_dump())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Callable
@@ -80,10 +81,22 @@ def goldens(request: Request, emit: Emit) -> dict[str, Any]:
     folder, plan = Path(request["bundle"]), request["plan"]
     recorded = _arrays(manifest.inside(folder, plan["goldens"]["file"]))
     opened = _open(request)
-    return {
-        "goldens": golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"]),
-        "engines": _engines(),
-    }
+    found = golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"])
+    if opened.kind == "llm" and (asked := plan.get("function_calls")):
+        found = golden_answers.with_calls(found, _calls(opened, folder, asked))
+    return {"goldens": found, "engines": _engines()}
+
+
+def _calls(opened: LlmBundle, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Ask the first `count` cases of the bundle's function calls."""
+    from . import calls
+
+    path = manifest.inside(folder, asked["file"])
+    try:
+        cases = json.loads(path.read_text(encoding="utf-8"))["cases"][: asked["count"]]
+        return calls.ask(opened, cases, asked["new_tokens"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise manifest.Refused(f"{path.name} cannot be read: {error}", next="fetch the bundle again") from None
 
 
 def bench(request: Request, emit: Emit) -> dict[str, Any]:
@@ -120,6 +133,7 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
         max_tokens=request["max_tokens"],
         sampling=Sampling(request["temperature"], request["top_p"], request.get("seed")),
         stop=request.get("stop", ()),
+        tools=request.get("tools") or (),
         json_schema=request.get("json_schema"),
     )
     for piece in answer:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _IN_MESSAGE = re.compile(r"""message\[['"]tools['"]\]|message\.tools""")
+_TOOLS = re.compile(r"\btools\b")
 
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
@@ -29,6 +30,11 @@ def template_of(model: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, str) else None
+
+
+def takes_tools(template: str | None) -> bool:
+    """Whether a chat template has a place for functions."""
+    return template is not None and _TOOLS.search(template) is not None
 
 
 def with_tools(template: str, messages: Messages, tools: Tools) -> tuple[str, list[dict[str, Any]]]:

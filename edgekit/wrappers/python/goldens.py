@@ -59,6 +59,18 @@ def compare(
     }
 
 
+def with_calls(found: Mapping[str, Any], calls: Mapping[str, Any]) -> dict[str, Any]:
+    """What `compare` found, with function calls that were asked: one that is no call is a mismatch."""
+    wrong = calls["wrong"]
+    return {
+        **found,
+        "passed": found["passed"] and not wrong,
+        "mismatches": [*found["mismatches"], *wrong][:_SHOWN],
+        "mismatch_count": found["mismatch_count"] + len(wrong),
+        "function_calls": {name: calls[name] for name in ("asked", "parsed", "reason")},
+    }
+
+
 def feeds(inputs: Arrays) -> list[Arrays]:
     """The feeds of check/inputs.npz, whose arrays are named "0.input", "1.input", ..."""
     found: dict[int, Arrays] = {}

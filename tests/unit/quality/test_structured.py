@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from edgekit.inputs import function_calls
 from edgekit.quality import structured
 
 pytestmark = pytest.mark.unit
 
 
 def case(name: str) -> dict[str, Any]:
-    return next(one for one in structured.cases_of(True) if one["id"] == name)
+    return next(one for one in function_calls.cases(tools=True) if one["id"] == name)
 
 
 def answer(call: Any, *, ended: bool = True) -> dict[str, Any]:
@@ -21,15 +22,15 @@ def answer(call: Any, *, ended: bool = True) -> dict[str, Any]:
 
 
 def test_the_cases_are_told_of() -> None:
-    origin = structured._data()["origin"]
+    origin = function_calls.origin()
     assert origin["package"] == "bfcl-eval==2026.3.23" and origin["licence"] == "Apache-2.0"
-    assert any(len(one["tools"]) > 1 for one in structured.cases_of(True))
+    assert any(len(one["tools"]) > 1 for one in function_calls.cases(tools=True))
 
 
 def test_a_schema_ends_every_value() -> None:
     schema = case("simple_python_88")["schema"]
     arguments = schema["properties"]["arguments"]["properties"]
-    assert arguments["height_m"] == {"type": "number", **structured.LONGEST["number"]}
+    assert arguments["height_m"] == {"type": "number", **function_calls.LONGEST["number"]}
     assert arguments["weight_kg"]["maximum"] == 1_000_000_000
     assert schema["x-guidance"] == {"whitespace_flexible": False}
     assert set(case("multiple_0")["schema"]) == {"anyOf", "x-guidance"}
@@ -68,6 +69,6 @@ def test_what_is_no_call(given: dict[str, Any]) -> None:
 
 
 def test_a_template_without_tools_is_asked_in_words() -> None:
-    one = structured.cases_of(False)[0]
+    one = function_calls.cases(tools=False)[0]
     assert one["conversation"]["tools"] is None
     assert "calculate_triangle_area: base, height, unit" in one["conversation"]["messages"][0]["content"]

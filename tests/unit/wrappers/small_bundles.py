@@ -58,16 +58,16 @@ def seal_tensor(folder: Path) -> Path:
     return _seal(folder / "small-tensor", made, model, feeds)
 
 
-def seal_llm(folder: Path, *, pruned: bool = False) -> Path:
+def seal_llm(folder: Path, *, pruned: bool = False, template: str = TEMPLATE, max_length: int = MAX_LENGTH) -> Path:
     """The model of small_models.py."""
     name = "small-pruned" if pruned else "small-llm"
-    write_llm(folder / name / "model", max_length=MAX_LENGTH, pruned=pruned)
+    write_llm(folder / name / "model", max_length=max_length, pruned=pruned, template=template)
     contract = LlmContract(
         eos_token_ids=(END,),
-        context_length=MAX_LENGTH,
-        max_length=MAX_LENGTH,
+        context_length=max_length,
+        max_length=max_length,
         vocab_size=VOCABULARY,
-        chat_template_sha256=digest(TEMPLATE),
+        chat_template_sha256=digest(template),
     )
     made = _draft(name, "llm", contract, "model/portable")
     return _seal(folder / name / name, made, folder / name / "model", None)

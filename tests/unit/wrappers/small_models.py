@@ -33,7 +33,9 @@ VOCABULARY = len(vocabulary())
 END = VOCABULARY - 1
 
 
-def write_llm(folder: Path, *, max_length: int = 128, pruned: bool = False, seed: int = 1) -> None:
+def write_llm(
+    folder: Path, *, max_length: int = 128, pruned: bool = False, seed: int = 1, template: str = TEMPLATE
+) -> None:
     """model.onnx, genai_config.json and the tokenizer's files.
 
     Args:
@@ -73,7 +75,7 @@ def write_llm(folder: Path, *, max_length: int = 128, pruned: bool = False, seed
         "search": {"do_sample": False, "max_length": max_length, "past_present_share_buffer": False, "top_k": 50},
     }
     _json(folder / "genai_config.json", config)
-    _write_tokenizer(folder)
+    _write_tokenizer(folder, template)
 
 
 def _write_graph(path: Path, pruned: bool, random: np.random.Generator) -> None:
@@ -125,7 +127,7 @@ def _write_graph(path: Path, pruned: bool, random: np.random.Generator) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def _write_tokenizer(folder: Path) -> None:
+def _write_tokenizer(folder: Path, template: str) -> None:
     words = vocabulary()
     added = [
         {"id": at, "content": words[at], "special": True, "normalized": False}
@@ -155,7 +157,7 @@ def _write_tokenizer(folder: Path) -> None:
         "pad_token": SPECIALS[-1],
         "add_bos_token": False,
         "clean_up_tokenization_spaces": False,
-        "chat_template": TEMPLATE,
+        "chat_template": template,
     }
     _json(folder / "tokenizer_config.json", facts)
 
