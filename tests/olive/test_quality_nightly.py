@@ -63,16 +63,16 @@ def test_the_mixed_recipe_is_nearer_than_a_k_mix_of_its_size(bench: Any) -> None
 def test_auto_picks_different_recipes_for_weights_on_and_off_the_grid(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The published linear layers came as Q4_1, which RTN reproduces; their embeddings are on no 4-bit grid.
-    nearest = Candidate("int4_rtn", (("lm_head_bits", 8), ("embedding_bits", 8)))
-    rungs = (Candidate("int4_rtn"), nearest, Candidate("int4_gptq_mixed", (("keep_share", 0.25),)))
-    monkeypatch.setitem(search.CANDIDATES, "llm", rungs)
-    options = Options(out=tmp_path, quality="default")
+    # The published linear layers came as Q4_1: int4 with 8 bits where it matters is near them there alone.
+    monkeypatch.setitem(
+        search.CANDIDATES, "llm", (Candidate("int4_rtn"), Candidate("int4_mixed"), Candidate("int8_rtn"))
+    )
+    options = Options(out=tmp_path, quality="fast", limits=("kl_mean:max=0.06",))
     on, off = (search.climb(ref, "linux-cpu", options) for ref in (bench.MODEL, str(bench.rotated().path)))
     assert [rung.outcome for rung in on.rungs] == ["fail", "pass"], on.rows()
     assert [rung.outcome for rung in off.rungs] == ["fail", "fail", "pass"], off.rows()
-    for ladder, chosen in ((on, nearest), (off, rungs[-1])):
-        assert ladder.built is not None and ladder.rungs[-1].label == chosen.label
+    for ladder, chosen in ((on, "int4_mixed"), (off, "int8_rtn")):
+        assert ladder.built is not None and ladder.rungs[-1].label == chosen
         assert ladder.built.manifest.quality.verdict == "pass"
     again = search.climb(bench.MODEL, "linux-cpu", options)
     assert again.built is not None and again.built.unchanged
