@@ -20,8 +20,8 @@ from tests.olive import tiny_llm
 pytestmark = pytest.mark.olive
 
 TARGETS = ("linux-cpu", "windows-directml", "android-nnapi", "android-qnn", "ios-coreml")
-SERVED = tuple(name for name in TARGETS if name != "android-qnn")  # a language model's chain for it is another matter
 CHIPS = {"sm8550": "73", "sm8650": "75", "sm8750": "79", "sm8850": "81"}
+PHASES = ("context", "iterator")  # a window of a prompt, one token
 
 
 def edgekit(*words: str | Path, codes: tuple[int, ...] = (0,), **environment: str) -> tuple[dict[str, Any], str]:
@@ -111,13 +111,13 @@ def test_one_compiled_context_for_each_chip(nets: dict[str, Path]) -> None:
 
 @pytest.fixture(scope="module")
 def llms(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], str, Path]:
-    """A small Llama for the targets of one-file graphs, built with an empty cache: bundles, what was said, the cache.
+    """A small Llama for the five targets, built with an empty cache: bundles, what was said, the cache.
 
     Its weights are random, so there is no quality to gate.
     """
     folder = tmp_path_factory.mktemp("llms")
     source = tiny_llm.llama(folder / "tiny")
-    bundles, said = build(SERVED, source, folder / "out", "--quality", "off", EDGEKIT_CACHE=str(folder / "cache"))
+    bundles, said = build(TARGETS, source, folder / "out", "--quality", "off", EDGEKIT_CACHE=str(folder / "cache"))
     return bundles, said, folder / "cache"
 
 
@@ -130,17 +130,32 @@ def test_three_targets_share_one_quantization(llms: LLMS) -> None:
     lines = Counter(line for line in said.splitlines() if line.startswith("quantizing with"))
     done = [line for line in lines.elements() if line.endswith("...")]
     taken = [line for line in lines.elements() if "already done" in line]
-    assert len(done) == 2 and sum("int4_mixed" in line for line in taken) == 2, lines
-    assert len([path for path in (cached / "optimize").iterdir() if path.is_dir()]) == 2
+    assert len(done) == 3 and sum("int4_mixed" in line for line in taken) == 2, lines
+    assert len([path for path in (cached / "optimize").iterdir() if path.is_dir()]) == 3
 
 
-@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_language_model_for_each_target_gives_its_golden_answers(name: str, llms: LLMS) -> None:
     bundle = llms[0][name]
     assert edgekit("verify", bundle)[0]["data"]["problems"] == []
     report = checked(bundle)
     assert report["goldens"]["passed"] and report["goldens"]["recorded_on"]["ep"] == "cpu"
     assert report["device"]["evidence"] == "host"
+
+
+def test_a_language_model_is_compiled_for_two_chips_and_runs_uncompiled_on_any(llms: LLMS) -> None:
+    bundle = llms[0]["android-qnn"]
+    variants = {one["name"]: one for one in manifest(bundle)["variants"]}
+    assert list(variants) == ["sm8650", "sm8750", "portable"]
+    assert [one["ep"] for one in variants.values()] == ["qnn", "qnn", "cpu"]
+    contexts = []
+    for name in ("sm8650", "sm8750"):
+        assert variants[name]["compatibility"]["htp_arch"] == CHIPS[name]
+        contexts.append({one.name: one.read_bytes() for one in (bundle / "model" / name).glob("*_qnn.bin")})
+    assert set(contexts[0]) == set(contexts[1]) == {f"{kind}_{at}_qnn.bin" for kind in PHASES for at in range(2)}
+    assert all(contexts[0][name] != contexts[1][name] for name in contexts[0])
+    for graph in variants["sm8650"]["compiled"]["graphs"].values():
+        assert graph["left"] == {"GroupQueryAttention": 1}, "attention alone stays on the CPU: one round trip a layer"
 
 
 @pytest.mark.parametrize("name", ["android-nnapi", "ios-coreml"])
