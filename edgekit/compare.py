@@ -28,8 +28,20 @@ LOWER = (
     "control_token",
     "repetition",
     "nonfinite",
+    "shape_mismatches",
 )
-HIGHER = ("top1_", "cosine_", "sqnr_", "eos_rate", "box_f1", "accuracy")
+HIGHER = (
+    "top1_",
+    "cosine_",
+    "sqnr_",
+    "eos_rate",
+    "box_f1",
+    "accuracy",
+    "character_agreement",
+    "integer_agreement",
+    "embedding_",
+    "json_parse_rate",
+)
 
 
 class Row(Strict):

@@ -179,14 +179,17 @@ def _tools(path: Path | None, *, raw: bool) -> list[dict[str, Any]]:
     if raw:
         raise UsageError("--raw leaves out the chat template, which --tools goes through", next="give one of them")
     found = _file(path, "a list of functions")
-    if not isinstance(found, list) or not all(
-        isinstance(one, dict) and "name" in one.get("function", one) for one in found
-    ):
+    if not isinstance(found, list) or not all(map(_is_function, found)):
         raise UsageError(
             f"{path} holds no list of functions",
             next='write [{"type": "function", "function": {"name": ..., "parameters": JSON schema}}, ...]',
         )
     return [one if "function" in one else {"type": "function", "function": one} for one in found]
+
+
+def _is_function(one: Any) -> bool:
+    function = one.get("function", one) if isinstance(one, dict) else None
+    return isinstance(function, dict) and "name" in function
 
 
 def _stdin() -> str:
