@@ -1,0 +1,96 @@
+"""A language model for Qualcomm's NPU, from a checkpoint to a bundle: static graphs, contexts of two chips, and parity.
+
+The simulator stands for the NPU (evidence: simulated). The weights are random, so the limit on the best token, which
+is a matter of chance among flat distributions, is lowered.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.compile import _context
+from edgekit.ep.pipeline import Pipeline
+from tests.olive import tiny_llm
+
+pytestmark = pytest.mark.olive
+
+CHIPS = {"sm8650": "75", "sm8750": "79"}
+# Run in the bundle's own runtime, as an app would: logits of several lengths, then short answers.
+APP = """
+import json, sys
+import numpy as np
+from edgekit_runtime import open_bundle
+
+bundle = open_bundle(sys.argv[1], variant="portable", foreign=True)
+ids = json.loads(sys.argv[2])
+for count in json.loads(sys.argv[3]):
+    np.save(f"{sys.argv[4]}/{count}.npy", bundle.logits(ids[:count]))
+answer = bundle.generate("A short prompt", max_tokens=5)
+list(answer)
+print(json.dumps([bundle.window, answer.prompt_tokens, len(answer.tokens), answer.reason]))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("static")
+    source = tiny_llm.llama(folder / "tiny")
+    command = [sys.executable, "-m", "edgekit", "build", str(source), "--target", "android-qnn", "--json"]
+    command += ["--quality", "fast", "--limit", "top1_agreement:min=0.3", "-o", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])
+
+
+@pytest.fixture(scope="module")
+def manifest(bundle: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_part_is_compiled_for_each_chip(bundle: Path, manifest: dict[str, Any]) -> None:
+    variants = {one["name"]: one for one in manifest["variants"]}
+    assert list(variants) == [*CHIPS, "portable"] and variants["portable"]["ep"] == "cpu"
+    for name, arch in CHIPS.items():
+        graphs = [f"{part}_{at}.onnx" for at in (0, 1) for part in ("context", "iterator")]
+        inside = _context.read(bundle / variants[name]["path"] / one for one in graphs)
+        assert (inside.soc, inside.htp_arch) == (name.upper(), arch)
+        counted = variants[name]["compiled"]["graphs"]
+        assert sorted(counted) == sorted(graphs)
+        for graph in counted.values():  # one layer a part: its attention is the CPU's, and what is around it is not
+            assert graph["left"]["GroupQueryAttention"] == 1 and graph["contexts"] == 2
+            assert graph["compiled"] > 10
+
+
+def test_the_simulator_answers_as_the_cpu_does(manifest: dict[str, Any]) -> None:
+    quality = manifest["quality"]
+    assert quality["verdict"] == "pass" and quality["evidence"] == "simulated"
+    found = {one["metric"]: one for one in quality["measurements"]}
+    assert found["kl_mean@simulator"]["evidence"] == "simulated" and found["kl_mean"]["evidence"] == "host"
+    assert found["kl_mean@simulator"]["n"] >= 64
+    assert found["kl_mean@simulator"]["value"] == pytest.approx(found["kl_mean"]["value"], rel=0.3)
+    assert found["kl_mean@one_token"]["value"] < 1e-3
+    assert found["greedy_prefix_agreement@simulator"]["n"] >= 1
+
+
+def test_the_runtime_reads_texts_of_any_length(bundle: Path, tmp_path: Path) -> None:
+    """GenAI fills a text up to whole windows of 64; the rows are those of the plain sessions, without the padding."""
+    ids = np.random.default_rng(0).integers(6, tiny_llm.VOCAB, 140).tolist()
+    counts = (1, 40, 64, 65, 140)
+    code = [sys.executable, "-c", APP, bundle, json.dumps(ids), json.dumps(counts), tmp_path]
+    path = str(bundle / "runtime" / "python")
+    environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(code, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    window, prompt, answered, reason = json.loads(done.stdout)
+    assert (window, reason) == (64, "length") and prompt < window and answered == 5
+    expected = Pipeline(bundle / "model" / "portable").logits(ids)
+    for count in counts:
+        assert np.abs(np.load(tmp_path / f"{count}.npy") - expected[:count]).max() < 1e-4
