@@ -1,4 +1,4 @@
-"""Placement for `edgekit inspect --partition`: recorded by the build, else measured here, else predicted."""
+"""Placement for `edgekit inspect --partition`: recorded by build or compiler, else measured here, else predicted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
     found = {}
     for variant in manifest.variants:
         recorded = _recorded(manifest.partition.get(variant.name))
-        found[variant.name] = recorded or _looked(bundle, manifest, variant)
+        found[variant.name] = recorded or _compiled(variant) or _looked(bundle, manifest, variant)
     return found
 
 
@@ -38,6 +38,41 @@ def _recorded(data: Any) -> list[Partition]:
         return [Partition.model_validate(one) for one in (data if isinstance(data, list) else [data] if data else [])]
     except ValidationError:
         return []
+
+
+def _compiled(variant: Variant) -> list[Partition]:
+    """What its compiler took of each graph of a compiled variant; every piece of the rest is a round trip."""
+    from edgekit.report.partition import Blocker, Partition
+
+    facts, found = variant.compiled, []
+    for name, one in sorted(facts.get("graphs", {}).items()):
+        taken, left = one["compiled"], one["left"]
+        count = taken + sum(left.values())
+        reason = f"{variant.ep} takes no such operator"
+        found.append(
+            Partition(
+                ep=variant.ep,
+                ep_options=variant.ep_options,
+                how="measured",
+                evidence="simulated",
+                basis=f"the session in which {facts['compiler']} compiled it for {facts['soc']}",
+                graph=f"{name} before it was compiled",
+                nodes=count,
+                nodes_taken=taken,
+                work="nodes",
+                coverage=taken / count if count else 0.0,
+                weight_bytes=0,
+                weight_bytes_taken=0,
+                partitions=one["contexts"],
+                round_trips=max(0, one["contexts"] - 1),
+                nodes_by_ep={variant.ep: taken, **({"cpu": count - taken} if left else {})},
+                blockers=tuple(
+                    Blocker(operator=op, reason=reason, nodes=nodes, share=nodes / count) for op, nodes in left.items()
+                ),
+                notes=("weights lie inside the context and are not counted",),
+            )
+        )
+    return found
 
 
 def _looked(bundle: Path, manifest: Manifest, variant: Variant) -> list[Partition]:

@@ -94,3 +94,17 @@ def test_the_runtime_reads_texts_of_any_length(bundle: Path, tmp_path: Path) -> 
     expected = Pipeline(bundle / "model" / "portable").logits(ids)
     for count in counts:
         assert np.abs(np.load(tmp_path / f"{count}.npy") - expected[:count]).max() < 1e-4
+
+
+def test_the_round_trips_of_attention_are_reported(bundle: Path) -> None:
+    command = [sys.executable, "-m", "edgekit", "inspect", str(bundle), "--partition", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["data"]["partition"]
+    for name in CHIPS:
+        assert len(found[name]) == 4  # two splits, each for a window and for one token
+        for one in found[name]:
+            assert (one["how"], one["evidence"], one["round_trips"]) == ("measured", "simulated", 1)
+            assert one["nodes_by_ep"] == {"qnn": one["nodes_taken"], "cpu": 1}
+            assert [blocker["operator"] for blocker in one["blockers"]] == ["GroupQueryAttention"]
+    assert {one["ep"] for one in found["portable"]} == {"cpu"}
