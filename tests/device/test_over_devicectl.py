@@ -1,6 +1,7 @@
 """Checks through `xcrun devicectl`: a program that answers as it does, since there is no Mac and no iPhone here.
 
-It shows that edgekit's side is whole; it says nothing about a real iPhone.
+The app is the sample app's own C++ core, built for this machine. Edgekit's side and the check mode are shown to be whole;
+this says nothing about a real iPhone.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.bundle.manifest import Manifest
-from edgekit.devices import ios, open_device
-from edgekit.errors import DeviceError, ToolMissing
+from edgekit.check import Options, check
+from edgekit.devices import _runner, ios, open_device
+from edgekit.errors import DeviceError, ToolMissing, UsageError
+from edgekit.wrappers.python.manifest import host_abi
 from tests.peers import iphone
 
 pytestmark = pytest.mark.device
@@ -22,10 +25,20 @@ Bundle = tuple[Path, Manifest]
 ADDRESS = f"ios:{iphone.UDID}"
 
 
+@pytest.fixture(scope="session")
+def app() -> Path:
+    """edgekit-runner for this machine; without a compiler skipped, but failing on CI."""
+    try:
+        return _runner.build(_runner.platform(f"linux-{host_abi()}"))
+    except ToolMissing as missing:
+        words = f"{missing.message}: {missing.next}"
+        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
+
+
 @pytest.fixture
-def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "iphone"
-    iphone.make(folder, tmp_path / "bin")
+def phone(tmp_path: Path, app: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "an iPhöne"
+    iphone.make(folder, tmp_path / "bin", app)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     return folder
 
@@ -70,6 +83,29 @@ def test_a_bundle_is_sent_once_and_answers(phone: Path, bundle: Bundle) -> None:
     assert {path.name for path in tree.iterdir()} == {"edgekit.json", "model", "check"}
     assert jobs(phone) == []
     assert device.evidence({}) == "device"
+
+
+def test_a_check_in_the_app(phone: Path, bundle: Bundle) -> None:
+    report = check(bundle[0], open_device(ADDRESS), Options(quick=True))
+    assert report.goldens["passed"] and report.goldens["compared"] == 3
+    assert report.device["evidence"] == "device"  # devicectl tells that, and nothing else here is one
+    assert jobs(phone) == []
+
+
+def test_the_app_keeps_to_its_container(phone: Path, bundle: Bundle, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "photo.jpg").write_bytes(b"dear")
+    home = phone / "container/Documents/edgekit"
+    with open_device(ADDRESS).session(*bundle) as session:
+        (home / "way out").symlink_to(outside)
+        for folder in ("../../..", str(outside), f"{ios.HOME}/way out", f"{ios.HOME}/jobs/../../../..", "Documents/.."):
+            with pytest.raises(UsageError, match="not inside the app's container"):
+                session.act("remove", {"folder": folder}, timeout=60, tell=str)
+        assert "way out/photo.jpg" not in session.act("hash", {"folder": ios.HOME}, timeout=60, tell=str)["sha256"]
+    assert open_device(ADDRESS).clean() == 0
+    assert [path.name for path in home.rglob("*") if path.is_file()] == ["outcome.json"]
+    assert (outside / "photo.jpg").read_bytes() == b"dear"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""An iPhone for tests: a program that answers as `xcrun devicectl` does, and an app that runs the Python runtime.
+"""An iPhone for tests: a program that answers as `xcrun devicectl` does, and the sample app's check mode.
 
-    python iphone.py FOLDER devicectl ...
+    python iphone.py FOLDER APP devicectl ...
 
-FOLDER has devices.json (what `list devices` writes, in the form of Xcode 15) and container/, the app's. The options
+APP is edgekit-runner: what runs is `APP --app CONTAINER REQUEST`, which calls the function that the app on an iPhone
+calls (edgekit_check). FOLDER has devices.json (what `list devices` writes, in the form of Xcode 15) and container/, the app's. The options
 are those of `xcrun devicectl help`. Faults are files in FOLDER: "hang" (the app never ends), "crash" (no outcome),
 "flip" (the first file of every copy is changed), "not-installed", "full".
 """
@@ -10,9 +11,7 @@ are those of `xcrun devicectl help`. Faults are files in FOLDER: "hang" (the app
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -36,19 +35,19 @@ DEVICE = {
 }
 
 
-def make(folder: Path, bin_folder: Path) -> None:
-    """Lay the phone out, and a program `xcrun` for PATH."""
+def make(folder: Path, bin_folder: Path, app: Path) -> None:
+    """Lay the phone out, and a program `xcrun` for PATH. app: edgekit-runner, with the engines beside it."""
     (folder / "container").mkdir(parents=True)
     (folder / "devices.json").write_text(json.dumps({"result": {"devices": [DEVICE]}}))
     bin_folder.mkdir(parents=True, exist_ok=True)
     program = bin_folder / "xcrun"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{folder}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{folder}" "{app}" "$@"\n')
     program.chmod(0o755)
 
 
 def main() -> int:
     """Do what one command line of xcrun asks for."""
-    folder, tool, *words = Path(sys.argv[1]), *sys.argv[2:]
+    folder, app, tool, *words = Path(sys.argv[1]), *sys.argv[2:]
     if tool != "devicectl":
         return 72
     if words[:2] == ["list", "devices"]:
@@ -56,7 +55,7 @@ def main() -> int:
         return 0
     if words[:2] == ["device", "copy"]:
         return _copy(folder, words[2], words[3:])
-    return _launch(folder, words[3:])
+    return _launch(folder, app, words[3:])
 
 
 def _copy(folder: Path, way: str, words: list[str]) -> int:
@@ -83,7 +82,7 @@ def _copy(folder: Path, way: str, words: list[str]) -> int:
     return 0
 
 
-def _launch(folder: Path, words: list[str]) -> int:
+def _launch(folder: Path, app: str, words: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--console", action="store_true")
     parser.add_argument("--terminate-existing", action="store_true")
@@ -95,31 +94,16 @@ def _launch(folder: Path, words: list[str]) -> int:
         sys.stderr.write(f"ERROR: The application {asked.app} is not installed.\n")
         return 1
     container = folder / "container"
-    path = container / asked.edgekit_check
-    request = json.loads(path.read_text())
+    request = json.loads((container / asked.edgekit_check).read_text())
     sys.stdout.write("Launched application.\n")
-    if request["action"] in ("hash", "remove"):
-        below = container / request["folder"]
-        if request["action"] == "remove":
-            shutil.rmtree(below)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            answer: dict[str, object] = {}
-        else:
-            files = [one for one in below.rglob("*") if one.is_file()]
-            answer = {
-                "sha256": {
-                    one.relative_to(below).as_posix(): hashlib.sha256(one.read_bytes()).hexdigest() for one in files
-                }
-            }
-        path.with_name("outcome.json").write_text(json.dumps(answer))
-        return 0
-    if (folder / "hang").exists():
-        time.sleep(600)
-    if (folder / "crash").exists():
-        sys.stderr.write("App terminated due to signal 9.\n")
-        return 1
-    path.write_text(json.dumps({**request, "bundle": str(container / request["bundle"])}))
-    return subprocess.run([sys.executable, "-m", "edgekit.wrappers.python", path], env=dict(os.environ)).returncode
+    sys.stdout.flush()
+    if request["action"] not in ("hash", "remove"):
+        if (folder / "hang").exists():
+            time.sleep(600)
+        if (folder / "crash").exists():
+            sys.stderr.write("App terminated due to signal 9.\n")
+            return 1
+    return subprocess.run([app, "--app", container, asked.edgekit_check], check=False).returncode
 
 
 if __name__ == "__main__":

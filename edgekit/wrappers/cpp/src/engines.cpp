@@ -10,6 +10,10 @@ namespace fs = std::filesystem;
 namespace edgekit {
 namespace {
 
+#ifndef EDGEKIT_VERSION
+#define EDGEKIT_VERSION "unversioned"  // as CMakeLists.txt has it; an app's own build may define it
+#endif
+
 #if defined(_WIN32)
 const std::string PREFIX, SUFFIX = ".dll";
 #elif defined(__APPLE__)
@@ -29,6 +33,13 @@ fs::path beside(const std::string& name) {
         if (file.rfind(PREFIX + name + SUFFIX + ".", 0) == 0) found.push_back(entry.path());
     }
     return found.empty() ? fs::path() : *std::max_element(found.begin(), found.end());
+}
+
+// The engine that is linked into this program, known by one of its functions.
+Library linked(const char* function) {
+    const Library own = Library::linked();
+    if (!own.has(function)) throw std::runtime_error("there is none beside the runner");
+    return own;
 }
 
 // "0.14.1" of libonnxruntime-genai.so.0.14.1; empty where the name has no version.
@@ -51,8 +62,8 @@ const Ort& Engines::onnxruntime() {
         set_environment("ORT_DISABLE_TELEMETRY", "1");  // read when an engine is loaded
         if (onnxruntime_.empty()) onnxruntime_ = beside("onnxruntime");
         try {
-            if (onnxruntime_.empty()) throw std::runtime_error("there is none beside the runner");
-            loaded_onnxruntime_ = std::make_unique<Ort>(onnxruntime_);
+            loaded_onnxruntime_ = std::make_unique<Ort>(onnxruntime_.empty() ? linked("OrtGetApiBase")
+                                                                             : Library(onnxruntime_));
         } catch (const std::runtime_error& error) {
             missing("ONNX Runtime", error.what(), "--onnxruntime", "onnxruntime");
         }
@@ -65,8 +76,8 @@ const GenAi& Engines::genai() {
         onnxruntime();
         if (genai_.empty()) genai_ = beside("onnxruntime-genai");
         try {
-            if (genai_.empty()) throw std::runtime_error("there is none beside the runner");
-            loaded_genai_ = std::make_unique<GenAi>(genai_, onnxruntime_);
+            loaded_genai_ = std::make_unique<GenAi>(genai_.empty() ? linked("OgaCreateModelFromConfig")
+                                                                   : GenAi::load(genai_, onnxruntime_));
             if (genai_version_.empty()) genai_version_ = version_in(genai_);
         } catch (const std::runtime_error& error) {
             missing("ONNX Runtime GenAI", error.what(), "--genai", "onnxruntime_genai");

@@ -1,4 +1,4 @@
-// The engines: found beside the runner or where the command line says, and loaded when they are first needed.
+// The engines: where the command line says, beside the runner, or linked into it; loaded when they are first needed.
 #pragma once
 
 #include <filesystem>

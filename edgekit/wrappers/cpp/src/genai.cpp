@@ -11,17 +11,14 @@
 namespace fs = std::filesystem;
 
 namespace edgekit {
-namespace {
 
-// GenAI looks for ONNX Runtime beside itself; this variable is how its own Python package tells it another place.
-const fs::path& with_onnxruntime(const fs::path& library, const fs::path& onnxruntime) {
-    set_environment("ORT_LIB_PATH", onnxruntime.u8string());
-    return library;
+Library GenAi::load(const fs::path& library, const fs::path& onnxruntime) {
+    // GenAI looks for ONNX Runtime beside itself; this variable is how its own Python package tells it another place.
+    if (!onnxruntime.empty()) set_environment("ORT_LIB_PATH", onnxruntime.u8string());
+    return Library(library);
 }
 
-}  // namespace
-
-GenAi::GenAi(const fs::path& library, const fs::path& onnxruntime) : library_(with_onnxruntime(library, onnxruntime)) {
+GenAi::GenAi(Library library) : library_(library) {
 #define EDGEKIT_LOAD(result, name, arguments)              \
     api_.name = library_.find<decltype(api_.name)>(#name); \
     if (!api_.name) throw std::runtime_error("it has no " #name);

@@ -18,8 +18,10 @@ using Owned = std::unique_ptr<Part, void(OGA_API_CALL*)(Part*)>;
 
 class GenAi {
   public:
-    // onnxruntime: the file of ONNX Runtime, which GenAI loads by itself.
-    GenAi(const std::filesystem::path& library, const std::filesystem::path& onnxruntime);
+    explicit GenAi(Library library);
+
+    // From a file. onnxruntime: the file of ONNX Runtime, which GenAI loads by itself; empty where it is linked.
+    static Library load(const std::filesystem::path& library, const std::filesystem::path& onnxruntime);
 
     const GenAiFunctions& api() const { return api_; }
     void check(OgaResult* result) const;  // throws EngineError with GenAI's words

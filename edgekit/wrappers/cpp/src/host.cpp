@@ -4,6 +4,9 @@
 
 #include "words.h"
 
+#ifdef __APPLE__
+#include <TargetConditionals.h>
+#endif
 #ifdef __ANDROID__
 #include <sys/system_properties.h>
 #endif
@@ -15,6 +18,8 @@ std::string host_os() {
     return "android";
 #elif defined(_WIN32)
     return "windows";
+#elif defined(__APPLE__) && TARGET_OS_IPHONE
+    return "ios";
 #elif defined(__APPLE__)
     return "macos";
 #else

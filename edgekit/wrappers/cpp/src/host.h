@@ -5,7 +5,7 @@
 
 namespace edgekit {
 
-std::string host_os();   // "linux", "android", "windows", "macos"
+std::string host_os();   // "linux", "android", "windows", "macos", "ios"
 std::string host_abi();  // "x86_64", "aarch64", "armv7"
 std::string host_soc();  // Android: what the maker calls the chip ("SM8650"); empty elsewhere
 

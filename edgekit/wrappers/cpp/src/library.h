@@ -11,6 +11,10 @@ class Library {
     // Throws std::runtime_error with the system's reason. A library is never unloaded: its threads may still run.
     explicit Library(const std::filesystem::path& path);
 
+    // What is linked into this program or loaded with it, as an app on iOS has its engines.
+    static Library linked();
+    bool has(const char* name) const { return symbol(name) != nullptr; }
+
     // nullptr where the library has no such function.
     template <typename Function>
     Function find(const char* name) const {
@@ -18,9 +22,10 @@ class Library {
     }
 
   private:
+    Library() = default;
     void* symbol(const char* name) const;
 
-    void* handle_;
+    void* handle_ = nullptr;
 };
 
 std::filesystem::path own_folder();  // of this program's file

@@ -1,6 +1,7 @@
 // What this machine is and how it is doing: facts, memory of this process, load of others, temperature, clocks.
 //
-// Read from /proc and /sys; where they are not, a value is absent, never a guess.
+// Read from /proc and /sys (machine_proc.cpp), or asked of the kernel (machine_apple.cpp); what they do not tell is
+// absent, never a guess.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +15,7 @@ namespace edgekit {
 
 class Machine {
   public:
-    // root: "/"; another folder with proc/ and sys/ below it plays another machine in tests.
+    // root: "/"; another folder with proc/ and sys/ below it plays another machine in tests. Nothing on Apple's systems.
     explicit Machine(std::filesystem::path root) : proc_(root / "proc"), sys_(root / "sys"), root_(std::move(root)) {}
 
     Json facts() const;  // what tells one machine from another, without its name or its owner's
@@ -22,9 +23,10 @@ class Machine {
     // The family of CPU kernels that runs here: outputs of quantized models are alike within one, not between two.
     std::string kernels() const;
 
-    // PSS + swap of this process, MB: what it adds to the memory in use. Takes milliseconds: never while timing.
+    // What this process adds to the memory in use, MB: PSS + swap, or Apple's phys_footprint, by which jetsam judges an
+    // app. Takes milliseconds: never while timing.
     std::optional<double> footprint_mb() const;
-    std::optional<double> peak_rss_mb() const;    // the largest resident set of this process so far (VmHWM)
+    std::optional<double> peak_rss_mb() const;    // the largest resident set of this process so far
     std::optional<double> temperature_c() const;  // the hottest thermal zone
     std::optional<double> clock_mhz() const;      // the median clock of the CPUs
 

@@ -53,7 +53,7 @@ std::vector<std::string> texts(const Ort& ort, const OrtValue* value, size_t cou
 
 }  // namespace
 
-Ort::Ort(const fs::path& library) : library_(library) {
+Ort::Ort(Library library) : library_(library) {
     const auto get_base = library_.find<const OrtApiBase*(ORT_API_CALL*)()>("OrtGetApiBase");
     if (!get_base) throw std::runtime_error("it has no OrtGetApiBase");
     const OrtApiBase* base = get_base();

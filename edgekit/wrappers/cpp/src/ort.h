@@ -15,7 +15,7 @@ namespace edgekit {
 
 class Ort {
   public:
-    explicit Ort(const std::filesystem::path& library);
+    explicit Ort(Library library);
 
     std::string version() const { return version_; }
     std::vector<std::string> providers() const;  // "CPUExecutionProvider", ...

@@ -6,8 +6,6 @@
 #include <iostream>
 #include <thread>
 
-#include "refused.h"
-
 #ifdef _WIN32
 #include <io.h>
 #else
@@ -62,7 +60,11 @@ void watch_over(std::FILE* events, std::optional<double> timeout_s) {
 #else
     const int limit = timeout_s ? static_cast<int>(std::min(*timeout_s * 1000, 2e9)) : -1;
     pollfd pipe{fileno(events), 0, 0};
-    if (poll(&pipe, 1, limit) > 0) end(1, "nobody reads its events any more");
+    if (poll(&pipe, 1, limit) > 0) {
+        if (!(pipe.revents & POLLNVAL)) end(1, "nobody reads its events any more");
+        // Apple's poll cannot watch every device: then the time alone ends it, and the next event that nobody takes.
+        if (timeout_s) std::this_thread::sleep_for(std::chrono::duration<double>(*timeout_s));
+    }
 #endif
     if (timeout_s)
         end(1, "no outcome within " + std::to_string(static_cast<long>(*timeout_s)) + " s, so it ends itself");
@@ -85,6 +87,12 @@ Json read_request(const fs::path& path) {
 
 }  // namespace
 
+Json error_of(const Refused& refused) {
+    Json error = {{"code", refused.code}, {"message", refused.what()}, {"next", refused.next}};
+    if (!refused.axis.empty()) error["axis"] = refused.axis;
+    return error;
+}
+
 void serve(const fs::path& path, const std::function<Json(const Json&, const Emit&)>& handler) {
     die_with_parent();
     std::FILE* events = take_stdout();
@@ -102,8 +110,7 @@ void serve(const fs::path& path, const std::function<Json(const Json&, const Emi
         try {
             outcome = handler(request, emit);
         } catch (const Refused& refused) {
-            outcome["error"] = {{"code", refused.code}, {"message", refused.what()}, {"next", refused.next}};
-            if (!refused.axis.empty()) outcome["error"]["axis"] = refused.axis;
+            outcome["error"] = error_of(refused);
         }
         write_last(path.parent_path() / "outcome.json", outcome);
         end(outcome.contains("error") ? 1 : 0, "");

@@ -5,8 +5,12 @@
 #include <functional>
 
 #include "actions.h"
+#include "refused.h"
 
 namespace edgekit {
+
+// A refusal as the "error" of an outcome.
+Json error_of(const Refused& refused);
 
 // Run `handler(request, emit)` and write its outcome beside the request; ends the process.
 //
