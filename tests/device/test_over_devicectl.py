@@ -1,7 +1,7 @@
 """Checks through `xcrun devicectl`: a program that answers as it does, since there is no Mac and no iPhone here.
 
-The app is the sample app's own C++ core, built for this machine. Edgekit's side and the check mode are shown to be whole;
-this says nothing about a real iPhone.
+The app is the sample app's own C++ core, built for this machine. edgekit's side and the check mode are shown to be
+whole; this says nothing about a real iPhone.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python iphone.py FOLDER APP devicectl ...
 
 APP is edgekit-runner: what runs is `APP --app CONTAINER REQUEST`, which calls the function that the app on an iPhone
-calls (edgekit_check). FOLDER has devices.json (what `list devices` writes, in the form of Xcode 15) and container/, the app's. The options
-are those of `xcrun devicectl help`. Faults are files in FOLDER: "hang" (the app never ends), "crash" (no outcome),
-"flip" (the first file of every copy is changed), "not-installed", "full".
+calls (edgekit_check). FOLDER has devices.json (what `list devices` writes, in the form of Xcode 15) and container/, the
+app's. The options are those of `xcrun devicectl help`. Faults are files in FOLDER: "hang" (the app never ends), "crash"
+(no outcome), "flip" (the first file of every copy is changed), "not-installed", "full".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an app calls (wrappers/cpp/src/app.h), through the runner's --app, and engines that are linked into a program."""
+"""What an app calls (wrappers/cpp/src/app.h), through the runner's --app; engines loaded with the program."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The C++ core for Apple's systems: what is Apple's own in it compiles for iOS, and links for macOS (Zig, no SDK).
 
-Zig has Apple's open headers and a stub of libSystem. No frameworks are needed: what a machine is, is asked of the kernel.
+Zig has Apple's open headers and a stub of libSystem. No frameworks are needed: what a machine is, the kernel tells.
 """
 
 from __future__ import annotations

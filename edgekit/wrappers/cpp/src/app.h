@@ -8,7 +8,8 @@ extern "C" {
 /* The check mode of an app: do the one action of a request file and end the process.
  *
  * container: the app's folder (iOS: NSHomeDirectory()), UTF-8. request: the file's path in it. Events go to standard
- * output as JSON lines, outcome.json is written last, beside the request. Call it before anything else is shown. */
+ * output as JSON lines, outcome.json is written last, beside the request. Call it on a thread of its own: iOS ends an
+ * app whose main thread does not answer. */
 #if defined(__GNUC__)
 __attribute__((noreturn))
 #endif

@@ -15,7 +15,7 @@ namespace edgekit {
 
 class Machine {
   public:
-    // root: "/"; another folder with proc/ and sys/ below it plays another machine in tests. Nothing on Apple's systems.
+    // root: "/"; another folder with proc/ and sys/ below it plays another machine in tests (not on Apple's systems).
     explicit Machine(std::filesystem::path root) : proc_(root / "proc"), sys_(root / "sys"), root_(std::move(root)) {}
 
     Json facts() const;  // what tells one machine from another, without its name or its owner's
