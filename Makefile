@@ -53,6 +53,7 @@ bench: env
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/check_overhead.py
 	$(BIN)/python benchmarks/ab.py
+	$(BIN)/python benchmarks/targets.py
 
 clean:
 	rm -rf $(VENV) $(STAMPS) dist out

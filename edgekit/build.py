@@ -105,7 +105,12 @@ def _job(source: Source, one: Target, options: Options, limits: dict[str, Budget
     calibration = None
     if options.calibration is not None:
         calibration = open_calibration(options.calibration, fixed.model, source.card, source.path)
-    made = plan.make(
+    return Job(fixed, one, planned(source, one, calibration, options), calibration, limits)
+
+
+def planned(source: Source, one: Target, calibration: Calibration | None, options: Options) -> Plan:
+    """The plan for a source that is open; raises as plan.make does."""
+    return plan.make(
         source.model,
         one,
         recipe=options.recipe,
@@ -115,7 +120,6 @@ def _job(source: Source, one: Target, options: Options, limits: dict[str, Budget
         require_ep=options.require_ep,
         trust_remote_code=source.trust_remote_code,
     )
-    return Job(fixed, one, made, calibration, limits)
 
 
 def build(job: Job, options: Options) -> Built:

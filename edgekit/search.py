@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from edgekit import build, console, optimize, plan
+from edgekit import build, console, optimize
 from edgekit.build import Built, Job, Options
 from edgekit.bundle.manifest import Quality
 from edgekit.bundle.runtime import OWN
@@ -188,16 +188,7 @@ def _with(job: Job, candidate: Candidate, options: Options) -> Job:
     kind = job.source.model.kind
     settings = getattr(job.target, kind).model_copy(update=dict(candidate.settings))
     target = job.target.model_copy(update={kind: settings})
-    made = plan.make(
-        job.source.model,
-        target,
-        recipe=candidate.recipe,
-        calibration=job.calibration.facts() if job.calibration is not None else None,
-        card=job.source.card,
-        origin=job.source.origin,
-        require_ep=options.require_ep,
-        trust_remote_code=job.source.trust_remote_code,
-    )
+    made = build.planned(job.source, target, job.calibration, replace(options, recipe=candidate.recipe))
     return replace(job, target=target, plan=made)
 
 

@@ -24,7 +24,7 @@ def _sort(graph: Any) -> None:
     while waiting:
         left = []
         for node in waiting:
-            if missing.isdisjoint(_reads(node)):
+            if missing.isdisjoint(reads(node)):
                 placed.append(node)
                 missing.difference_update(node.output)
             else:
@@ -42,10 +42,10 @@ def _graphs(node: Any) -> Iterator[Any]:
         yield from (one.g, *one.graphs) if one.HasField("g") else one.graphs
 
 
-def _reads(node: Any) -> Iterator[str]:
+def reads(node: Any) -> Iterator[str]:
     """Names a node reads, those inside its branches and bodies among them."""
     yield from node.input
     for graph in _graphs(node):
         yield from (one.name for one in graph.output)
         for inner in graph.node:
-            yield from _reads(inner)
+            yield from reads(inner)

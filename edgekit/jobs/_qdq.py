@@ -8,6 +8,8 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
+from edgekit.jobs import _order
+
 
 def named(model: Any, operators: Collection[str]) -> Any:
     """The model, its operators of these types with names of their own: quantized ones are found again by them."""
@@ -136,7 +138,7 @@ def _drop_unused(model: Any, constants: Iterable[Any]) -> None:
     does not look into subgraphs.
     """
     makers = {output: at for at, node in enumerate(model.graph.node) for output in node.output if output}
-    reads = [{*node.input, *_outer_names(node)} for node in model.graph.node]
+    reads = [set(_order.reads(node)) for node in model.graph.node]
     order: list[int] = []
     placed: set[int] = set()
     waiting = [makers[one.name] for one in reversed(model.graph.output) if one.name in makers]
@@ -157,16 +159,6 @@ def _drop_unused(model: Any, constants: Iterable[Any]) -> None:
     model.graph.node.extend(nodes)
     del model.graph.initializer[:]
     model.graph.initializer.extend(used)
-
-
-def _outer_names(node: Any) -> Iterable[str]:
-    """Names that the subgraphs of a node take from outside."""
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from inner.input
-                yield from _outer_names(inner)
-            yield from (one.name for one in graph.output)
 
 
 def _copy(constant: Any) -> Any:

@@ -160,7 +160,6 @@ def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     rotary factors, or None).
     Returns: kl, {name of the place: KL of each prediction}; None where the runtime's values are not finite.
     """
-
     reference = _Reference(Path(request["reference"]))
     folder = Path(request["model"])
     static = Pipeline(folder) if is_pipeline(folder) else None  # the same graphs read the prompt and what follows

@@ -125,8 +125,7 @@ def finish(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
 
 
 def model_builder(settings: LlmSettings, precision: str = "int4") -> dict[str, Any]:
-    """The ONNX Runtime GenAI graph of a checkpoint, the provider's own where it has one; never runs remote code (0.14.1
-    would).
+    """The ONNX Runtime GenAI graph of a checkpoint, the provider's own where it has one.
 
     Args:
         precision: "int4" keeps what a pass before it quantized, whatever its bits.
