@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -58,6 +59,32 @@ def need_tool() -> Callable[[str], Path]:
     return need
 
 
+@pytest.fixture(scope="session")
+def need_runner() -> Callable[[str], Path]:
+    """need_runner("linux-aarch64") -> edgekit-runner, from the cache or built now, with the engines beside it.
+
+    Without a compiler the test is skipped, but fails on CI.
+    """
+    from edgekit.devices import _runner
+    from edgekit.errors import ToolMissing
+
+    def need(platform: str) -> Path:
+        try:
+            return _runner.build(_runner.platform(platform))
+        except ToolMissing as missing:
+            _unavailable(f"{missing.message}: {missing.next}")
+
+    return need
+
+
+@pytest.fixture(scope="session")
+def runner(need_runner: Callable[[str], Path]) -> Path:
+    """edgekit-runner for this machine."""
+    from edgekit.wrappers.python.manifest import host_abi
+
+    return need_runner(f"linux-{host_abi()}")
+
+
 @pytest.fixture
 def need_other_user() -> list[str]:
     """The words that run a command as somebody who is not root; none where the test is not root itself."""
@@ -75,7 +102,7 @@ def need_root() -> None:
         _unavailable("this test mounts a file system and needs root")
 
 
-def _unavailable(reason: str) -> None:
+def _unavailable(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pytest
 
 from edgekit.bundle.manifest import Manifest
 from edgekit.check import Options, check
-from edgekit.devices import _runner, open_device
-from edgekit.errors import ToolMissing
+from edgekit.devices import open_device
 from edgekit.target import Budget
 from tests.peers.arm64_root import TOOLS, arm64_root
 from tests.peers.phone import Phone, arm64_programs, arm64_runs_with, make_root
@@ -46,21 +44,13 @@ def phone(
     return make
 
 
-def need_runner() -> None:
-    """The runner for ARM64, built unless it is in the cache; without a compiler the test is skipped, but not on CI."""
-    try:
-        _runner.build(_runner.platform("linux-aarch64"))
-    except ToolMissing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"{missing.message}: {missing.next}")
-
-
 @pytest.mark.parametrize("python", [True, False], ids=["Python", "edgekit-runner"])
-def test_a_check_on_an_arm64_phone(phone: Callable[[bool], Phone], bundle: Bundle, python: bool) -> None:
+def test_a_check_on_an_arm64_phone(
+    phone: Callable[[bool], Phone], need_runner: Callable[[str], Path], bundle: Bundle, python: bool
+) -> None:
     """The goldens of this machine hold there, and speed there is nobody's business."""
     if not python:
-        need_runner()
+        need_runner("linux-aarch64")
     board = phone(python)
     report = check(bundle[0], open_device(board.address), OPTIONS)
     assert report.goldens["passed"] and report.goldens["compared"] == 3

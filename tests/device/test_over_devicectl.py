@@ -14,9 +14,8 @@ import pytest
 
 from edgekit.bundle.manifest import Manifest
 from edgekit.check import Options, check
-from edgekit.devices import _runner, ios, open_device
+from edgekit.devices import ios, open_device
 from edgekit.errors import DeviceError, ToolMissing, UsageError
-from edgekit.wrappers.python.manifest import host_abi
 from tests.peers import iphone
 
 pytestmark = pytest.mark.device
@@ -25,20 +24,10 @@ Bundle = tuple[Path, Manifest]
 ADDRESS = f"ios:{iphone.UDID}"
 
 
-@pytest.fixture(scope="session")
-def app() -> Path:
-    """edgekit-runner for this machine; without a compiler skipped, but failing on CI."""
-    try:
-        return _runner.build(_runner.platform(f"linux-{host_abi()}"))
-    except ToolMissing as missing:
-        words = f"{missing.message}: {missing.next}"
-        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
-
-
 @pytest.fixture
-def phone(tmp_path: Path, app: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def phone(tmp_path: Path, runner: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "an iPhöne"
-    iphone.make(folder, tmp_path / "bin", app)
+    iphone.make(folder, tmp_path / "bin", runner)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     return folder
 

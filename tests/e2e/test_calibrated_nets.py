@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from onnx import helper
 
 from edgekit.inputs import drawings, sounds, synthetic
+from tests.e2e.command import edgekit, manifest
 from tests.unit.inputs.nets import save, value
 
 pytestmark = pytest.mark.olive
@@ -22,20 +20,11 @@ pytestmark = pytest.mark.olive
 TEXT = "Harbour 2026"
 
 
-def edgekit(*words: str | Path, code: int = 0) -> dict[str, Any]:
-    """Run a command with --json and return its document."""
-    command = [sys.executable, "-m", "edgekit", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 def build(source: str | Path, out: Path, *more: str | Path) -> tuple[Path, dict[str, Any]]:
     """The bundle's folder and its manifest."""
     made = edgekit("build", source, "--target", "linux-cpu", "-o", out, "--quality", "fast", *more)
     bundle = Path(made["data"]["bundles"][0]["path"])
-    return bundle, json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
+    return bundle, manifest(bundle)
 
 
 def measured(manifest: dict[str, Any]) -> dict[str, float]:

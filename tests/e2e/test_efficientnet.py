@@ -5,7 +5,6 @@ Evidence of what is said of the NPU: simulated.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from edgekit.bundle.manifest import Compatibility
 from edgekit.compile import _context, _emulator
 from edgekit.errors import BundleError
 from edgekit.inputs import images
+from tests.e2e.command import edgekit, manifest
 from tests.olive import efficientnet
 
 pytestmark = pytest.mark.olive
@@ -47,20 +47,6 @@ def passes(model, settings):
         "extra_options": {{"CalibStridedMinMax": 1}},
     }}]
 '''
-
-
-def edgekit(*words: str | Path, code: int = 0) -> dict[str, Any]:
-    """Run a command with --json and return its document."""
-    command = [sys.executable, "-m", "edgekit", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def manifest(bundle: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -8,28 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from edgekit.catalog import cards
+from tests.e2e.command import edgekit
 
 pytestmark = pytest.mark.olive
 
 Bundles = Callable[[str], Path]
 TENSOR = [name for name in cards.names() if cards.load(name).kind == "tensor"]
 LLM = [name for name in cards.names() if cards.load(name).kind == "llm"]
-
-
-def edgekit(*words: str | Path, code: int = 0) -> dict[str, Any]:
-    """Run a command with --json and return its document."""
-    command = [sys.executable, "-m", "edgekit", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 @pytest.mark.parametrize("name", cards.names())

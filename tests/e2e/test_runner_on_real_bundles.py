@@ -12,22 +12,10 @@ from typing import Any
 
 import pytest
 
-from edgekit.devices import _runner
-from edgekit.errors import ToolMissing
 from edgekit.report.check_plan import GoldensOutcome
 from edgekit.tools import QUIET_ENGINES
-from edgekit.wrappers.python.manifest import host_abi
 
 pytestmark = pytest.mark.tools
-
-
-@pytest.fixture(scope="session")
-def runner() -> Path:
-    try:
-        return _runner.build(_runner.platform(f"linux-{host_abi()}"))
-    except ToolMissing as missing:
-        words = f"{missing.message}: {missing.next}"
-        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
 
 
 def run(argv: Sequence[str | Path], folder: Path, action: str, bundle: Path, **request: Any) -> tuple[Any, list[Any]]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ from filelock import FileLock
 
 from edgekit import cache
 from edgekit.inputs import drawings, synthetic
+from tests.e2e.command import edgekit, manifest, said
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
@@ -24,34 +21,20 @@ CHIPS = {"sm8550": "73", "sm8650": "75", "sm8750": "79", "sm8850": "81"}
 PHASES = ("context", "iterator")  # a window of a prompt, one token
 
 
-def edgekit(*words: str | Path, codes: tuple[int, ...] = (0,), **environment: str) -> tuple[dict[str, Any], str]:
-    """Run a command with --json; returns its document and what it said on the way."""
-    command = [sys.executable, "-m", "edgekit", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
-    assert done.returncode in codes, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found, done.stderr
-
-
 def build(
     targets: tuple[str, ...], source: str | Path, out: Path, *more: str | Path, **environment: str
 ) -> tuple[dict[str, Path], str]:
     """The bundles of one command by target, and what it said."""
     words = [word for name in targets for word in ("--target", name)]
-    found, said = edgekit("build", source, *words, "-o", out, *more, **environment)
+    found, told = said("build", source, *words, "-o", out, *more, **environment)
     paths = [Path(one["path"]) for one in found["data"]["bundles"]]
     assert found["data"]["failed"] == {} and len(paths) == len(targets)
-    return dict(zip(targets, paths, strict=True)), said
-
-
-def manifest(bundle: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
-    return found
+    return dict(zip(targets, paths, strict=True)), told
 
 
 def checked(bundle: Path) -> dict[str, Any]:
     """The report of a quick check here; a budget that too few samples cannot judge is no matter of this test."""
-    report: dict[str, Any] = edgekit("check", bundle, "--quick", codes=(0, 11))[0]["data"]["report"]
+    report: dict[str, Any] = said("check", bundle, "--quick", codes=(0, 11))[0]["data"]["report"]
     return report
 
 
@@ -73,7 +56,7 @@ def nets() -> dict[str, Path]:
 def test_a_net_for_each_target_is_whole_gated_and_gives_its_golden_answers(name: str, nets: dict[str, Path]) -> None:
     """The CPU stands in for NNAPI, Core ML and DirectML, and says so; no stand-in's speed is anybody's."""
     bundle = nets[name]
-    assert edgekit("verify", bundle)[0]["data"]["problems"] == []
+    assert edgekit("verify", bundle)["data"]["problems"] == []
     made = manifest(bundle)
     assert made["target"]["name"] == name and made["quality"]["verdict"] == "pass"
     evidence = "simulated" if name == "android-qnn" else "host"
@@ -137,7 +120,7 @@ def test_three_targets_share_one_quantization(llms: LLMS) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_language_model_for_each_target_gives_its_golden_answers(name: str, llms: LLMS) -> None:
     bundle = llms[0][name]
-    assert edgekit("verify", bundle)[0]["data"]["problems"] == []
+    assert edgekit("verify", bundle)["data"]["problems"] == []
     report = checked(bundle)
     assert report["goldens"]["passed"] and report["goldens"]["recorded_on"]["ep"] == "cpu"
     assert report["device"]["evidence"] == "host"
@@ -163,8 +146,8 @@ def test_a_target_that_leaves_language_models_to_the_cpu_says_so(name: str, llms
     ep = name.partition("-")[2]
     assert {one["ep"] for one in manifest(llms[0][name])["variants"]} == {"cpu"}
     words = ("build", "smollm2-135m-instruct", "--target", name, "-o", tmp_path)
-    (plan,) = edgekit(*words, "--dry-run")[0]["data"]["plans"]
+    (plan,) = edgekit(*words, "--dry-run")["data"]["plans"]
     assert any(f"runs on cpu, not on {ep}" in note for note in plan["notes"])
-    refused = edgekit(*words, "--require-ep", codes=(5,))[0]["error"]
+    refused = edgekit(*words, "--require-ep", code=5)["error"]
     assert "MatMulNBits" in refused["message"] and "take a target that can" in refused["next"]
     assert not list(tmp_path.iterdir())

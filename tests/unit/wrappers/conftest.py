@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,30 +13,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "peers"))
 
 from small_bundles import seal_llm, seal_tensor
 
-from edgekit.devices import _runner
-from edgekit.errors import ToolMissing
-from edgekit.wrappers.python.manifest import host_abi
-
-
-def build_runner(name: str) -> Path:
-    """The runner of a platform, from the cache or built now; without a compiler skipped, but failing on CI."""
-    try:
-        return _runner.build(_runner.platform(name))
-    except ToolMissing as missing:
-        words = f"{missing.message}: {missing.next}"
-        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
-
 
 @pytest.fixture(scope="session")
-def runner() -> Path:
-    """edgekit-runner for this machine, with the engines beside it."""
-    return build_runner(f"linux-{host_abi()}")
-
-
-@pytest.fixture(scope="session")
-def arm64_runner() -> Path:
+def arm64_runner(need_runner: Callable[[str], Path]) -> Path:
     """edgekit-runner for ARM64."""
-    return build_runner("linux-aarch64")
+    return need_runner("linux-aarch64")
 
 
 @pytest.fixture(scope="session")
