@@ -10,6 +10,7 @@ from edgekit.data import Strict
 
 Kind = Literal["llm", "tensor"]
 Dim = int | str | None  # a size, a named dynamic dimension, or an unnamed one
+SMALL = 500_000_000  # parameters: a language model of fewer needs more bits; the border of quality/limits.toml's rows
 
 
 class ImageInput(Strict):

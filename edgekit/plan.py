@@ -11,7 +11,7 @@ from edgekit import recipes
 from edgekit.catalog.cards import Card
 from edgekit.data import Strict, digest
 from edgekit.errors import BuildError, UsageError
-from edgekit.model import Kind, Model
+from edgekit.model import SMALL, Kind, Model
 from edgekit.recipes import Recipe
 from edgekit.target import LlmSettings, Target, TensorSettings, Variant
 
@@ -231,14 +231,21 @@ class _Choice:
         if carded:
             name, reason = carded, f"the card of {self.model.name} names it"
         else:
-            name = variant.recipe or self.settings.recipe
-            reason = f"the default of {self.target.name} for {self.model.kind} models"
+            name, reason = self._default(own)
         recipe = recipes.load(name)
         if self.model.kind == "tensor" and self.model.dtype in HALF and recipe.precision not in FLOAT:
             return recipes.load("keep"), f"kept as it is: quantizers take float32 weights, these are {self.model.dtype}"
         if not recipe.calibrated or self.calibration is not None or isinstance(self.settings, LlmSettings):
             return recipe, reason
         return self._uncalibrated(recipe, variant)
+
+    def _default(self, own: str | None) -> tuple[str, str]:
+        """The target's; `own` is the variant's."""
+        reason = f"the default of {self.target.name} for {self.model.kind} models"
+        small = self.settings.recipe_small if isinstance(self.settings, LlmSettings) else None
+        if own is None and small and self.model.parameters < SMALL:
+            return small, f"{reason} of under {SMALL // 10**6} million parameters"
+        return own or self.settings.recipe, reason
 
     def _carded(self) -> str | None:
         """A card speaks for a target by name, or of a kind of model where the target has no accelerator."""

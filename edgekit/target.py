@@ -161,6 +161,9 @@ class LlmSettings(_Settings):
     """How this target builds and runs language models."""
 
     recipe: str = "int4_mixed"
+    recipe_small: str | None = Field(
+        default=None, description="used for models of under half a billion parameters; None: the same"
+    )
     block_size: int = Field(default=32, description="weights per scale; -1 for one scale a channel")
     even_blocks: bool = Field(default=False, description="a row of weights must have an even number of blocks")
     symmetric: bool = Field(default=False, description="quantize without zero points")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from edgekit import target
+from edgekit.model import SMALL
 from edgekit.target import Target, Variant
 
 FOLDER = Path(__file__).parent
@@ -36,6 +37,8 @@ def _settings(found: Target, kind: str) -> str:
     options = ", ".join(f"{key}={value}" for key, value in settings.ep_options.items())
     parts = [f"EP `{settings.ep}`" + (f" ({options})" if options else ""), f"recipe `{settings.recipe}`"]
     if kind == "llm":
+        small = found.llm.recipe_small
+        parts += [f"`{small}` under {SMALL // 10**6} million parameters"] if small else []
         parts.append(f"{found.llm.max_length} tokens")
     if settings.static_shapes:
         parts.append("fixed sizes")

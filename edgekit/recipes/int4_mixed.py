@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.model import Model
+from edgekit.model import SMALL, Model
 from edgekit.recipes import _olive
 from edgekit.target import LlmSettings
 
@@ -21,7 +21,6 @@ PRECISION = "int4"
 SUMMARY = "int4 round-to-nearest with int8 for embeddings, lm_head and the sensitive layers"
 CALIBRATED = False
 
-SMALL = 500_000_000  # parameters; the border of the quality limits for small models
 LATE = 0.47  # of the layers, at the end: more would pass 0.55 of bf16's size
 FUSED = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.down_proj")  # Phi-3 and Phi-4 name them so
 FUSED_GATES = ("mlp.gate_up_proj",)

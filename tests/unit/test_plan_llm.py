@@ -54,6 +54,17 @@ def test_the_default_recipe_keeps_more_bits_in_a_small_model_than_in_a_large_one
     assert kinds[1][0] == "SelectiveMixedPrecision"
 
 
+def test_a_target_may_have_another_recipe_for_small_models() -> None:
+    """For the HTP: one int4 scale a channel is too coarse for them."""
+    for parameters, recipe in ((134_515_008, "qnn_static_llm_w8"), (500_000_000, "qnn_static_llm")):
+        made = plan.make(model(parameters=parameters), target.load("android-qnn"))
+        assert {one.recipe for one in made.variants} == {recipe}
+    made = plan.make(model(), target.load("android-qnn"))
+    assert "default of android-qnn for llm models of under 500 million parameters" in made.variants[0].reason
+    asked = plan.make(model(), target.load("android-qnn"), recipe="qnn_static_llm")
+    assert {one.recipe for one in asked.variants} == {"qnn_static_llm"}
+
+
 def test_the_window_is_capped_and_the_plan_says_so() -> None:
     made = plan.make(model(window=131072), target.load("linux-cpu"))
     assert made.max_length == 4096
