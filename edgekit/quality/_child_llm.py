@@ -156,8 +156,8 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Compare far in the context, by the way an app goes there: a long prompt, then token by token.
 
-    Request: reference (folder of the reference job's `logits`), switch (length beyond which the source changes its
-    rotary factors, or None).
+    Request: reference (folder of the reference job's `logits`, of deep places), switch (length beyond which the source
+    changes its rotary factors, or None).
     Returns: kl, {name of the place: KL of each prediction}; None where the runtime's values are not finite.
     """
     reference = _Reference(Path(request["reference"]))
@@ -166,8 +166,6 @@ def deep(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     model = None if static else _opened(request)
     found: dict[str, list[float] | None] = {}
     for window, row in reference.windows():
-        if window["kind"] in ("text", "chat"):
-            continue
         emit("progress", text=f"{window['kind']}: after {window['start']} tokens")
         if static is not None:
             values = static.logits(window["ids"][:-1])[window["start"] :]

@@ -84,15 +84,19 @@ def chat(ctx: GateContext) -> dict[str, Any]:
 
 
 def logits(ctx: GateContext) -> Path:
-    """The folder with the source's windows and log-probabilities."""
-    request = {
-        "action": "logits",
-        "documents": _documents(ctx.text),
-        "window": min(WINDOW, _longest(ctx)),
-        "text_tokens": ctx.effort.text_tokens,
-        "chat_tokens": ctx.effort.chat_tokens,
-        "deep": [{"name": place.name, "start": place.start, "end": place.end} for place in deep(ctx) if place.end],
-    }
+    """The folder with the source's windows of text and chat, and their log-probabilities."""
+    return _logits(ctx, text_tokens=ctx.effort.text_tokens, chat_tokens=ctx.effort.chat_tokens, deep=[])
+
+
+def deep_logits(ctx: GateContext, places: list[Deep]) -> Path:
+    """As `logits`, at places deep in the context: apart, as these depend on the target's max_length."""
+    asked = [{"name": place.name, "start": place.start, "end": place.end} for place in places]
+    return _logits(ctx, text_tokens=0, chat_tokens=0, deep=asked)
+
+
+def _logits(ctx: GateContext, **asked: Any) -> Path:
+    window = min(WINDOW, _longest(ctx))
+    request = {"action": "logits", "documents": _documents(ctx.text), "window": window, **asked}
     spoken = _chat_file(ctx)
     return _produce(ctx, request, {"chat": file_digest(spoken)}, {"chat": str(spoken)})
 

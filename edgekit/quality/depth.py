@@ -20,15 +20,16 @@ ADVICE = "build with a shorter max_length, which keeps texts before the place, a
 
 def measure(ctx: GateContext) -> list[Measurement]:
     """The mean KL divergence at each place that a text of the bundle reaches; places beyond are in the reasons."""
-    places = _reference.deep(ctx)
-    reference = _reference.logits(ctx)
+    everywhere = _reference.deep(ctx)
+    places = [place for place in everywhere if not place.why]
+    if not places:
+        return []
+    reference = _reference.deep_logits(ctx, places)
     request = {"action": "deep", "reference": str(reference), "switch": _reference.longrope(ctx)}
     found = run_child(ctx, "_child_llm", request)[1]["kl"]
-    beyond = "; ".join(f"{place.name} is not reached: {place.why}" for place in places if place.why)
+    beyond = "; ".join(f"{place.name} is not reached: {place.why}" for place in everywhere if place.why)
     measurements = []
     for place in places:
-        if place.why:
-            continue
         metric = f"kl_mean@{place.name}"
         reason = f"after {place.start} to {place.end - 1} tokens" + (f"; {beyond}" if beyond else "")
         values = found[place.name]
