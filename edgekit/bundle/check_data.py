@@ -52,8 +52,7 @@ def write_check(staged: Path, manifest: Manifest, feeds: Sequence[Feed] | None) 
         npz.write(staged / plan.inputs, arrays)
         write(staged / PLAN, pretty(jsonable(plan)))
         if plan.function_calls is not None:
-            cases = {"origin": function_calls.origin(), "cases": function_calls.cases(tools=True)}
-            write(staged / plan.function_calls.file, pretty(cases))
+            write(staged / plan.function_calls.file, pretty(_function_calls(staged, manifest)))
     request = {"action": "record", "plan": jsonable(plan), "goldens": str(staged / plan.goldens.file)}
     answered = _run(staged, manifest, request)
     if not answered["recorded"]:
@@ -69,6 +68,15 @@ def _tokens(staged: Path, manifest: Manifest) -> npz.Arrays:
     ids = _run(staged, manifest, {"action": "encode", "text": text})["ids"]
     room = getattr(manifest.contract, "max_length", TOKENS) - 1
     return {"token_ids": np.array(ids[: min(TOKENS, room)], dtype=np.int64)}
+
+
+def _function_calls(staged: Path, manifest: Manifest) -> dict[str, Any]:
+    """The cases, each with its prompt as the bundle's template writes it: a runtime in C++ need not render tools."""
+    cases = function_calls.cases(tools=True)
+    asked = [case["conversation"] for case in cases]
+    prompts = _run(staged, manifest, {"action": "render", "conversations": asked})["prompts"]
+    made = [case | {"prompt": prompt} for case, prompt in zip(cases, prompts, strict=True)]
+    return {"origin": function_calls.origin(), "cases": made}
 
 
 def _named(feeds: Sequence[Feed]) -> npz.Arrays:

@@ -110,7 +110,7 @@ class Goldens(Strict):
 class FunctionCalls(Strict):
     """Golden cases of function calls: each answer must be a call that fits its case's JSON schema."""
 
-    file: str = Field(default=CALLS, description="origin, and cases: id, conversation, schema, expected")
+    file: str = Field(default=CALLS, description="origin, and cases: id, prompt, tools, schema, expected, ...")
     count: int = Field(default=2, description="of the cases, the first so many are asked on the device")
     new_tokens: int = Field(default=192, description="the longest answer")
 
@@ -145,7 +145,7 @@ class GoldensOutcome(Strict):
     recorded_on: dict[str, Any]
     mismatches: tuple[str, ...] = Field(description="the first few, in words")
     mismatch_count: int
-    function_calls: CallsOutcome | None = Field(default=None, description="None where the plan or the runtime has none")
+    function_calls: CallsOutcome | None = Field(default=None, description="None where the plan has none")
 
 
 class LoadOutcome(Strict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from edgekit.compile import _context
 from edgekit.ep.pipeline import Pipeline
 from tests.olive import tiny_llm
+from tests.unit.wrappers.runtimes import PYTHON, Program
 
 pytestmark = pytest.mark.olive
 
@@ -43,7 +45,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("static")
     source = tiny_llm.llama(folder / "tiny")
     command = [sys.executable, "-m", "edgekit", "build", str(source), "--target", "android-qnn", "--json"]
-    command += ["--quality", "fast", "--limit", "top1_agreement:min=0.3", "-o", str(folder)]
+    command += [
+        "--recipe",
+        "qnn_static_llm",
+        "--quality",
+        "fast",
+        "--limit",
+        "top1_agreement:min=0.3",
+        "-o",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])
@@ -94,6 +105,26 @@ def test_the_runtime_reads_texts_of_any_length(bundle: Path, tmp_path: Path) -> 
     expected = Pipeline(bundle / "model" / "portable").logits(ids)
     for count in counts:
         assert np.abs(np.load(tmp_path / f"{count}.npy") - expected[:count]).max() < 1e-4
+
+
+@pytest.mark.tools
+def test_the_runner_answers_as_the_runtime_does(bundle: Path, runner: Path) -> None:
+    """Golden answers, a prompt that is no whole window, and one whose windows leave no room for an answer."""
+    limit = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))["contract"]["max_length"]
+    said = []
+    for program in (Program((str(runner),)), PYTHON):
+        ask = partial(program.act, bundle=bundle, variant="portable", foreign=True)
+        goldens = ask("goldens").outcome["goldens"]
+        assert goldens["passed"] and goldens["compared"] > 4, goldens
+        greedy = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 5}
+        answers = [ask("generate", prompt="A " * count, **greedy) for count in (3, 70)]
+        pieces = ["".join(one["text"] for one in answer.events) for answer in answers]
+        counts = [answer.outcome["prompt_tokens"] for answer in answers]
+        assert counts[0] < 64 < counts[1] < 128
+        refused = ask("generate", prompt=" A" * (limit - 10), **greedy).error
+        assert "in whole windows" in refused["message"], refused
+        said.append((goldens["worst"], pieces, counts, refused))
+    assert said[0] == said[1]
 
 
 def test_the_round_trips_of_attention_are_reported(bundle: Path) -> None:

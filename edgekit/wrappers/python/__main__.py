@@ -63,6 +63,14 @@ def encode(request: Request, emit: Emit) -> dict[str, Any]:
     return {"ids": opened.encode(request["text"])}
 
 
+def render(request: Request, emit: Emit) -> dict[str, Any]:
+    """The prompts of request["conversations"], each with messages and tools, by the bundle's own chat template."""
+    opened = _open(request)
+    if opened.kind != "llm":
+        raise manifest.Refused("the bundle is no language model", code="usage")
+    return {"prompts": [opened.render(one["messages"], one["tools"] or ()) for one in request["conversations"]]}
+
+
 def record(request: Request, emit: Emit) -> dict[str, Any]:
     """Record the goldens of request["plan"] into the file request["goldens"]."""
     from . import goldens
@@ -177,6 +185,7 @@ ACTIONS: dict[str, Callable[[Request, Emit], dict[str, Any]]] = {
     "identify": identify,
     "load": load,
     "encode": encode,
+    "render": render,
     "record": record,
     "goldens": goldens,
     "bench": bench,

@@ -30,23 +30,17 @@ def ask(bundle: LlmBundle, cases: Sequence[Mapping[str, Any]], new_tokens: int) 
     """Answer cases greedily, each within its schema.
 
     Args:
-        cases: id, conversation {messages, tools} and schema of each, as in check/function_calls.json.
+        cases: id, prompt, tools and schema of each, as in check/function_calls.json.
 
     Returns: asked, parsed, wrong (in words, one line each) and reason: why nothing was asked, if so.
     """
     wrong: list[str] = []
     for at, case in enumerate(cases):
-        conversation = case["conversation"]
         try:
-            answer = bundle.generate(
-                conversation["messages"],
-                max_tokens=new_tokens,
-                tools=conversation["tools"],
-                json_schema=case["schema"],
-            )
+            answer = bundle.generate(case["prompt"], max_tokens=new_tokens, json_schema=case["schema"])
         except Refused as error:  # as in an engine built without guidance
             return {"asked": at, "parsed": at - len(wrong), "wrong": wrong, "reason": error.message}
         text = "".join(answer)
-        if answer.reason != "eos" or call_of(text, conversation["tools"]) is None:
+        if answer.reason != "eos" or call_of(text, case["tools"]) is None:
             wrong.append(f"function call {case['id']}: no call in {text[:60]!r}")
     return {"asked": len(cases), "parsed": len(cases) - len(wrong), "wrong": wrong, "reason": ""}

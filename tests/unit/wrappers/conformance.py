@@ -20,7 +20,15 @@ from runtimes import QUICK, Program, Runtime, full, plan_of, quick_plan
 from small_bundles import CLASSES, MAX_LENGTH, copy
 from small_models import END
 
-from edgekit.report.check_plan import BenchOutcome, GoldensOutcome, LlmBench, LoadOutcome, Trials
+from edgekit.report.check_plan import (
+    CALLS,
+    BenchOutcome,
+    CallsOutcome,
+    GoldensOutcome,
+    LlmBench,
+    LoadOutcome,
+    Trials,
+)
 from edgekit.wrappers.python import npz
 from edgekit.wrappers.python.__main__ import act
 
@@ -87,6 +95,20 @@ class Answers:
     def test_goldens_of_an_llm_that_gives_the_last_logits_only(self, runtime: Runtime, pruned_bundle: Path) -> None:
         found = GoldensOutcome.model_validate(runtime.act("goldens", pruned_bundle).outcome["goldens"])
         assert found.passed and found.compared > 16
+
+    def test_function_calls(self, runtime: Runtime, calling_bundle: Path, tmp_path: Path) -> None:
+        found = GoldensOutcome.model_validate(runtime.act("goldens", calling_bundle).outcome["goldens"])
+        assert found.passed, found.mismatches
+        assert found.function_calls == CallsOutcome(asked=2, parsed=2, reason="")
+        broken = copy(calling_bundle, tmp_path / "broken")
+        cases = json.loads((broken / CALLS).read_text(encoding="utf-8"))
+        cases["cases"][0]["schema"] = {"type": "object", "properties": {}, "additionalProperties": False}
+        (broken / CALLS).write_text(json.dumps(cases), encoding="utf-8")
+        found = GoldensOutcome.model_validate(runtime.act("goldens", broken).outcome["goldens"])
+        assert not found.passed and found.function_calls == CallsOutcome(asked=2, parsed=1, reason="")
+        assert found.mismatches[0].startswith("function call simple_python_0: no call in '{")
+        (broken / CALLS).write_text("{", encoding="utf-8")
+        assert "function_calls.json cannot be read" in runtime.act("goldens", broken).error["message"]
 
     def test_a_wrong_token_is_found(self, runtime: Runtime, llm_bundle: Path, tmp_path: Path) -> None:
         bundle = copy(llm_bundle, tmp_path / "wrong")

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # whatever the import mode: the 
 sys.path.insert(0, str(Path(__file__).parents[2] / "peers"))
 
 from small_bundles import seal_llm, seal_tensor
+from small_models import TOOLS
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,12 @@ def tensor_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def llm_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See seal_llm."""
     return seal_llm(tmp_path_factory.mktemp("llm"))
+
+
+@pytest.fixture(scope="session")
+def calling_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As llm_bundle; its chat template takes tools, so it brings function calls."""
+    return seal_llm(tmp_path_factory.mktemp("calling"), template=TOOLS, max_length=4096)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + TEMPLATE
 
 
 def vocabulary() -> list[str]:

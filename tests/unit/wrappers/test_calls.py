@@ -1,4 +1,4 @@
-"""Function calls that a bundle carries, asked again where it runs."""
+"""Function calls that a bundle carries; conformance.py has them asked again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from runtimes import InProcess
-from small_bundles import copy, seal_llm
-from small_models import TEMPLATE
+from small_models import TEMPLATE, TOOLS
 
 from edgekit.inputs import function_calls
 from edgekit.report.check_plan import CALLS, PLAN
@@ -16,36 +14,17 @@ from edgekit.wrappers.python.calls import call_of
 from edgekit.wrappers.python.chat import takes_tools
 
 pytestmark = pytest.mark.unit
-TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + TEMPLATE
 
 
-@pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return seal_llm(tmp_path_factory.mktemp("caller"), template=TOOLS, max_length=4096)
-
-
-def test_a_template_that_takes_tools_brings_cases(caller: Path, llm_bundle: Path) -> None:
+def test_a_template_that_takes_tools_brings_cases(calling_bundle: Path, llm_bundle: Path) -> None:
     assert takes_tools(TOOLS) and not takes_tools(TEMPLATE) and not takes_tools(None)
-    cases = json.loads((caller / CALLS).read_text(encoding="utf-8"))
+    cases = json.loads((calling_bundle / CALLS).read_text(encoding="utf-8"))
     assert cases["origin"]["package"] == "bfcl-eval==2026.3.23"
+    prompts = [case.pop("prompt") for case in cases["cases"]]
     assert cases["cases"] == function_calls.cases(tools=True)
+    for case, prompt in zip(cases["cases"], prompts, strict=True):
+        assert case["question"] in prompt and case["tools"][0]["function"]["name"] in prompt
     assert "function_calls" not in json.loads((llm_bundle / PLAN).read_text()) and not (llm_bundle / CALLS).exists()
-
-
-def test_a_check_asks_them_and_every_answer_is_a_call(caller: Path) -> None:
-    found = InProcess().act("goldens", caller).outcome["goldens"]
-    assert found["passed"], found["mismatches"]
-    assert found["function_calls"] == {"asked": 2, "parsed": 2, "reason": ""}
-
-
-def test_an_answer_that_is_no_call_is_a_mismatch(caller: Path, tmp_path: Path) -> None:
-    broken = copy(caller, tmp_path / "broken")
-    cases = json.loads((broken / CALLS).read_text(encoding="utf-8"))
-    cases["cases"][0]["schema"] = {"type": "object", "properties": {}, "additionalProperties": False}
-    (broken / CALLS).write_text(json.dumps(cases), encoding="utf-8")
-    found = InProcess().act("goldens", broken).outcome["goldens"]
-    assert not found["passed"] and found["function_calls"]["parsed"] == 1
-    assert found["mismatches"][0].startswith("function call simple_python_0: no call in '{")
 
 
 def test_what_is_no_call() -> None:

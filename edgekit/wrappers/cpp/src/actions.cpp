@@ -1,8 +1,11 @@
 #include "actions.h"
 
 #include <map>
+#include <type_traits>
 
 #include "bench.h"
+#include "calls.h"
+#include "files.h"
 #include "goldens.h"
 #include "manifest.h"
 #include "npz.h"
@@ -85,12 +88,29 @@ Json record_goldens(const Context& context) {
     return {{"recorded", sure}};
 }
 
+// Ask the first `count` cases of the bundle's function calls.
+Json calls_of(const Context& context, const LlmBundle& bundle) {
+    const Json& asked = context.plan().at("function_calls");
+    const fs::path path = inside(context.path("bundle"), asked.at("file").get<std::string>());
+    try {
+        Json cases = Json::parse(read_text(path).value_or("")).at("cases");
+        if (cases.size() > asked.at("count").get<size_t>()) cases.erase(cases.begin() + asked.at("count").get<int>(), cases.end());
+        return ask(bundle, cases, asked.at("new_tokens").get<int64_t>());
+    } catch (const Json::exception& error) {
+        throw Refused(path.filename().u8string() + " cannot be read: " + error.what(), "fetch the bundle again");
+    }
+}
+
 Json compare_goldens(const Context& context) {
     const Json& plan = context.plan().at("goldens");
     const Arrays recorded = read_npz(inside(context.path("bundle"), plan.at("file").get<std::string>()));
     const Json& rule = plan.at("rule");
     const Json found = opened(context, [&](const auto& bundle) {
-        return compare(record(bundle, context.inputs(), rule, context.machine.kernels()), recorded, rule);
+        Json compared = compare(record(bundle, context.inputs(), rule, context.machine.kernels()), recorded, rule);
+        if constexpr (std::is_same_v<decltype(bundle), const LlmBundle&>) {
+            if (has(context.plan(), "function_calls")) return with_calls(compared, calls_of(context, bundle));
+        }
+        return compared;
     });
     return {{"goldens", found}, {"engines", context.engines.versions()}};
 }

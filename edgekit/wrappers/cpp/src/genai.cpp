@@ -1,5 +1,6 @@
 #include "genai.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -11,6 +12,37 @@
 namespace fs = std::filesystem;
 
 namespace edgekit {
+
+namespace {
+
+// Of a tensor [1, tokens, vocabulary].
+Logits rows_of(const GenAi& genai, OgaTensor* tensor) {
+    const GenAiFunctions& api = genai.api();
+    int32_t type = 0;
+    size_t dims = 0;
+    genai.check(api.OgaTensorGetType(tensor, &type));
+    genai.check(api.OgaTensorGetShapeRank(tensor, &dims));
+    std::vector<int64_t> shape(dims);
+    genai.check(api.OgaTensorGetShape(tensor, shape.data(), dims));
+    if (dims != 3 || shape[0] != 1) throw EngineError("the model's logits have not three dimensions");
+    void* data = nullptr;
+    genai.check(api.OgaTensorGetData(tensor, &data));
+    Logits logits{static_cast<size_t>(shape[1]), static_cast<size_t>(shape[2]), {}};
+    logits.values.resize(logits.rows * logits.width);
+    const auto* halves = static_cast<const uint16_t*>(data);
+    if (type == OGA_FLOAT32) {
+        std::memcpy(logits.values.data(), data, logits.values.size() * sizeof(float));
+    } else if (type == OGA_FLOAT16) {
+        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = half_to_float(halves[at]);
+    } else if (type == OGA_BFLOAT16) {
+        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = bfloat16_to_float(halves[at]);
+    } else {
+        throw EngineError("the model's logits are of type " + std::to_string(type));
+    }
+    return logits;
+}
+
+}  // namespace
 
 Library GenAi::load(const fs::path& library, const fs::path& onnxruntime) {
     // GenAI looks for ONNX Runtime beside itself; this variable is how its own Python package tells it another place.
@@ -58,28 +90,33 @@ Logits Generator::logits() const {
     const auto tensor = genai_->made<OgaTensor>(
         [&](OgaTensor** out) { return api.OgaGenerator_GetOutput(generator_.get(), "logits", out); },
         api.OgaDestroyTensor);
-    int32_t type = 0;
-    size_t dims = 0;
-    genai_->check(api.OgaTensorGetType(tensor.get(), &type));
-    genai_->check(api.OgaTensorGetShapeRank(tensor.get(), &dims));
-    std::vector<int64_t> shape(dims);
-    genai_->check(api.OgaTensorGetShape(tensor.get(), shape.data(), dims));
-    if (dims != 3 || shape[0] != 1) throw EngineError("the model's logits have not three dimensions");
+    return rows_of(*genai_, tensor.get());
+}
+
+Logits Generator::next_logits() const { return rows_of(*genai_, next().get()); }
+
+void Generator::force(int32_t token) {
+    const auto tensor = next();
+    const size_t width = rows_of(*genai_, tensor.get()).width;
     void* data = nullptr;
-    genai_->check(api.OgaTensorGetData(tensor.get(), &data));
-    Logits logits{static_cast<size_t>(shape[1]), static_cast<size_t>(shape[2]), {}};
-    logits.values.resize(logits.rows * logits.width);
-    const auto* halves = static_cast<const uint16_t*>(data);
-    if (type == OGA_FLOAT32) {
-        std::memcpy(logits.values.data(), data, logits.values.size() * sizeof(float));
-    } else if (type == OGA_FLOAT16) {
-        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = half_to_float(halves[at]);
-    } else if (type == OGA_BFLOAT16) {
-        for (size_t at = 0; at < logits.values.size(); ++at) logits.values[at] = bfloat16_to_float(halves[at]);
-    } else {
-        throw EngineError("the model's logits are of type " + std::to_string(type));
-    }
-    return logits;
+    genai_->check(genai_->api().OgaTensorGetData(tensor.get(), &data));
+    auto* values = static_cast<float*>(data);
+    std::fill(values, values + width, -1e9F);
+    values[token] = 0;
+    genai_->check(genai_->api().OgaGenerator_SetLogits(generator_.get(), tensor.get()));
+}
+
+// float32 [1, 1, vocabulary], a copy on the CPU.
+Owned<OgaTensor> Generator::next() const {
+    const GenAiFunctions& api = genai_->api();
+    return genai_->made<OgaTensor>(
+        [&](OgaTensor** out) { return api.OgaGenerator_GetLogits(generator_.get(), out); }, api.OgaDestroyTensor);
+}
+
+void Logits::add(const Logits& more, size_t begin, size_t end) {
+    width = more.width;
+    rows += end - begin;
+    values.insert(values.end(), more.row(begin), more.row(end));
 }
 
 }  // namespace edgekit

@@ -55,6 +55,7 @@ struct Logits {
     std::vector<float> values;
 
     const float* row(size_t at) const { return values.data() + at * width; }
+    void add(const Logits& more, size_t begin, size_t end);  // rows of others
 };
 
 class Generator {
@@ -66,8 +67,12 @@ class Generator {
     int32_t token() const;  // the one that generate() chose
     bool done() const;
     Logits logits() const;
+    Logits next_logits() const;  // one row, what generate() will choose from
+    void force(int32_t token);   // generate() will choose this one
 
   private:
+    Owned<OgaTensor> next() const;
+
     const GenAi* genai_;
     Owned<OgaGenerator> generator_;
 };

@@ -58,6 +58,8 @@ namespace edgekit {
     X(OgaResult*, OgaGenerator_GenerateNextToken, (OgaGenerator*))                                                   \
     X(OgaResult*, OgaGenerator_GetNextTokens, (const OgaGenerator*, const int32_t** tokens, size_t* count))          \
     X(OgaResult*, OgaGenerator_GetOutput, (const OgaGenerator*, const char* name, OgaTensor**))                      \
+    X(OgaResult*, OgaGenerator_GetLogits, (OgaGenerator*, OgaTensor**))                                              \
+    X(OgaResult*, OgaGenerator_SetLogits, (OgaGenerator*, OgaTensor*))                                               \
     X(void, OgaDestroyGenerator, (OgaGenerator*))                                                                    \
     X(OgaResult*, OgaTensorGetType, (OgaTensor*, int32_t* type))                                                     \
     X(OgaResult*, OgaTensorGetShapeRank, (OgaTensor*, size_t*))                                                      \

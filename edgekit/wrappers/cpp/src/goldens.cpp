@@ -11,7 +11,6 @@ namespace edgekit {
 namespace {
 
 constexpr size_t MAX_VALUES = 65'536;  // of one output; of a larger one evenly spread values are kept
-constexpr size_t SHOWN = 5;            // mismatches that are named
 // Of the largest value that an output has for any input: less is the dust of rounding, without direction.
 constexpr double NOTHING = 1e-4;
 

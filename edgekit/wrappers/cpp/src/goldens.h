@@ -17,6 +17,8 @@
 
 namespace edgekit {
 
+constexpr size_t SHOWN = 5;  // mismatches that are named
+
 // What check/goldens.npz holds: the answers to check/inputs.npz, and what they were recorded on.
 Arrays record(const LlmBundle& bundle, const Arrays& inputs, const Json& rule, const std::string& kernels);
 Arrays record(const TensorBundle& bundle, const Arrays& inputs, const Json& rule, const std::string& kernels);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "files.h"
 #include "refused.h"
 #include "steady.h"
 #include "unicode.h"
@@ -40,6 +41,13 @@ Owned<OgaTokenizer> open_tokenizer(const OgaModel* model, const GenAi& genai) {
     }
 }
 
+int64_t window_of(const std::filesystem::path& config) {
+    const Json found = Json::parse(read_text(config).value_or(""), nullptr, false);  // what is wrong with it GenAI says
+    if (!found.is_object()) return 1;
+    const Json decoder = found.value("/model/decoder"_json_pointer, Json::object());
+    return decoder.contains("pipeline") ? decoder.value("/sliding_window/window_size"_json_pointer, int64_t{1}) : 1;
+}
+
 void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
     for (const auto& [name, value] : search) {
         const bool* yes = std::get_if<bool>(&value);
@@ -60,6 +68,7 @@ Search sampling(double temperature, double top_p, const std::optional<int64_t>& 
 LlmBundle::LlmBundle(Opened found, Engines& engines)
     : opened(std::move(found)),
       max_length(opened.contract().at("max_length").get<int64_t>()),
+      window(window_of(opened.model() / "genai_config.json")),
       genai_(engines.genai()),
       vocab_size_(opened.contract().at("vocab_size").get<int64_t>()),
       eos_token_ids_(opened.contract().at("eos_token_ids").get<std::set<int64_t>>()),
@@ -112,20 +121,26 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
                            const std::optional<std::string>& json_schema) const {
     const GenAiFunctions& api = genai_.api();
     const auto length = static_cast<int64_t>(ids.size());
+    const int64_t begin = (length + window - 1) / window * window;  // without room for it the engine aborts
     if (ids.empty()) throw Refused("the prompt is empty", "give a prompt", "usage");
     if (new_tokens < 1) {
         throw Refused("cannot generate " + std::to_string(new_tokens) + " tokens", "ask for at least one", "usage");
     }
-    if (length >= max_length) {
-        throw Refused("the prompt has " + std::to_string(length) + " tokens; the bundle takes " +
+    if (begin >= max_length) {
+        const std::string padded = begin == length ? "" : " (" + std::to_string(begin) + " in whole windows)";
+        throw Refused("the prompt has " + std::to_string(length) + " tokens" + padded + "; the bundle takes " +
                           std::to_string(max_length) + ", the answer included",
                       "shorten the prompt, or build the bundle with a larger max_length", "usage");
     }
     const auto params = genai_.made<OgaGeneratorParams>(
         [&](OgaGeneratorParams** out) { return api.OgaCreateGeneratorParams(model_.get(), out); },
         api.OgaDestroyGeneratorParams);
-    set(genai_, params.get(), {{"max_length", static_cast<double>(std::min(max_length, length + new_tokens))}});
-    set(genai_, params.get(), search);
+    Search all = search;
+    for (auto& [name, value] : all) {
+        if (name == "min_length") value = std::get<double>(value) + static_cast<double>(begin - length);
+    }
+    all.emplace_back("max_length", static_cast<double>(std::min(max_length, begin + new_tokens)));
+    set(genai_, params.get(), all);
     try {
         if (json_schema) {
             genai_.check(api.OgaGeneratorParamsSetGuidance(params.get(), "json_schema", json_schema->c_str(), false));
@@ -179,6 +194,7 @@ Logits LlmBundle::logits_in_steps(std::vector<Tokens> parts, size_t keep) const 
     if (std::any_of(whole.begin(), whole.end(), [&](int32_t id) { return id < 0 || id >= vocab_size_; })) {
         throw Refused("token ids go from 0 to " + std::to_string(vocab_size_ - 1), "", "usage");
     }
+    if (window > 1) return logits_of_windows(whole, keep);
     Generator generator = start(whole, 1);
     Logits kept;
     size_t left = whole.size();  // tokens whose rows are still to come
@@ -193,10 +209,29 @@ Logits LlmBundle::logits_in_steps(std::vector<Tokens> parts, size_t keep) const 
             return logits_in_steps(std::move(parts), keep);
         }
         const size_t skipped = left > keep ? std::min(left - keep, rows.rows) : 0;
-        kept.width = rows.width;
-        kept.rows += rows.rows - skipped;
-        kept.values.insert(kept.values.end(), rows.row(skipped), rows.row(rows.rows));
+        kept.add(rows, skipped, rows.rows);
         left -= parts[at].size();
+    }
+    return kept;
+}
+
+// Whole windows are read, and each token behind them is put in the model's mouth: appended, it would be filled up to a
+// window, whose padding later tokens would take for text.
+Logits LlmBundle::logits_of_windows(const Tokens& ids, size_t keep) const {
+    Generator generator = start(ids, window);
+    const auto size = static_cast<size_t>(window);
+    const size_t whole = ids.size() / size * size, behind = whole ? whole : ids.size();
+    const size_t first = ids.size() - std::min(keep, ids.size());  // of the rows that are kept
+    Logits kept;
+    for (size_t at = 0; at < behind; at += size) {
+        const size_t end = std::min(at + size, behind);
+        generator.append(Tokens(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(end)));
+        if (first < end) kept.add(generator.logits(), std::max(first, at) - at, end - at);
+    }
+    for (size_t at = behind; at < ids.size(); ++at) {
+        generator.force(ids[at]);
+        generator.generate();
+        if (first <= at) kept.add(generator.next_logits(), 0, 1);
     }
     return kept;
 }

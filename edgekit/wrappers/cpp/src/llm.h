@@ -39,7 +39,8 @@ class LlmBundle {
     // The prompt text of a conversation [{"role", "content"}, ...], by the bundle's own chat template.
     std::string render(const Json& messages) const;
 
-    // A generator that has read nothing yet, with room for `ids` and `new_tokens` more.
+    // A generator that has read nothing yet, with room for `ids`, which the engine fills up to whole windows, and
+    // `new_tokens` more.
     Generator start(const Tokens& ids, int64_t new_tokens, const Search& search = {},
                     const std::optional<std::string>& json_schema = {}) const;
 
@@ -53,14 +54,17 @@ class LlmBundle {
     Answer generate(const Question& question, const std::function<void(const std::string&)>& piece) const;
 
     // What the model expects after each of the last `keep` tokens of a text that is read part by part: a part of one
-    // token goes the way of decoding. A model that keeps only the last token's logits is read token by token.
+    // token goes the way of decoding. A model that keeps only the last token's logits is read token by token, one of
+    // static graphs in whole windows.
     Logits logits_in_steps(std::vector<Tokens> parts, size_t keep) const;
 
     const Opened opened;
     const int64_t max_length;  // tokens of prompt and answer together
+    const int64_t window;      // tokens that a call of a static graph takes; 1 where any number can be read
 
   private:
     std::string engine_decode(const Tokens& tokens) const;  // may end at a broken character
+    Logits logits_of_windows(const Tokens& ids, size_t keep) const;
 
     const GenAi& genai_;
     int64_t vocab_size_;
