@@ -113,3 +113,4 @@ class Model(Strict):
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     llm: LlmFacts | None = None
+    repairs: tuple[str, ...] = Field(default=(), description="what the source's files lack or say wrongly, put right")

@@ -329,7 +329,8 @@ def _max_length(model: Model, settings: LlmSettings | TensorSettings) -> int | N
 def _notes(
     model: Model, target: Target, settings: LlmSettings | TensorSettings, variants: tuple[VariantPlan, ...]
 ) -> tuple[str, ...]:
-    notes = [settings.note] if settings.note else []
+    notes = [f"repaired: {one}" for one in model.repairs]
+    notes += [settings.note] if settings.note else []
     if settings.instead_of is not None:
         notes.append(f"runs on {settings.ep}, not on {settings.instead_of.ep}: {settings.instead_of.reason}")
     if target.status != "supported":

@@ -57,6 +57,7 @@ def _show_facts(found: Description) -> None:
         ("bundle", f"{it.name}, format {it.format}, sha256 {it.sha256}"),
         ("target", f"{it.target.name}: {it.target.title} ({it.target.status}), {machine}"),
         ("model", model),
+        *(("", f"repaired: {one}") for one in it.model.repairs),
         ("source", f"{it.source.ref} ({it.source.kind}), sha256 {it.source.sha256}"),
         *(("", step) for step in it.source.origin),
         ("licence", it.source.licence),

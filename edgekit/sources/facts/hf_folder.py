@@ -122,7 +122,7 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
         SourceError: parts that are missing or that disagree with each other.
     """
     weights = read_weights(folder)
-    facts = _llm_facts(folder, config, weights)
+    facts, repairs = _llm_facts(folder, config, weights)
     if "quantization_config" not in config:
         _check_shapes(config, facts, weights)
     counted = [one for key, one in weights.items() if not (facts.tied_embeddings and key.endswith("lm_head.weight"))]
@@ -142,10 +142,12 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
         licence=licence_of(folder),
         sha256=cache.path_digest(folder),
         llm=facts,
+        repairs=repairs,
     )
 
 
-def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmFacts:
+def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> tuple[LlmFacts, tuple[str, ...]]:
+    """The facts, and what had to be repaired for them."""
     heads = _number(config, "num_attention_heads", "n_head")
     hidden = _number(config, "hidden_size", "n_embd")
     vocab = _number(config, "vocab_size")
@@ -153,8 +155,8 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
     tokens = Tokens(folder, vocab)
     generation = optional_json(folder / "generation_config.json")
     stated = generation.get("eos_token_id", config.get("eos_token_id"))
-    ends = [*(stated if isinstance(stated, list) else [stated]), tokens.end]
-    eos = tuple(dict.fromkeys(one for one in ends if type(one) is int))
+    named = [one for one in (stated if isinstance(stated, list) else [stated]) if type(one) is int]
+    eos = tuple(dict.fromkeys(named if tokens.end is None else [*named, tokens.end]))
     if not eos:
         raise SourceError("the model names no end token", next="add eos_token_id to generation_config.json")
     if not all(0 <= one < vocab for one in eos):
@@ -162,7 +164,7 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
     begin = config.get("bos_token_id")
     if type(begin) is int and begin >= vocab:
         raise SourceError(f"the begin token {begin} is beyond the vocabulary of {vocab}", next=DISAGREE)
-    return LlmFacts(
+    facts = LlmFacts(
         context_length=context,
         vocab_size=vocab,
         layers=_number(config, "num_hidden_layers", "n_layer"),
@@ -175,6 +177,10 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> LlmF
         sliding_window=_sliding_window(config, context),
         tied_embeddings=_tied(config, weights),
         has_chat_template=tokens.has_chat_template,
+    )
+    added = [one for one in eos if one not in named]
+    return facts, tuple(
+        f"end token {one} of tokenizer_config.json added: the model's configuration has {named}" for one in added
     )
 
 
