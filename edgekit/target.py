@@ -220,11 +220,14 @@ class Target(Strict):
     abi: tuple[str, ...] = Field(description="CPU architectures: x86_64, aarch64")
     platform: Platform = Platform()
     runtime: tuple[Package, ...] = ()
-    opset_max: int = Field(default=23, description="newest opset of the default ONNX domain the runtime floor loads")
     llm: LlmSettings = LlmSettings()
     tensor: TensorSettings = TensorSettings()
     budget: dict[str, Budget] = {}
     quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
+
+    def api_level(self) -> int | None:
+        """The oldest Android API level that the profile allows; None for other systems."""
+        return int(self.platform.os_min) if self.os == "android" and self.platform.os_min.isdigit() else None
 
     def engine_floor(self) -> str | None:
         """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""

@@ -7,9 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgekit.bundle.manifest import Manifest, Variant
@@ -23,55 +21,13 @@ def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
         ToolMissing: a variant's provider can neither be opened here nor predicted.
         BundleError: the bundle's files cannot be read.
     """
+    from edgekit.partition import compiled
+    from edgekit.report import placement
+
     found = {}
     for variant in manifest.variants:
-        recorded = _recorded(manifest.partition.get(variant.name))
-        found[variant.name] = recorded or _compiled(variant) or _looked(bundle, manifest, variant)
-    return found
-
-
-def _recorded(data: Any) -> list[Partition]:
-    """What the build wrote down: one placement, or one for each graph; nothing where a newer edgekit wrote it."""
-    from edgekit.report.partition import Partition
-
-    try:
-        return [Partition.model_validate(one) for one in (data if isinstance(data, list) else [data] if data else [])]
-    except ValidationError:
-        return []
-
-
-def _compiled(variant: Variant) -> list[Partition]:
-    """What its compiler took of each graph of a compiled variant; every piece of the rest is a round trip."""
-    from edgekit.report.partition import Blocker, Partition
-
-    facts, found = variant.compiled, []
-    for name, one in sorted(facts.get("graphs", {}).items()):
-        taken, left = one["compiled"], one["left"]
-        count = taken + sum(left.values())
-        reason = f"{variant.ep} takes no such operator"
-        found.append(
-            Partition(
-                ep=variant.ep,
-                ep_options=variant.ep_options,
-                how="measured",
-                evidence="simulated",
-                basis=f"the session in which {facts['compiler']} compiled it for {facts['soc']}",
-                graph=f"{name} before it was compiled",
-                nodes=count,
-                nodes_taken=taken,
-                work="nodes",
-                coverage=taken / count if count else 0.0,
-                weight_bytes=0,
-                weight_bytes_taken=0,
-                partitions=one["contexts"],
-                round_trips=max(0, one["contexts"] - 1),
-                nodes_by_ep={variant.ep: taken, **({"cpu": count - taken} if left else {})},
-                blockers=tuple(
-                    Blocker(operator=op, reason=reason, nodes=nodes, share=nodes / count) for op, nodes in left.items()
-                ),
-                notes=("weights lie inside the context and are not counted",),
-            )
-        )
+        recorded = placement.read(manifest.partition.get(variant.name))
+        found[variant.name] = recorded or compiled.placement(variant) or _looked(bundle, manifest, variant)
     return found
 
 

@@ -90,7 +90,7 @@ def look(
     options: Mapping[str, str] | None = None,
     *,
     runtime: str | None = None,
-    api_level: int = API_LEVEL,
+    api_level: int | None = None,
 ) -> Partition:
     """Measured where a session of the provider can be opened here, else predicted; raises as both do."""
     try:
@@ -98,7 +98,7 @@ def look(
     except ToolMissing:
         if ep not in predictable():
             raise
-    return predict(model, ep, options, runtime=runtime, api_level=api_level)
+    return predict(model, ep, options, runtime=runtime, api_level=api_level or API_LEVEL)
 
 
 def measure(model: Path, ep: str, options: Mapping[str, str] | None = None) -> Partition:

@@ -66,7 +66,13 @@ def placement(
         if path is None or variant.compiled:
             continue
         try:
-            one = partition.look(path, variant.ep, simulator or variant.ep_options, runtime=target.engine_floor())
+            one = partition.look(
+                path,
+                variant.ep,
+                simulator or variant.ep_options,
+                runtime=target.engine_floor(),
+                api_level=target.api_level(),
+            )
         except EdgekitError as error:
             console.warn(f"placement of {variant.name} on {variant.ep} is not known: {error.message}")
             continue
