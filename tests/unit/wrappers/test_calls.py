@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,23 @@ def test_a_template_that_takes_tools_brings_cases(calling_bundle: Path, llm_bund
     for case, prompt in zip(cases["cases"], prompts, strict=True):
         assert case["question"] in prompt and case["tools"][0]["function"]["name"] in prompt
     assert "function_calls" not in json.loads((llm_bundle / PLAN).read_text()) and not (llm_bundle / CALLS).exists()
+
+
+def test_run_gives_the_template_its_functions_and_keeps_to_a_schema(calling_bundle: Path, tmp_path: Path) -> None:
+    case = function_calls.cases(tools=True)[0]
+    for name in ("tools", "schema"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(case[name]), encoding="utf-8")
+    command = [sys.executable, "-m", "edgekit", "run", calling_bundle, case["question"], "--json"]
+    ends, answers = [], []
+    for more in ([], ["--tools", tmp_path / "tools.json", "--json-schema", tmp_path / "schema.json"]):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        *pieces, end = (json.loads(line) for line in done.stdout.splitlines())
+        answers.append("".join(one["text"] for one in pieces))
+        ends.append(end)
+    assert ends[1]["prompt_tokens"] > ends[0]["prompt_tokens"] + 50  # the functions' descriptions
+    assert ends[1]["reason"] == "eos" and call_of(answers[1], case["tools"]), answers[1]
+    assert call_of(answers[0], case["tools"]) is None
 
 
 def test_what_is_no_call() -> None:
