@@ -122,7 +122,7 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
     )
 
 
-def build(job: Job, options: Options) -> Built:
+def build(job: Job, options: Options, ahead: optimize.Ahead | None = None) -> Built:
     """Build one bundle in options.out; an unchanged one is found and left alone.
 
     Raises:
@@ -137,7 +137,7 @@ def build(job: Job, options: Options) -> Built:
         return Built(destination, found, True, _archive(destination, options))
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
-        compiled = _compile(job, _optimize(job, room))
+        compiled = _compile(job, _optimize(job, room, ahead))
         models = {name: one.folder for name, one in compiled.items()}
         made = draft.draft(job.plan, job.source, job.target, models, _facts(job), optimize.versions(optimize.ENGINES))
         made = _tied(made, compiled)
@@ -178,13 +178,20 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
         return [build(jobs[0], options)], {}
     built: list[Built] = []
     failed: dict[str, EdgekitError] = {}
-    for job in jobs:
-        try:
-            built.append(build(job, options))
-        except EdgekitError as error:
-            console.failure(error)
-            failed[job.name] = error
+    with optimize.Ahead(_steps(jobs)) as ahead:
+        for job in jobs:
+            try:
+                built.append(build(job, options, ahead))
+            except EdgekitError as error:
+                console.failure(error)
+                failed[job.name] = error
     return built, failed
+
+
+def _steps(jobs: Sequence[Job]) -> int:
+    """Olive's, of which the next may be loaded ahead; 0 for language models, which need all of the memory."""
+    steps = [step for job in jobs if job.plan.kind == "tensor" for step in job.plan.steps]
+    return sum(bool(step.config) for step in steps)
 
 
 def regate(
@@ -240,7 +247,7 @@ def _noted(found: Quality, note: str) -> Quality:
     return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
 
 
-def _optimize(job: Job, room: Path) -> dict[str, Path]:
+def _optimize(job: Job, room: Path, ahead: optimize.Ahead | None) -> dict[str, Path]:
     """The folder of each variant's model; calibration data is written out for as long as Olive needs it."""
     folder, sha256 = None, None
     if job.calibration is not None and job.plan.calibrated:
@@ -249,7 +256,7 @@ def _optimize(job: Job, room: Path) -> dict[str, Path]:
         job.calibration.write_feeds(folder)
     models = {}
     for variant in job.plan.variants:
-        entry = optimize.run(job.plan, variant, job.source.path, job.source.model.sha256, folder, sha256)
+        entry = optimize.run(job.plan, variant, job.source.path, job.source.model.sha256, folder, sha256, ahead)
         if entry.hit:
             console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
         models[variant.name] = entry.path / "model"

@@ -20,7 +20,37 @@ from edgekit.plan import FLOAT, Plan, VariantPlan
 from edgekit.sources.facts.onnx_graph import external_files, is_quantized
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
+OLIVE = [*tools.python(), "-m", "edgekit.jobs.olive"]
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
+
+
+class Ahead:
+    """Olive, started for the step after this one: it loads for seconds, which this one takes anyway.
+
+    Args:
+        left: steps to come; none is waited for behind the last.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self._waiting: tools.Early | None = None
+        self._taken: list[tools.Early] = []
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        for one in (*self._taken, *([self._waiting] if self._waiting else [])):
+            one.close()
+
+    def take(self) -> tools.Early | None:
+        """What waits for this step, if anything does; the next one's is started."""
+        taken, self._waiting = self._waiting, None
+        if taken is not None:
+            self._taken.append(taken)
+        if self.left > 1:
+            self._waiting = tools.Early(OLIVE, _homes)
+        return taken
 
 
 def run(
@@ -30,6 +60,7 @@ def run(
     source_sha256: str,
     calibration: Path | None,
     calibration_sha256: str | None,
+    ahead: Ahead | None = None,
 ) -> Entry:
     """The optimized model of a variant: entry.path / "model" holds plan.files(variant).
 
@@ -49,12 +80,21 @@ def run(
         "tools": versions(ENGINES) if config else {},
         "code": _own_code(config),
     }
-    return cache.produce(
+    entry = cache.produce(
         "optimize",
         key,
-        lambda folder: _make(plan, variant, source, calibration, folder),
+        lambda folder: _make(plan, variant, source, calibration, folder, ahead),
         what=f"{plan.model} {variant.recipe}",
     )
+    if ahead is not None and config:
+        ahead.left -= 1
+    return entry
+
+
+def _homes(folder: Path) -> dict[str, str]:
+    """Olive's libraries keep files of their own in the user's home unless told where else."""
+    places = {"HF_HOME": str(folder), "MPLCONFIGDIR": str(folder)}
+    return {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", **places}
 
 
 def _own_code(config: dict[str, Any]) -> dict[str, str]:
@@ -79,7 +119,9 @@ def versions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | None, folder: Path) -> None:
+def _make(
+    plan: Plan, variant: VariantPlan, source: Path, calibration: Path | None, folder: Path, ahead: Ahead | None
+) -> None:
     config = plan.optimize_step(variant).config
     if not config:
         _keep(source, folder / "model")
@@ -94,19 +136,14 @@ def _make(plan: Plan, variant: VariantPlan, source: Path, calibration: Path | No
     }
     with console.step(f"quantizing with {variant.recipe}"):
         tools.job(
-            [*tools.python(), "-m", "edgekit.jobs.olive"],
+            OLIVE,
             request,
             folder,
             timeout=TIMEOUT,
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
-            # Olive's libraries keep files of their own in the user's home unless told where else.
-            env={
-                "HF_HUB_OFFLINE": "1",
-                "HF_DATASETS_OFFLINE": "1",
-                "HF_HOME": str(folder / "hf"),
-                "MPLCONFIGDIR": str(folder / "hf"),
-            },
+            env=_homes(folder / "hf"),
+            early=ahead.take() if ahead else None,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
         raise BuildError(

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from edgekit import console, killed
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
+from edgekit.jobs.early import WAIT
 
 Event = dict[str, Any]
 FULL = 1 << 20  # bytes; a disk with less left is full
@@ -139,6 +140,39 @@ def streaming(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = Non
             yield Stream(process, errors)
 
 
+class Early:
+    """A child of `job` whose request is not known yet: it loads its libraries while something else is done.
+
+    Args:
+        argv: the program, whose main module asks edgekit.jobs.early for its request.
+        env: of a folder of its own.
+    """
+
+    def __init__(self, argv: Sequence[str | Path], env: Callable[[Path], Mapping[str, str]]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="edgekit-early-")
+        command = [*map(str, argv), WAIT]
+        given = {**os.environ, **QUIET_ENGINES, **env(Path(self._folder.name))}
+        console.detail("+ " + " ".join(command))
+        self.process = _start(command, None, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
+
+    def begin(self, request: Path) -> bool:
+        """Tell it its request; false where it is no more, and another must be started."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(f"{request}\n".encode())
+            self.process.stdin.close()
+        except OSError:
+            return False
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End it, whatever it does; one that `job` took has ended."""
+        if self.process.returncode is None:
+            _kill(self.process)
+        _release(self.process)
+        self._folder.cleanup()
+
+
 def job(
     argv: Sequence[str | Path],
     request: Mapping[str, Any],
@@ -148,6 +182,7 @@ def job(
     what: str,
     on_event: Callable[[Event], None] = lambda event: None,
     env: Mapping[str, str] | None = None,
+    early: Early | None = None,
 ) -> dict[str, Any]:
     """Run one of our own children by the job contract and return its outcome.
 
@@ -158,6 +193,7 @@ def job(
         timeout: seconds until the child and its whole group are killed.
         what: names the job in messages ("Olive").
         on_event: called for each event, on the calling thread's behalf, in order.
+        early: a child of this program that waits; taken instead of a new one, if it still does.
 
     Raises:
         EdgekitError: the one the child wrote down, or BuildError when it left no outcome.
@@ -169,7 +205,10 @@ def job(
     console.detail("+ " + " ".join(command))
     expired, kills = threading.Event(), killed.oom_kills()
     with (folder / "log.txt").open("wb") as log:
-        process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
+        if early is not None and early.begin(folder / "request.json"):
+            process = early.process
+        else:
+            process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
         with _killed_on_exit(process):
             timer = threading.Timer(timeout, lambda: _expire(process, expired))
             timer.start()
@@ -278,11 +317,15 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         _kill(process)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with suppress(OSError):  # bytes that the dead program will not read
-                    stream.close()
-        process.wait()
+        _release(process)
+
+
+def _release(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(OSError):  # bytes that the dead program will not read
+                stream.close()
+    process.wait()
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BuildError, EdgekitError, from_oserror
-from edgekit.jobs import qnn_pipeline
+from edgekit.jobs import early, qnn_pipeline
 from edgekit.tools import MEMORY_WORDS
 from edgekit.wrappers.python.protocol import Emit, serve
 
@@ -219,5 +219,9 @@ def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
+def _libraries() -> None:
+    import olive.workflows  # noqa: F401
+
+
 if __name__ == "__main__":
-    sys.exit(serve(optimize, Path(sys.argv[1])))
+    sys.exit(serve(optimize, early.request(_libraries)))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,59 @@ def test_engines_are_told_not_to_call_home(job: Job) -> None:
     environment = job("return dict(os.environ)", env={"EDGEKIT_TEST": "given"})
     assert environment["ORT_DISABLE_TELEMETRY"] == environment["OLIVE_DISABLE_TELEMETRY"] == "1"
     assert environment["EDGEKIT_TEST"] == "given" and "PATH" in environment
+
+
+EARLY = """
+import sys, time
+from pathlib import Path
+from edgekit.jobs import early
+from edgekit.wrappers.python.protocol import serve
+def load():
+    print("noise of a library")
+    Path(sys.argv[1]).write_text("loaded")
+def handler(request, emit):
+    print("said by the handler")
+    return {"doubled": 2 * request["number"]}
+sys.exit(serve(handler, early.request(load)))
+"""
+
+
+@pytest.fixture
+def early(tmp_path: Path) -> Iterator[tuple[list[str | Path], tools.Early, Path]]:
+    """A program, a child of it that waits, and the file that it writes when it is loaded."""
+    script, loaded = tmp_path / "early.py", tmp_path / "loaded"
+    script.write_text(EARLY)
+    argv = [*tools.python(), script, loaded]
+    waiting = tools.Early(argv, lambda folder: {"HF_HOME": str(folder)})
+    yield argv, waiting, loaded
+    waiting.close()
+    assert not psutil.pid_exists(waiting.process.pid)
+
+
+def test_a_child_that_waits_is_taken(early: tuple[list[str | Path], tools.Early, Path], tmp_path: Path) -> None:
+    argv, waiting, loaded = early
+    while not loaded.exists() and waiting.process.poll() is None:
+        time.sleep(0.01)
+    found = tools.job(argv, {"number": 21}, tmp_path, timeout=60, what="the child", early=waiting)
+    assert found == {"doubled": 42} and waiting.process.returncode == 0
+    assert "said by the handler" in (tmp_path / "log.txt").read_text()
+
+
+def test_one_that_died_while_it_waited_is_replaced(
+    early: tuple[list[str | Path], tools.Early, Path], tmp_path: Path
+) -> None:
+    argv, waiting, _ = early
+    waiting.process.kill()
+    waiting.process.wait()
+    found = tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", early=waiting)
+    assert found == {"doubled": 2}
+
+
+def test_one_that_nobody_asks_ends(early: tuple[list[str | Path], tools.Early, Path]) -> None:
+    _, waiting, _ = early
+    assert waiting.process.stdin is not None
+    waiting.process.stdin.close()  # as the system does when the parent dies
+    assert waiting.process.wait(60) == 0
 
 
 def test_run_returns_output_and_exit_code() -> None:
