@@ -52,6 +52,17 @@ def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> 
     assert read.replace(" ", "").strip("'") == TEXT.replace(" ", "")
 
 
+def test_detection_in_pages_is_static_int8_and_finds_the_same_boxes(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    words = [line for line in synthetic.sentences() if line.isascii()]
+    for at in range(80):
+        texts = [words[(at * 7 + k * 13) % len(words)][: 8 + (at + k) % 18].strip() for k in range(3 + at % 5)]
+        drawings.scene(texts, 9000 + at, 480, 640).save(tmp_path / "pages" / f"{at:02}.png")
+    _, manifest = build("ppocrv4-det", tmp_path, "--calibration", tmp_path / "pages")
+    assert manifest["recipe"]["name"] == "int8_qdq" and manifest["quality"]["verdict"] == "pass"
+    assert measured(manifest)["box_f1"] >= 0.9
+
+
 def test_a_model_that_int8_would_ruin_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "sounds").mkdir()
     for at in range(4):
