@@ -60,6 +60,9 @@ def preconditions(facts: Mapping[str, Any]) -> list[str]:
     temperature = facts.get("temperature_c")
     if temperature is not None and temperature > START_C:
         found.append(f"the machine begins at {temperature:.0f} C, {START_C:.0f} C are allowed")
+    state = facts.get("thermal_state")  # of Apple's systems, which tell apps no temperature
+    if state is not None and state != "nominal":
+        found.append(f"the device's thermal state is {state}")
     governor = facts.get("governor")
     if governor is not None and governor not in ("performance", "schedutil"):
         found.append(f"the CPU governor is {governor}: clocks change during the run")

@@ -57,4 +57,6 @@ def test_preconditions_are_named() -> None:
     facts = {"temperature_c": 71.0, "governor": "powersave", "load_1m": 3.0, "cores": 2}
     said = " ".join(validity.preconditions(facts))
     assert "71 C" in said and "powersave" in said and "3.0 on 2 cores" in said
-    assert validity.preconditions({"temperature_c": None, "governor": None, "load_1m": 0.1, "cores": 2}) == []
+    quiet = {"temperature_c": None, "governor": None, "load_1m": 0.1, "cores": 2, "thermal_state": "nominal"}
+    assert validity.preconditions(quiet) == []
+    assert validity.preconditions(quiet | {"thermal_state": "serious"}) == ["the device's thermal state is serious"]
