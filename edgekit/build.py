@@ -174,11 +174,11 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
     Raises:
         EdgekitError: the only job failed.
     """
-    if len(jobs) == 1:
-        return [build(jobs[0], options)], {}
     built: list[Built] = []
     failed: dict[str, EdgekitError] = {}
     with optimize.Ahead(_steps(jobs)) as ahead:
+        if len(jobs) == 1:
+            return [build(jobs[0], options, ahead)], {}
         for job in jobs:
             try:
                 built.append(build(job, options, ahead))
