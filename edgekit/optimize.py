@@ -70,7 +70,8 @@ def run(
         ToolMissing: the `build` extra is not installed.
         BuildError: Olive failed, ran out of memory or disk, or left something that does not load.
     """
-    config = plan.optimize_step(variant).config
+    step = plan.optimize_step(variant)
+    config = step.config
     key = {
         "source": source_sha256,
         "config": config,
@@ -86,7 +87,7 @@ def run(
         lambda folder: _make(plan, variant, source, calibration, folder, ahead),
         what=f"{plan.model} {variant.recipe}",
     )
-    if ahead is not None and config:
+    if ahead is not None and config and step.variants[0] == variant.name:  # the others find what this one made
         ahead.left -= 1
     return entry
 

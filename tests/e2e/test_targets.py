@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
+from onnx import helper
 
 from edgekit import cache
 from edgekit.inputs import drawings, synthetic
 from tests.e2e.command import edgekit, manifest, said
 from tests.olive import tiny_llm
 from tests.peers import swiftshader
+from tests.unit.inputs import nets as nets_of
 
 pytestmark = pytest.mark.olive
 
@@ -104,6 +107,27 @@ def test_one_compiled_context_for_each_chip(nets: dict[str, Path]) -> None:
         assert one["compatibility"]["soc"] == [name.upper()]
     binaries = {name: (nets["android-qnn"] / "model" / name / "model_qnn.bin").read_bytes() for name in CHIPS}
     assert len(set(binaries.values())) == len(CHIPS)
+
+
+def test_olive_is_loaded_ahead_for_the_next_step_alone(tmp_path: Path) -> None:
+    """Core ML's two variants want two steps, DirectML one of them; nothing is left of the child that waited."""
+    weights = np.random.default_rng(5).normal(size=(8, 3, 3, 3)).astype(np.float32)
+    conv = helper.make_node("Conv", ["x", "w"], ["y"])
+    net = nets_of.save(
+        tmp_path / "small net.onnx",
+        [conv],
+        [nets_of.value("x", [1, 3, 16, 16])],
+        [nets_of.value("y", [1, 8, 14, 14])],
+        {"w": weights},
+    )
+    (tmp_path / "tmp").mkdir()
+    environment = {"EDGEKIT_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    names = ("windows-directml", "ios-coreml")
+    for waited in (1, 0):  # built, then found
+        words = ("--quality", "fast", "--force", "--verbose")
+        _, said = build(names, net, tmp_path / "out", *words, **environment)
+        assert sum("--wait" in line for line in said.splitlines()) == waited, said
+        assert not list((tmp_path / "tmp").glob("edgekit-early-*"))
 
 
 @pytest.fixture(scope="module")
