@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from edgekit import console, killed
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
-from edgekit.jobs.early import WAIT
+from edgekit.jobs.early import FOLDER, WAIT
 
 Event = dict[str, Any]
 FULL = 1 << 20  # bytes; a disk with less left is full
@@ -151,7 +151,7 @@ class Early:
     def __init__(self, argv: Sequence[str | Path], env: Callable[[Path], Mapping[str, str]]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="edgekit-early-")
         command = [*map(str, argv), WAIT]
-        given = {**os.environ, **QUIET_ENGINES, **env(Path(self._folder.name))}
+        given = {**os.environ, **QUIET_ENGINES, **env(Path(self._folder.name)), FOLDER: self._folder.name}
         console.detail("+ " + " ".join(command))
         self.process = _start(command, None, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
 

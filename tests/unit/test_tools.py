@@ -196,13 +196,13 @@ def test_engines_are_told_not_to_call_home(job: Job) -> None:
 
 
 EARLY = """
-import sys, time
+import os, sys
 from pathlib import Path
 from edgekit.jobs import early
 from edgekit.wrappers.python.protocol import serve
 def load():
     print("noise of a library")
-    Path(sys.argv[1]).write_text("loaded")
+    Path(sys.argv[1]).write_text(os.environ["HF_HOME"])
 def handler(request, emit):
     print("said by the handler")
     return {"doubled": 2 * request["number"]}
@@ -242,10 +242,11 @@ def test_one_that_died_while_it_waited_is_replaced(
 
 
 def test_one_that_nobody_asks_ends(early: tuple[list[str | Path], tools.Early, Path]) -> None:
-    _, waiting, _ = early
+    _, waiting, loaded = early
     assert waiting.process.stdin is not None
     waiting.process.stdin.close()  # as the system does when the parent dies
     assert waiting.process.wait(60) == 0
+    assert not Path(loaded.read_text()).exists()
 
 
 def test_run_returns_output_and_exit_code() -> None:
