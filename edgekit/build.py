@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -188,10 +188,13 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
     return built, failed
 
 
-def _steps(jobs: Sequence[Job]) -> int:
-    """Olive's, of which the next may be loaded ahead; 0 for language models, which need all of the memory."""
-    steps = [step for job in jobs if job.plan.kind == "tensor" for step in job.plan.steps]
-    return sum(bool(step.config) for step in steps)
+def _steps(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
+    """The keys of Olive's steps, which may be loaded ahead; none of language models, which need all of the memory."""
+    for job in jobs if jobs[0].plan.kind == "tensor" else ():
+        for variant in job.plan.variants:
+            if job.plan.optimize_step(variant).config:
+                data = job.calibration.sha256 if job.calibration is not None and job.plan.calibrated else None
+                yield optimize.key(job.plan, variant, job.source.model.sha256, data)
 
 
 def regate(

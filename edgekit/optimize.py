@@ -6,15 +6,16 @@ import importlib.metadata
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from edgekit import cache, console, tools
 from edgekit.cache import Entry
-from edgekit.data import file_digest
-from edgekit.errors import BuildError, SourceError
+from edgekit.data import digest, file_digest
+from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.extras import require
 from edgekit.plan import FLOAT, Plan, VariantPlan
 from edgekit.sources.facts.onnx_graph import external_files, is_quantized
@@ -28,11 +29,12 @@ class Ahead:
     """Olive, started for the step after this one: it loads for seconds, which this one takes anyway.
 
     Args:
-        left: steps to come; none is waited for behind the last.
+        keys: of the steps to come (see `key`); what the cache holds needs no Olive.
     """
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    def __init__(self, keys: Iterable[Mapping[str, Any]]) -> None:
+        self._keys = keys  # looked up when a first step needs Olive: most builds find everything
+        self._to_come: set[str] | None = None
         self._waiting: tools.Early | None = None
         self._taken: list[tools.Early] = []
 
@@ -43,14 +45,32 @@ class Ahead:
         for one in (*self._taken, *([self._waiting] if self._waiting else [])):
             one.close()
 
-    def take(self) -> tools.Early | None:
-        """What waits for this step, if anything does; the next one's is started."""
+    def take(self, key: Mapping[str, Any]) -> tools.Early | None:
+        """What waits for this step, if anything does; the next one's is started, if one is to come."""
         taken, self._waiting = self._waiting, None
         if taken is not None:
             self._taken.append(taken)
-        if self.left > 1:
-            self._waiting = tools.Early(OLIVE, _homes)
+        if self._to_come is None:
+            self._to_come = {digest(dict(one)) for one in self._keys if cache.lookup("optimize", one) is None}
+        self._to_come.discard(digest(dict(key)))
+        if self._to_come:
+            with suppress(OSError, EdgekitError):  # it would only have saved time
+                self._waiting = tools.Early(OLIVE, _homes)
         return taken
+
+
+def key(plan: Plan, variant: VariantPlan, source_sha256: str, calibration_sha256: str | None) -> dict[str, Any]:
+    """All that a variant's optimized model depends on."""
+    config = plan.optimize_step(variant).config
+    return {
+        "source": source_sha256,
+        "config": config,
+        "recipe": variant.recipe_sha256,
+        "calibration": calibration_sha256 if variant.calibrated else None,
+        "expected": list(plan.files(variant)),
+        "tools": versions(ENGINES) if config else {},
+        "code": _own_code(config),
+    }
 
 
 def run(
@@ -70,26 +90,16 @@ def run(
         ToolMissing: the `build` extra is not installed.
         BuildError: Olive failed, ran out of memory or disk, or left something that does not load.
     """
-    step = plan.optimize_step(variant)
-    config = step.config
-    key = {
-        "source": source_sha256,
-        "config": config,
-        "recipe": variant.recipe_sha256,
-        "calibration": calibration_sha256 if variant.calibrated else None,
-        "expected": list(plan.files(variant)),
-        "tools": versions(ENGINES) if config else {},
-        "code": _own_code(config),
-    }
-    entry = cache.produce(
-        "optimize",
-        key,
-        lambda folder: _make(plan, variant, source, calibration, folder, ahead),
-        what=f"{plan.model} {variant.recipe}",
-    )
-    if ahead is not None and config and step.variants[0] == variant.name:  # the others find what this one made
-        ahead.left -= 1
-    return entry
+    wanted = key(plan, variant, source_sha256, calibration_sha256)
+
+    def make(folder: Path) -> None:
+        config = wanted["config"]
+        if config:
+            _make(config, plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
+        else:
+            _keep(source, folder / "model")
+
+    return cache.produce("optimize", wanted, make, what=f"{plan.model} {variant.recipe}")
 
 
 def _homes(folder: Path) -> dict[str, str]:
@@ -121,12 +131,14 @@ def versions(names: Sequence[str]) -> dict[str, str]:
 
 
 def _make(
-    plan: Plan, variant: VariantPlan, source: Path, calibration: Path | None, folder: Path, ahead: Ahead | None
+    config: dict[str, Any],
+    plan: Plan,
+    variant: VariantPlan,
+    source: Path,
+    calibration: Path | None,
+    folder: Path,
+    early: tools.Early | None,
 ) -> None:
-    config = plan.optimize_step(variant).config
-    if not config:
-        _keep(source, folder / "model")
-        return
     require("build")
     request: dict[str, Any] = {
         "config": config,
@@ -144,7 +156,7 @@ def _make(
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
             env=_homes(folder / "hf"),
-            early=ahead.take() if ahead else None,
+            early=early,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
         raise BuildError(

@@ -23,7 +23,6 @@ from typing import IO, Any
 
 from edgekit import console, killed
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
-from edgekit.jobs.early import FOLDER, WAIT
 
 Event = dict[str, Any]
 FULL = 1 << 20  # bytes; a disk with less left is full
@@ -34,6 +33,8 @@ MEMORY_WORDS = (
     "DefaultCPUAllocator: can't allocate",
     "failed to map segment from shared object",  # the loader's words for an address space that is full
 )
+WAIT = "--wait"  # a job's argument in place of the request's path, which is then a line of its standard input
+FOLDER = "EDGEKIT_EARLY_FOLDER"  # the variable that names the folder of a child that waits
 KILLED = (-9, 137)  # exit codes of SIGKILL: the OOM killer's, or somebody else's
 # Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
 QUIET_ENGINES = {
@@ -149,11 +150,15 @@ class Early:
     """
 
     def __init__(self, argv: Sequence[str | Path], env: Callable[[Path], Mapping[str, str]]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="edgekit-early-")
+        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-early-"))
         command = [*map(str, argv), WAIT]
-        given = {**os.environ, **QUIET_ENGINES, **env(Path(self._folder.name)), FOLDER: self._folder.name}
+        given = {**os.environ, **QUIET_ENGINES, **env(self._folder), FOLDER: str(self._folder)}
         console.detail("+ " + " ".join(command))
-        self.process = _start(command, None, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
+        try:
+            self.process = _start(command, None, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
+        except BaseException:
+            self._folder.rmdir()
+            raise
 
     def begin(self, request: Path) -> bool:
         """Tell it its request; false where it is no more, and another must be started."""
@@ -170,7 +175,7 @@ class Early:
         if self.process.returncode is None:
             _kill(self.process)
         _release(self.process)
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def job(

@@ -75,8 +75,10 @@ def _function_calls(staged: Path, manifest: Manifest) -> dict[str, Any]:
     cases = function_calls.cases(tools=True)
     asked = [case["conversation"] for case in cases]
     prompts = _run(staged, manifest, {"action": "render", "conversations": asked})["prompts"]
-    made = [case | {"prompt": prompt} for case, prompt in zip(cases, prompts, strict=True)]
-    return {"origin": function_calls.origin(), "cases": made}
+    for case, prompt in zip(cases, prompts, strict=True):
+        del case["conversation"]  # the prompt says it, as this bundle's template writes it
+        case["prompt"] = prompt
+    return {"origin": function_calls.origin(), "cases": cases}
 
 
 def _named(feeds: Sequence[Feed]) -> npz.Arrays:

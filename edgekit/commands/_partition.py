@@ -34,10 +34,14 @@ def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
 def _looked(bundle: Path, manifest: Manifest, variant: Variant) -> list[Partition]:
     from edgekit import partition
 
-    floor = variant.compatibility.min_onnxruntime
+    floor, oldest = variant.compatibility.min_onnxruntime, str(manifest.platform.get("os_min", ""))
+    level = int(oldest) if manifest.target.os == "android" and oldest.isdigit() else None
     with _unpacked(bundle, manifest, variant.name) as folder:
         graphs = [path for path in _graphs(manifest, variant) if (folder / path).is_file()]
-        return [partition.look(folder / path, variant.ep, variant.ep_options, runtime=floor) for path in sorted(graphs)]
+        return [
+            partition.look(folder / path, variant.ep, variant.ep_options, runtime=floor, api_level=level)
+            for path in sorted(graphs)
+        ]
 
 
 def _graphs(manifest: Manifest, variant: Variant) -> Iterator[str]:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-WAIT = "--wait"  # in place of the request's path, which is then a line of standard input
-FOLDER = "EDGEKIT_EARLY_FOLDER"  # the variable that names the child's own folder
+from edgekit.tools import FOLDER, WAIT
 
 
 def request(load: Callable[[], None]) -> Path:
@@ -21,12 +20,15 @@ def request(load: Callable[[], None]) -> Path:
     """
     if sys.argv[-1] != WAIT:
         return Path(sys.argv[-1])
+    parent, folder = os.getppid(), Path(os.environ[FOLDER])
     with suppress(Exception):  # the job itself will meet it again, with a log to write it to
         load()
     line = sys.stdin.readline().rstrip("\n")
-    if not line:  # the parent has died, or needs no more
-        shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
+    if not line or os.getppid() != parent:  # it needs no more, or has died
+        shutil.rmtree(folder, ignore_errors=True)
         sys.exit(0)
+    with suppress(OSError):  # not empty: the parent removes it
+        folder.rmdir()
     path = Path(line)
     log = os.open(path.with_name("log.txt"), os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 2)

@@ -98,7 +98,8 @@ def _logits(ctx: GateContext, **asked: Any) -> Path:
     window = min(WINDOW, _longest(ctx))
     request = {"action": "logits", "documents": _documents(ctx.text), "window": window, **asked}
     spoken = _chat_file(ctx)
-    return _produce(ctx, request, {"chat": file_digest(spoken)}, {"chat": str(spoken)})
+    read = {"chat": file_digest(spoken)} if asked["chat_tokens"] else {}
+    return _produce(ctx, request, read, {"chat": str(spoken)})
 
 
 @dataclass(frozen=True)

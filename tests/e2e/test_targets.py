@@ -148,9 +148,12 @@ def test_webgpus_bundle_gives_its_golden_answers_on_a_software_gpu(
     source, more = (
         ("ppocrv4-cls", ("--calibration", lines)) if kind == "net" else (tiny_llm.llama(tmp_path / "tiny"), OFF)
     )
-    bundle = build((str(wide),), source, tmp_path, *more)[0][str(wide)]
+    gpu = swiftshader.environment()
+    bundle = build((str(wide),), source, tmp_path, *more, **gpu)[0][str(wide)]
+    (placed,) = manifest(bundle)["partition"].values()
+    assert (placed["how"], placed["evidence"]) == ("measured", "simulated") and placed["coverage"] > 0.9
     command = [sys.executable, "-m", "tests.e2e.golden_on_provider", bundle, tmp_path / "found.json"]
-    done = subprocess.run(command, env=swiftshader.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=gpu, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert found["passed"] and found["compared"] >= 4, found["mismatches"]

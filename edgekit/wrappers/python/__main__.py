@@ -104,7 +104,8 @@ def _calls(opened: LlmBundle, folder: Path, asked: dict[str, Any]) -> dict[str, 
         cases = json.loads(path.read_text(encoding="utf-8"))["cases"][: asked["count"]]
         return calls.ask(opened, cases, asked["new_tokens"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise manifest.Refused(f"{path.name} cannot be read: {error}", next="fetch the bundle again") from None
+        again = "fetch the bundle again, or build it with this edgekit"
+        raise manifest.Refused(f"{path.name} cannot be read: {error}", next=again) from None
 
 
 def bench(request: Request, emit: Emit) -> dict[str, Any]:

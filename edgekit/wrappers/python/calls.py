@@ -21,7 +21,8 @@ def call_of(text: str, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any] | N
     try:
         call: dict[str, Any] = json.loads(text)
         required = {one["function"]["name"]: one["function"]["parameters"]["required"] for one in tools}
-        return call if set(required[call["name"]]) <= set(call["arguments"]) else None
+        whole = isinstance(call["arguments"], dict) and set(required[call["name"]]) <= set(call["arguments"])
+        return call if whole else None
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -279,7 +279,7 @@ class Generation:
 def _window(config: Path) -> int:
     """The window of a pipeline of static graphs; 1 for any other model."""
     decoder = json.loads(config.read_text(encoding="utf-8"))["model"].get("decoder", {})
-    return int(decoder.get("sliding_window", {}).get("window_size", 1)) if "pipeline" in decoder else 1
+    return max(1, int(decoder.get("sliding_window", {}).get("window_size", 1))) if "pipeline" in decoder else 1
 
 
 def _first_line(error: Exception) -> str:

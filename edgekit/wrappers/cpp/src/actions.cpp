@@ -1,5 +1,6 @@
 #include "actions.h"
 
+#include <algorithm>
 #include <map>
 #include <type_traits>
 
@@ -94,10 +95,12 @@ Json calls_of(const Context& context, const LlmBundle& bundle) {
     const fs::path path = inside(context.path("bundle"), asked.at("file").get<std::string>());
     try {
         Json cases = Json::parse(read_text(path).value_or("")).at("cases");
-        if (cases.size() > asked.at("count").get<size_t>()) cases.erase(cases.begin() + asked.at("count").get<int>(), cases.end());
+        const auto count = std::min(cases.size(), asked.at("count").get<size_t>());
+        cases.erase(cases.begin() + static_cast<std::ptrdiff_t>(count), cases.end());
         return ask(bundle, cases, asked.at("new_tokens").get<int64_t>());
     } catch (const Json::exception& error) {
-        throw Refused(path.filename().u8string() + " cannot be read: " + error.what(), "fetch the bundle again");
+        throw Refused(path.filename().u8string() + " cannot be read: " + error.what(),
+                      "fetch the bundle again, or build it with this edgekit");
     }
 }
 

@@ -17,8 +17,9 @@ bool is_call(const std::string& text, const Json& tools) {
     for (const Json& tool : tools) {
         const Json& function = tool.at("function");
         if (function.at("name") != call.value("name", Json())) continue;
-        const Json& required = function.at("parameters").at("required");
-        return std::all_of(required.begin(), required.end(),
+        const Json required = function.value("/parameters/required"_json_pointer, Json());
+        return required.is_array() &&
+               std::all_of(required.begin(), required.end(),
                            [&](const Json& name) { return call["arguments"].contains(name.get<std::string>()); });
     }
     return false;

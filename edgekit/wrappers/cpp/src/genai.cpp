@@ -15,8 +15,13 @@ namespace edgekit {
 
 namespace {
 
+struct Form {
+    int32_t type;  // OgaElementType
+    size_t rows, width;
+};
+
 // Of a tensor [1, tokens, vocabulary].
-Logits rows_of(const GenAi& genai, OgaTensor* tensor) {
+Form form_of(const GenAi& genai, OgaTensor* tensor) {
     const GenAiFunctions& api = genai.api();
     int32_t type = 0;
     size_t dims = 0;
@@ -25,9 +30,14 @@ Logits rows_of(const GenAi& genai, OgaTensor* tensor) {
     std::vector<int64_t> shape(dims);
     genai.check(api.OgaTensorGetShape(tensor, shape.data(), dims));
     if (dims != 3 || shape[0] != 1) throw EngineError("the model's logits have not three dimensions");
+    return {type, static_cast<size_t>(shape[1]), static_cast<size_t>(shape[2])};
+}
+
+Logits rows_of(const GenAi& genai, OgaTensor* tensor) {
+    const auto [type, rows, width] = form_of(genai, tensor);
     void* data = nullptr;
-    genai.check(api.OgaTensorGetData(tensor, &data));
-    Logits logits{static_cast<size_t>(shape[1]), static_cast<size_t>(shape[2]), {}};
+    genai.check(genai.api().OgaTensorGetData(tensor, &data));
+    Logits logits{rows, width, {}};
     logits.values.resize(logits.rows * logits.width);
     const auto* halves = static_cast<const uint16_t*>(data);
     if (type == OGA_FLOAT32) {
@@ -97,7 +107,10 @@ Logits Generator::next_logits() const { return rows_of(*genai_, next().get()); }
 
 void Generator::force(int32_t token) {
     const auto tensor = next();
-    const size_t width = rows_of(*genai_, tensor.get()).width;
+    const auto [type, rows, width] = form_of(*genai_, tensor.get());
+    if (type != OGA_FLOAT32 || rows != 1 || token < 0 || static_cast<size_t>(token) >= width) {
+        throw EngineError("GenAI's next logits are not one row of float32 that holds token " + std::to_string(token));
+    }
     void* data = nullptr;
     genai_->check(genai_->api().OgaTensorGetData(tensor.get(), &data));
     auto* values = static_cast<float*>(data);
@@ -114,6 +127,7 @@ Owned<OgaTensor> Generator::next() const {
 }
 
 void Logits::add(const Logits& more, size_t begin, size_t end) {
+    if (end > more.rows || (rows && width != more.width)) throw EngineError("the model gave other logits than before");
     width = more.width;
     rows += end - begin;
     values.insert(values.end(), more.row(begin), more.row(end));

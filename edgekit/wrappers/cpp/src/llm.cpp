@@ -41,11 +41,14 @@ Owned<OgaTokenizer> open_tokenizer(const OgaModel* model, const GenAi& genai) {
     }
 }
 
-int64_t window_of(const std::filesystem::path& config) {
+int64_t window_of(const std::filesystem::path& config) try {
     const Json found = Json::parse(read_text(config).value_or(""), nullptr, false);  // what is wrong with it GenAI says
     if (!found.is_object()) return 1;
     const Json decoder = found.value("/model/decoder"_json_pointer, Json::object());
-    return decoder.contains("pipeline") ? decoder.value("/sliding_window/window_size"_json_pointer, int64_t{1}) : 1;
+    if (!decoder.contains("pipeline")) return 1;
+    return std::max<int64_t>(1, decoder.value("/sliding_window/window_size"_json_pointer, int64_t{1}));
+} catch (const Json::exception&) {
+    return 1;  // a value of another type
 }
 
 void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
@@ -225,7 +228,8 @@ Logits LlmBundle::logits_of_windows(const Tokens& ids, size_t keep) const {
     Logits kept;
     for (size_t at = 0; at < behind; at += size) {
         const size_t end = std::min(at + size, behind);
-        generator.append(Tokens(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(end)));
+        const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(at);
+        generator.append(Tokens(begin, begin + static_cast<std::ptrdiff_t>(end - at)));
         if (first < end) kept.add(generator.logits(), std::max(first, at) - at, end - at);
     }
     for (size_t at = behind; at < ids.size(); ++at) {
