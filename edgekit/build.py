@@ -193,7 +193,7 @@ def _steps(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
     for job in jobs if jobs[0].plan.kind == "tensor" else ():
         for variant in job.plan.variants:
             if job.plan.optimize_step(variant).config:
-                data = job.calibration.sha256 if job.calibration is not None and job.plan.calibrated else None
+                data = job.calibration.sha256 if job.calibration is not None else None
                 yield optimize.key(job.plan, variant, job.source.model.sha256, data)
 
 

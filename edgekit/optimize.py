@@ -55,7 +55,7 @@ class Ahead:
         self._to_come.discard(digest(dict(key)))
         if self._to_come:
             with suppress(OSError, EdgekitError):  # it would only have saved time
-                self._waiting = tools.Early(OLIVE, _homes)
+                self._waiting = tools.Early(OLIVE, tools.homes)
         return taken
 
 
@@ -93,19 +93,12 @@ def run(
     wanted = key(plan, variant, source_sha256, calibration_sha256)
 
     def make(folder: Path) -> None:
-        config = wanted["config"]
-        if config:
-            _make(config, plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
+        if wanted["config"]:
+            _make(plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
         else:
             _keep(source, folder / "model")
 
     return cache.produce("optimize", wanted, make, what=f"{plan.model} {variant.recipe}")
-
-
-def _homes(folder: Path) -> dict[str, str]:
-    """Olive's libraries keep files of their own in the user's home unless told where else."""
-    places = {"HF_HOME": str(folder), "MPLCONFIGDIR": str(folder)}
-    return {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", **places}
 
 
 def _own_code(config: dict[str, Any]) -> dict[str, str]:
@@ -131,7 +124,6 @@ def versions(names: Sequence[str]) -> dict[str, str]:
 
 
 def _make(
-    config: dict[str, Any],
     plan: Plan,
     variant: VariantPlan,
     source: Path,
@@ -141,7 +133,7 @@ def _make(
 ) -> None:
     require("build")
     request: dict[str, Any] = {
-        "config": config,
+        "config": plan.optimize_step(variant).config,
         "source": str(source),
         "work": str(folder),
         "calibration": str(calibration) if calibration else None,
@@ -155,7 +147,7 @@ def _make(
             timeout=TIMEOUT,
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
-            env=_homes(folder / "hf"),
+            env=tools.homes(folder / "hf"),
             early=early,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):

@@ -227,12 +227,17 @@ class Target(Strict):
 
     def api_level(self) -> int | None:
         """The oldest Android API level that the profile allows; None for other systems."""
-        return int(self.platform.os_min) if self.os == "android" and self.platform.os_min.isdigit() else None
+        return api_level(self.os, self.platform.os_min)
 
     def engine_floor(self) -> str | None:
         """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""
         found = (one.engine or (one.floor if one.name == "onnxruntime" else None) for one in self.runtime)
         return next((version for version in found if version), None)
+
+
+def api_level(os: str, os_min: str) -> int | None:
+    """What `platform.os_min` says of Android; None for other systems."""
+    return int(os_min) if os == "android" and os_min.isdigit() else None
 
 
 def names() -> list[str]:

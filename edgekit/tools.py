@@ -228,6 +228,12 @@ def job(
     return _read_outcome(outcome, process, kills, folder / "log.txt", what)
 
 
+def homes(folder: Path) -> dict[str, str]:
+    """For a job whose libraries keep files of their own in the user's home unless told where else; none is fetched."""
+    places = {"HF_HOME": str(folder), "MPLCONFIGDIR": str(folder)}
+    return {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", **places}
+
+
 def python() -> list[str]:
     """The interpreter for children, with warnings of third parties kept out of their logs' way."""
     return [sys.executable, "-X", "utf8"]

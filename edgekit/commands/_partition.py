@@ -32,10 +32,10 @@ def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
 
 
 def _looked(bundle: Path, manifest: Manifest, variant: Variant) -> list[Partition]:
-    from edgekit import partition
+    from edgekit import partition, target
 
-    floor, oldest = variant.compatibility.min_onnxruntime, str(manifest.platform.get("os_min", ""))
-    level = int(oldest) if manifest.target.os == "android" and oldest.isdigit() else None
+    floor = variant.compatibility.min_onnxruntime
+    level = target.api_level(manifest.target.os, str(manifest.platform.get("os_min", "")))
     with _unpacked(bundle, manifest, variant.name) as folder:
         graphs = [path for path in _graphs(manifest, variant) if (folder / path).is_file()]
         return [

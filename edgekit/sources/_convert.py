@@ -48,7 +48,7 @@ def _make(job: str, request: Mapping[str, Any], folder: Path, what: str, emit: E
         timeout=TIMEOUT,
         what=f"the {job} job",
         on_event=lambda event: emit(str(event.get("text", what))),
-        env={"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"), "MPLCONFIGDIR": str(folder / "hf")},
+        env=tools.homes(folder / "hf"),
     )
     shutil.rmtree(folder / "hf", ignore_errors=True)
     for name in ("request.json", "log.txt"):
