@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from edgekit.inputs import drawings, sounds, synthetic
+from edgekit.inputs import drawings, sounds
+from tests.e2e import pictures
 from tests.e2e.command import edgekit, manifest
 from tests.unit.inputs.nets import save, value
 
@@ -33,10 +34,8 @@ def measured(manifest: dict[str, Any]) -> dict[str, float]:
 
 def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> None:
     (tmp_path / "lines").mkdir()
-    words = [line for line in synthetic.sentences() if line.isascii()]
-    for at in range(96):
-        line = words[at * 11 % len(words)][: 12 + at % 20].strip()
-        drawings.line(line, 5000 + at, 48, 320).save(tmp_path / "lines" / f"{at:02}.png")
+    for at, picture in enumerate(pictures.lines(96, 320)):
+        picture.save(tmp_path / "lines" / f"{at:02}.png")
     bundle, manifest = build("ppocrv4-rec", tmp_path, "--calibration", tmp_path / "lines")
     assert manifest["recipe"]["name"] == "int8_qdq"
     assert manifest["recipe"]["calibration"] | {"sha256": ""} == {
@@ -54,10 +53,8 @@ def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> 
 
 def test_detection_in_pages_is_static_int8_and_finds_the_same_boxes(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
-    words = [line for line in synthetic.sentences() if line.isascii()]
-    for at in range(80):
-        texts = [words[(at * 7 + k * 13) % len(words)][: 8 + (at + k) % 18].strip() for k in range(3 + at % 5)]
-        drawings.scene(texts, 9000 + at, 480, 640).save(tmp_path / "pages" / f"{at:02}.png")
+    for at, picture in enumerate(pictures.pages(80)):
+        picture.save(tmp_path / "pages" / f"{at:02}.png")
     _, manifest = build("ppocrv4-det", tmp_path, "--calibration", tmp_path / "pages")
     assert manifest["recipe"]["name"] == "int8_qdq" and manifest["quality"]["verdict"] == "pass"
     assert measured(manifest)["box_f1"] >= 0.9

@@ -14,7 +14,7 @@ from filelock import FileLock
 from onnx import helper
 
 from edgekit import cache
-from edgekit.inputs import drawings, synthetic
+from tests.e2e import pictures
 from tests.e2e.command import edgekit, manifest, said
 from tests.olive import tiny_llm
 from tests.peers import swiftshader
@@ -25,16 +25,6 @@ pytestmark = pytest.mark.olive
 TARGETS = ("linux-cpu", "windows-directml", "android-nnapi", "android-qnn", "ios-coreml")
 CHIPS = {"sm8550": "73", "sm8650": "75", "sm8750": "79", "sm8850": "81"}
 OFF = ("--quality", "off")  # random weights have no quality
-WIDE = """extends = "windows-webgpu"
-name = "wide"
-title = "WebGPU without float16"
-[llm]
-activation_bits = 32
-accuracy_level = 1
-[tensor]
-recipe = "float32"
-recipe_uncalibrated = "float32"
-"""
 PHASES = ("context", "iterator")  # a window of a prompt, one token
 
 
@@ -62,10 +52,8 @@ def nets() -> dict[str, Path]:
     lines = folder / "lines"
     lines.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
-        words = [line for line in synthetic.sentences() if line.isascii()]
-        for at in range(48):
-            text = words[at * 11 % len(words)][: 12 + at % 20].strip()
-            drawings.line(text, 5000 + at, 48, 192).rotate(180 * (at % 2)).save(lines / f"{at:02}.png")
+        for at, picture in enumerate(pictures.lines(48, 192)):
+            picture.rotate(180 * (at % 2)).save(lines / f"{at:02}.png")
         return build(TARGETS, "ppocrv4-cls", folder, "--calibration", lines)[0]
 
 
@@ -125,17 +113,14 @@ def test_olive_is_loaded_ahead_for_the_next_step_alone(tmp_path: Path) -> None:
     names = ("windows-directml", "ios-coreml")
     for waited in (1, 0):  # built, then found
         words = ("--quality", "fast", "--force", "--verbose")
-        _, said = build(names, net, tmp_path / "out", *words, **environment)
-        assert sum("--wait" in line for line in said.splitlines()) == waited, said
+        _, told = build(names, net, tmp_path / "out", *words, **environment)
+        assert sum("--wait" in line for line in told.splitlines()) == waited, told
         assert not list((tmp_path / "tmp").glob("edgekit-early-*"))
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """windows-webgpu for a GPU without float16, as SwiftShader is."""
-    path = tmp_path_factory.mktemp("wide") / "wide.toml"
-    path.write_text(WIDE, encoding="utf-8")
-    return path
+    return swiftshader.target(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.mark.tools
@@ -187,11 +172,10 @@ def test_targets_share_what_they_have_in_common(tmp_path: Path) -> None:
     """Both phones' graph is linux-cpu's, as they leave language models to the CPU: it is quantized once."""
     source = tiny_llm.llama(tmp_path / "tiny")
     names = ("linux-cpu", "android-nnapi", "ios-coreml")
-    _, said = build(names, source, tmp_path / "out", *OFF, EDGEKIT_CACHE=str(tmp_path / "cache"))
-    lines = [line for line in said.splitlines() if line.startswith("quantizing with int4_mixed")]
-    assert [line.partition("int4_mixed")[2].split(",")[0] for line in lines if "..." not in line][1:] == [
-        ": already done"
-    ] * 2, lines
+    _, told = build(names, source, tmp_path / "out", *OFF, EDGEKIT_CACHE=str(tmp_path / "cache"))
+    lines = [line for line in told.splitlines() if line.startswith("quantizing with int4_mixed")]
+    ended = [line for line in lines if "..." not in line]
+    assert len(ended) == 3 and all("already done" in line for line in ended[1:]), lines
     assert len([path for path in (tmp_path / "cache" / "optimize").iterdir() if path.is_dir()]) == 1
 
 

@@ -28,24 +28,17 @@ WANTED = {
     "llama": ["int4_mixed", "llm_float32", *(f"{one}@{gpu}" for gpu in GPU for one in ("int4_mixed", "llm_float16"))],
     "phi3": ["int4_mixed", *(f"int4_mixed@{gpu}" for gpu in GPU)],
 }
-WIDE = """extends = "windows-webgpu"
-name = "wide"
-title = "WebGPU without float16"
-[llm]
-activation_bits = 32
-accuracy_level = 1
-"""
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """{"llama/int4_mixed@windows-directml": the GenAI folder, ...}, with "wide" for a WebGPU without float16."""
     folder = tmp_path_factory.mktemp("graphs")
-    (folder / "wide.toml").write_text(WIDE)
+    wide = swiftshader.target(folder)
     found: dict[str, Path] = {}
     for name, make in (("llama", tiny_llm.llama), ("phi3", tiny_llm.phi3)):
         source = make(folder / name)
-        wanted = [*WANTED[name], f"int4_mixed@{folder / 'wide.toml'}"]
+        wanted = [*WANTED[name], f"int4_mixed@{wide}"]
         argv = [sys.executable, HERE / "build_recipes.py", source, folder / f"{name}-out", *wanted]
         done = tools.run(argv, timeout=600, env={**os.environ, **tools.QUIET_ENGINES, "HF_HUB_OFFLINE": "1"})
         assert done.returncode == 0, done.stderr[-2000:]

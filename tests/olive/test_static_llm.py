@@ -45,16 +45,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("static")
     source = tiny_llm.llama(folder / "tiny")
     command = [sys.executable, "-m", "edgekit", "build", str(source), "--target", "android-qnn", "--json"]
-    command += [
-        "--recipe",
-        "qnn_static_llm",
-        "--quality",
-        "fast",
-        "--limit",
-        "top1_agreement:min=0.3",
-        "-o",
-        str(folder),
-    ]
+    command += ["--recipe", "qnn_static_llm", "-o", str(folder)]
+    command += ["--quality", "fast", "--limit", "top1_agreement:min=0.3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])

@@ -12,6 +12,23 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path("/usr/lib/chromium")
+TARGET = """extends = "windows-webgpu"
+name = "wide"
+title = "WebGPU without float16"
+[llm]
+activation_bits = 32
+accuracy_level = 1
+[tensor]
+recipe = "float32"
+recipe_uncalibrated = "float32"
+"""
+
+
+def target(folder: Path) -> Path:
+    """windows-webgpu for a GPU without float16, as this one is: a profile in the folder."""
+    path = folder / "wide.toml"
+    path.write_text(TARGET, encoding="utf-8")
+    return path
 
 
 def environment() -> dict[str, str]:
