@@ -1,6 +1,7 @@
-# make demo   the main job on a real model        make test   what pip alone can serve
-# make lint   ruff and mypy --strict              make test-tools   what apt brings too
-# make bench  ratios against peers                make clean  remove what make made (not the cache)
+# make demo   the main job on a real model        make test   what pip alone can serve (STAGES= some of it)
+# make lint   ruff and mypy --strict              make unit   a minute of it: no process, no engine
+# make bench  ratios against peers                make test-tools   what apt brings too
+# make sanitize   the C++ core under sanitizers   make clean  remove what make made (not the cache)
 #
 # Needs Python 3.11 or later, make and git. pip is used as you configured it.
 
@@ -11,9 +12,13 @@ STAMPS := .stamps
 PYTEST := $(BIN)/python -m pytest
 # Two at a time, files kept whole: tests that share a slow fixture lie in one file. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
+# tests/stages.py: what each is. One folder has all of unit, so no engine is imported to look for them elsewhere.
+STAGES ?= unit runtimes olive
 export EDGEKIT_CACHE ?= $(CURDIR)/.cache
 
-.PHONY: env demo test test-tools apt-tools lint schemas artifacts bench clean
+.PHONY: env demo test unit test-tools apt-tools lint
+.PHONY: nightly nightly-quality nightly-models nightly-calls nightly-fuzz nightly-faults nightly-kill nightly-mutants
+.PHONY: names schemas docs golden golden-manifests mutants artifacts bench clean
 
 env: $(STAMPS)/env
 
@@ -28,10 +33,43 @@ demo:
 	@$(BIN)/python scripts/demo.py run
 
 test: env
-	$(PYTEST) -m "(unit or olive) and not tools" $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) $(if $(filter-out unit,$(STAGES)),,tests/unit) $(STAGES:%=--stage %) $(WORKERS) $(PYTEST_ARGS)
+
+unit:
+	@$(MAKE) --no-print-directory test STAGES=unit
 
 test-tools: env apt-tools
-	$(PYTEST) -m "tools or device or cross" $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) --stage tools $(WORKERS) $(PYTEST_ARGS)
+
+# What is too long for every change. Each writes its row into tests/nightly/RESULTS.md, from a clean checkout.
+nightly: nightly-quality nightly-models nightly-calls nightly-fuzz nightly-faults nightly-kill nightly-mutants
+
+RECORD := $(BIN)/python -m tests.nightly.record
+
+nightly-quality: env
+	$(RECORD) nightly-quality $(PYTEST) --stage nightly tests/nightly/test_quality.py $(PYTEST_ARGS)
+
+nightly-models: env
+	$(RECORD) nightly-models $(PYTEST) --stage nightly tests/e2e tests/olive tests/bench $(PYTEST_ARGS)
+
+nightly-calls: env
+	$(RECORD) nightly-calls $(PYTEST) --stage nightly tests/nightly/test_function_calls.py $(PYTEST_ARGS)
+
+nightly-fuzz: env
+	$(RECORD) nightly-fuzz env EDGEKIT_FUZZ_SECONDS=600 $(PYTEST) tests/fuzz $(PYTEST_ARGS)
+
+nightly-faults: env
+	$(RECORD) nightly-faults env EDGEKIT_NIGHTLY=1 $(PYTEST) tests/e2e/test_faults.py tests/kill/test_replaced.py
+
+nightly-kill: env
+	$(RECORD) nightly-kill env EDGEKIT_KILLS=100 $(PYTEST) tests/kill/test_kill.py
+
+nightly-mutants: env
+	$(RECORD) nightly-mutants $(BIN)/python -m tests.mutants
+
+.PHONY: sanitize
+sanitize: env apt-tools
+	$(BIN)/python scripts/sanitize.py $(WORKERS) $(PYTEST_ARGS)
 
 artifacts: env
 	$(BIN)/python scripts/artifacts.py
@@ -44,14 +82,35 @@ lint: env
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Write the golden files of tests/golden/ anew, on purpose: the diff is what is reviewed.
+golden: env
+	$(BIN)/python -m tests.golden
+
+# The same, and those that need a build of every target (minutes).
+golden-manifests: env
+	$(BIN)/python -m tests.golden manifests
+
+# Break one line at a time of what judges and keeps (tests/mutants.toml): make unit must notice each.
+mutants: env
+	$(BIN)/python -m tests.mutants
+
+# Write tests/names.json anew: how often each file says `one`, `found` ...; the numbers only fall.
+names: env
+	$(BIN)/python -m tests.names
+
 schemas: env
 	$(BIN)/python -c "from edgekit import schemas; schemas.write()"
+
+docs: env
+	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/targets/tables.py
 
 bench: env
 	$(BIN)/python benchmarks/help_cost.py
 	$(BIN)/python benchmarks/rebuild.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/check_overhead.py
+	$(BIN)/python benchmarks/conversation.py
 	$(BIN)/python benchmarks/ab.py
 	$(BIN)/python benchmarks/targets.py
 

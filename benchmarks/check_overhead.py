@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _common import EDGEKIT, ROOT, report
 
-from edgekit.report import ab
+from edgekit.verdicts import ab
 
 AIM = 0.03
 MODEL = "smollm2-135m-instruct"

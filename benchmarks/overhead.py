@@ -21,7 +21,7 @@ MODEL = "smollm2-135m-instruct"
 BY_HAND = """
 import json, sys
 from olive.workflows import run
-import edgekit.jobs.half_scales  # the surgery of our recipes; a user would write their own
+import edgekit.jobs.olive.passes.half_scales  # the surgery of our recipes; a user would write their own
 config = json.load(open(sys.argv[1]))
 config |= {
     "systems": {"local": {"type": "LocalSystem", "accelerators": [

@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Run the process's command line and end with its exit code."""
+    from edgekit.start import leave_current_folder
+
+    leave_current_folder()
     from edgekit.commands import main as run
 
     sys.exit(run())

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
-from typing import Any
 
-from edgekit import __version__, check, console
-from edgekit.bundle.manifest import Manifest
+from edgekit import __version__, check, console, metering
 from edgekit.bundle.runtime import foreign
 from edgekit.check import Found, Options
+from edgekit.contract.check_plan import BenchOutcome, CheckPlan
+from edgekit.contract.manifest import Manifest
+from edgekit.contract.result import DeviceFacts
 from edgekit.devices import Device, Session
-from edgekit.errors import EdgekitError, QualityError, UsageError
-from edgekit.meters import thermal
+from edgekit.errors import QualityError, UsageError
 from edgekit.reading import Reader
-from edgekit.report import ab as statistic
-from edgekit.report import summary, validity, workload
-from edgekit.report.ab import AbReport, Times
-from edgekit.report.check_plan import BenchOutcome, CheckPlan
+from edgekit.verdicts import ab as statistic
+from edgekit.verdicts import limits, summary, validity
+from edgekit.verdicts.ab import AbConditions, AbReport, Times
 
 COOL_S = 120.0  # a block that would begin warmer than the first waits so long
-LOOK_S = 5.0
 
 
 def ab(a: Path, b: Path, device: Device, options: Options, blocks: int | None = None) -> AbReport:
@@ -41,7 +39,7 @@ def ab(a: Path, b: Path, device: Device, options: Options, blocks: int | None = 
         raise UsageError(
             f"{first.name} is a {plan.kind} model, {second.name} a {other.kind} model", next="give two of one kind"
         )
-    plan, other = workload.turn(plan), other.model_copy(update={"bench": workload.turn(plan).bench})
+    plan, other = (each.running(plan.bench.turn()) for each in (plan, other))
     with (
         device.session(a, first, trust=options.trust) as session_a,
         device.session(b, second, trust=options.trust) as session_b,
@@ -76,7 +74,7 @@ class _Turns:
     def blocks(self) -> dict[str, tuple[Times, ...]]:
         """By metric: the four figures of each block. Only what every process measured, and only times and speeds."""
         every = [process for block in self.values for process in block]
-        shared = [name for name in every[0] if all(name in one for one in every) and name.startswith(validity.TIMED)]
+        shared = [name for name in every[0] if all(name in one for one in every) and validity.timed(name)]
         return {name: tuple(_times(name, block) for block in self.values) for name in shared}
 
     def _needed(self) -> int:
@@ -90,20 +88,14 @@ class _Turns:
         console.tick(side)
         outcome: BenchOutcome = check.bench(session, plan, self._options)
         self.engines = outcome.engines
-        if (others := outcome.watch.get("other_cores_mean")) is not None:
+        if (others := outcome.watch.other_cores_mean) is not None:
             self.other_cores.append(others)
         return summary.processes([outcome], "host")[0].values
 
     def _cooled(self) -> float | None:
         """The temperature at which a block begins: within START_C of the first, if waiting brings it there."""
-        started = time.monotonic()
-        while True:
-            now = _hottest(self._reader)
-            known = [value for value in self.starts_c if value is not None]
-            late = time.monotonic() - started > COOL_S
-            if now is None or not known or now <= known[0] + statistic.START_C or late:
-                return now
-            time.sleep(LOOK_S)
+        known = [value for value in self.starts_c if value is not None]
+        return metering.cooled(self._reader, known[0] + statistic.START_C if known else inf, COOL_S)
 
 
 def _begin(session: Session, device: Device, plan: CheckPlan, options: Options, manifest: Manifest) -> Found:
@@ -117,43 +109,26 @@ def _begin(session: Session, device: Device, plan: CheckPlan, options: Options, 
 
 
 def _report(first: Manifest, second: Manifest, found: Found, turns: _Turns) -> AbReport:
-    elsewhere = any(foreign(one, found.facts.get("os"), found.facts.get("abi")) for one in (first, second))
-    refused = check.disbelieved(found.evidence, elsewhere)
+    elsewhere = any(foreign(one, found.facts.os, found.facts.abi) for one in (first, second))
+    refused = limits.disbelieved(found.evidence, elsewhere)
     others = statistics.fmean(turns.other_cores) if turns.other_cores else None
     invalid = statistic.why_invalid(turns.starts_c, others)
     blocks = turns.blocks()
     return AbReport(
-        a=_facts(first),
-        b=_facts(second),
-        device={**found.facts, "evidence": found.evidence},
+        a=check.bundle_facts(first),
+        b=check.bundle_facts(second),
+        device=DeviceFacts(**dict(found.facts), evidence=found.evidence),
         tools={"edgekit": __version__, **turns.engines},
-        conditions=found.conditions | {"starts_c": turns.starts_c, "other_cores_mean": others, "invalid": invalid},
+        conditions=AbConditions(
+            **dict(found.conditions) | {"invalid": tuple(invalid)},
+            starts_c=tuple(turns.starts_c),
+            other_cores_mean=others,
+        ),
         ratios=tuple(statistic.judge(name, times, refused, invalid) for name, times in blocks.items()),
         blocks=blocks,
     )
 
 
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "name": manifest.name,
-        "sha256": manifest.sha256,
-        "kind": manifest.model.kind,
-        "model": manifest.model.name,
-        "target": manifest.target.name,
-        "recipe": manifest.recipe.name,
-    }
-
-
 def _times(name: str, block: Sequence[dict[str, float]]) -> Times:
     first, second, third, fourth = (process[name] for process in block)
     return first, second, third, fourth
-
-
-def _hottest(reader: Reader | None) -> float | None:
-    if reader is None:
-        return None
-    try:
-        return thermal.look(reader).hottest_c
-    except EdgekitError as error:
-        console.detail(f"  no temperature: {error.message}")
-        return None

@@ -1,6 +1,6 @@
 """build(): a model and a target become a proven bundle. One straight line.
 
-    Target.load -> open_source -> plan.make -> optimize -> compile -> stage -> runtime floor -> placement
+    Target.load -> open_source -> plan.make -> optimize -> compile -> settle -> stage -> placement
         -> quality.gate(staged) -> check data -> seal
 
 A failed gate seals nothing and leaves NAME.quality.json beside where the bundle would be.
@@ -8,7 +8,6 @@ A failed gate seals nothing and leaves NAME.quality.json beside where the bundle
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,27 +15,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__, cache, compile, console, optimize, plan, quality, sources, target
-from edgekit.bundle import aside, check_data, draft
-from edgekit.bundle.manifest import LlmContract, Manifest, Quality
-from edgekit.bundle.read import read
-from edgekit.bundle.runtime import OWN
+from edgekit import cache, compile, console, digests, engines, optimize, output, plan, quality, sources, target
+from edgekit.bundle import aside, check_data, draft, kept
+from edgekit.bundle.runtime import OWN, foreign
 from edgekit.bundle.seal import seal
+from edgekit.bundle.settle import settle
 from edgekit.bundle.stage import stage
-from edgekit.bundle.verify import verified
-from edgekit.bundle.zip import zip_bundle
-from edgekit.data import digest, jsonable, pretty, write_atomic
-from edgekit.errors import BundleError, EdgekitError, NotMeasured, UsageError
+from edgekit.bundle.zip import archived
+from edgekit.cache import Entry
+from edgekit.code import Basis
+from edgekit.contract.manifest import Draft, Manifest, Quality, subject
+from edgekit.data import digest, jsonable, pretty
+from edgekit.digests import Snapshot
+from edgekit.errors import EdgekitError, NotMeasured, UsageError
 from edgekit.extras import require
 from edgekit.inputs import static
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
-from edgekit.inputs.options import described, parse
-from edgekit.inputs.synthetic import probe_feeds
+from edgekit.inputs.options import described, how_made, parse
 from edgekit.partition import inspect
 from edgekit.plan import Plan
 from edgekit.quality import GateContext, Mode
+from edgekit.quality._inputs import feeds_of, truth_of
+from edgekit.results import metrics
+from edgekit.results.metrics import Limit
+from edgekit.results.partition import Partition
+from edgekit.sources.facts import half_range
 from edgekit.sources.source import Source
-from edgekit.target import Budget, Target
+from edgekit.target import Target
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,13 @@ class Options:
     text: Path | None = None
     limits: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    labels: Path | None = None
     task: str | None = None
     trust_remote_code: bool = False
+    accept_source: bool = False
     require_ep: bool = False
     force: bool = False
+    refresh: bool = False
     zip: bool = False
 
 
@@ -65,7 +73,12 @@ class Job:
     target: Target
     plan: Plan
     calibration: Calibration | None
-    limits: dict[str, Budget]
+    limits: dict[str, Limit]
+
+    @property
+    def read(self) -> tuple[Snapshot, ...]:
+        """The model and its calibration data, as they were when they were opened."""
+        return (self.source.snapshot, *([self.calibration.snapshot] if self.calibration else []))
 
     @property
     def name(self) -> str:
@@ -85,26 +98,41 @@ class Built:
 
 def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job]:
     """Resolve and check everything before the first slow step; opens (fetches, imports) the source."""
+    metrics.parse_limits(options.limits, by="gate")
     targets = [target.load(name) for name in target_names]
     require("build")
     with console.step(f"opening {ref}"):
-        source = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
-    source = replace(source, model=described(source.model, parse(options.inputs, source.model)))
-    limits = quality.parse(options.limits, source.model.kind)
+        opened = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
+    described_model = described(opened.model, parse(options.inputs, opened.model))
+    source = replace(opened, model=described_model, accepted=options.accept_source)
+    _doubtful(source, options)
+    sources.trial(source)
+    limits = metrics.parse_limits(options.limits, by="gate", kind=source.model.kind)
     jobs = [_job(source, one, options, limits) for one in targets]
     for job in jobs:
         compile.refuse_early(job.plan.variants, job.target)
     return jobs
 
 
-def _job(source: Source, one: Target, options: Options, limits: dict[str, Budget]) -> Job:
+def _doubtful(source: Source, options: Options) -> None:
+    """Stop at a source whose files do not fit together, before anything slow; the gate would call it invalid too."""
+    if not source.doubts or source.accepted:
+        return
+    why = f"the source is bad: {'; '.join(source.doubts)}"
+    if options.quality != "off":
+        raise NotMeasured(why, next=quality.advice(metrics.SOURCE_FAULTS.name))
+    console.warn(why)
+
+
+def _job(source: Source, one: Target, options: Options, limits: dict[str, Limit]) -> Job:
     """One target's job: where it needs static shapes, its inputs and their data have exactly these."""
-    fixed = source
-    if source.model.kind == "tensor" and one.tensor.static_shapes and static.varies(source.model):
-        fixed = replace(source, model=static.pinned(source.model))
-    calibration = None
-    if options.calibration is not None:
-        calibration = open_calibration(options.calibration, fixed.model, source.card, source.path)
+    pinned = one.settings(source.model.kind).static_shapes and static.varies(source.model)
+    fixed = replace(source, model=static.pinned(source.model)) if pinned else source
+    data = options.calibration
+    if options.labels is not None and data is None:
+        raise UsageError("--labels says what calibration data shows", next="give the data with --calibration FOLDER")
+    known = fixed.model, source.decode, source.path
+    calibration = open_calibration(data, *known, options.labels) if data is not None else None
     return Job(fixed, one, planned(source, one, calibration, options), calibration, limits)
 
 
@@ -119,6 +147,7 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
         origin=source.origin,
         require_ep=options.require_ep,
         trust_remote_code=source.trust_remote_code,
+        remarks=(*how_made(source.model), *filter(None, (source.randomness,))),
     )
 
 
@@ -128,44 +157,94 @@ def build(job: Job, options: Options, ahead: optimize.Ahead | None = None) -> Bu
     Raises:
         QualityError: the gate failed; nothing is sealed, NAME.quality.json says why.
         NotMeasured: the gate could not measure; likewise. `--quality off` accepts it, and the manifest says so.
+        SourceError: the model, the calibration data or the text changed meanwhile; nothing made from it is kept.
         EdgekitError: as the steps raise.
     """
-    destination = (options.out / job.name).absolute()
-    key = _key(job, options)
-    if not options.force and (found := _unchanged(destination, key)) is not None:
+    destination = aside.resolved(options.out / job.name, force=options.force)
+    read = _read(job, options.text)
+    with digests.unchanged(*read):
+        key = _key(job, options)
+    if not options.force and (found := kept.unchanged(destination, key)) is not None:
         console.say(f"{job.name}: unchanged, nothing to do")
-        return Built(destination, found, True, _archive(destination, options))
+        return Built(destination, found, True, archived(destination) if options.zip else None)
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
-        compiled = _compile(job, _optimize(job, room, ahead))
-        models = {name: one.folder for name, one in compiled.items()}
-        made = draft.draft(job.plan, job.source, job.target, models, _facts(job), optimize.versions(optimize.ENGINES))
-        made = _tied(made, compiled)
-        staged = room / "new"
-        licences = draft.licences(job.source)
-        with console.step("staging"):
-            stage(staged, made, {f"model/{name}": folder for name, folder in models.items()}, OWN, licences)
-            if isinstance(made.contract, LlmContract):
-                for variant in made.variants:
-                    draft.settle_genai(staged / variant.path, made.contract)
-            else:
-                draft.settle_tensor(staged, made.contract, job.source)
-            changed = inspect.settle(staged, made, job.target)
-        with console.step("placement"):
-            simulator = compile.simulator(job.plan.variants)
-            placed = inspect.placement(staged, made, job.target, simulator, require_ep=options.require_ep)
-        feeds, note = _feeds(job.source, job.calibration)
-        found_quality = _gate(job, options, made, staged, room, feeds, note)
-        _accept(found_quality, destination, options)
-        found_quality = found_quality.model_copy(update={"notes": (*found_quality.notes, *changed)})
-        made = made.model_copy(update={"quality": found_quality, "partition": placed})
-        with console.step("recording goldens"):
-            check_data.write_check(staged, made, feeds)
+        with digests.unchanged(*read):
+            judged = _judged(job, options, room, ahead)
+        for findings in judged.quality.values():
+            _accept(findings, destination, options)
+        with digests.unchanged(*read), console.step("recording goldens"):
+            check_data.write_check(judged.staged, judged.draft, judged.feeds)
         with console.step("sealing"):
-            manifest = seal(staged, made, destination, force=options.force)
-    _remember(key, manifest)
+            before = kept.files(destination) if options.refresh else {}
+            known = judged.draft, judged.quality
+            manifest = seal(judged.staged, *known, destination, partition=judged.placed, force=options.force)
+    if before:
+        console.say(f"{job.name}: {cache.compared(before, kept.files(destination))}")
+    kept.remember(key, manifest)
     destination.with_name(f"{job.name}.quality.json").unlink(missing_ok=True)
-    return Built(destination, manifest, False, _archive(destination, options))
+    return Built(destination, manifest, False, archived(destination) if options.zip else None)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A staged bundle and what was found out about it: of each variant its placement, of one what the gate says."""
+
+    draft: Draft
+    staged: Path
+    feeds: list[Feed] | None
+    placed: dict[str, Partition]
+    quality: dict[str, Quality]
+
+
+def _judged(job: Job, options: Options, room: Path, ahead: optimize.Ahead | None) -> _Judged:
+    """Stage and judge. What the gate refuses of what an earlier build left in the cache is made again, once."""
+    with cache.session() as used:
+        first = _once(job, options, room, ahead)
+    if all(found.verdict != "fail" for found in first.quality.values()) or not (suspects := used.suspects()):
+        return first
+    console.warn(f"{job.name}: the gate refuses what the cache held; it is made again, once")
+    aside.remove(first.staged)
+    with cache.session(distrusted=suspects):
+        return _once(job, options, room, None)
+
+
+def _once(job: Job, options: Options, room: Path, ahead: optimize.Ahead | None) -> _Judged:
+    """From the source to a staged bundle and the gate's findings."""
+    fallback = job.target.settings(job.plan.kind).fallback == "cpu"
+    optimized = {}
+    for (name, entry), variant in zip(quantized(job, room, ahead).items(), job.plan.variants, strict=True):
+        if entry.hit:
+            console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
+        optimized[name] = entry.path / "model"
+    compiled = compile.compiled(job.plan.variants, optimized, job.target, fallback=fallback)
+    models = {name: made.folder for name, made in compiled.items()}
+    facts = {name: made.facts for name, made in compiled.items()}
+    versions = engines.versions(optimize.ENGINES)
+    data = job.calibration.facts() if job.calibration is not None else None
+    drafted = draft.draft(job.plan, job.source, job.target, models, facts, data, versions)
+    with console.step("staging"), tempfile.TemporaryDirectory(prefix="settled-", dir=room) as work:
+        settled = settle(models, job.plan.form, drafted.contract, job.source, job.target, Path(work))
+        stage(room / "new", drafted, settled.files, OWN, draft.licenses(job.source))
+    with console.step("placement"):
+        simulator = compile.simulator(job.plan.variants)
+        placed = inspect.placement(room / "new", drafted, job.target, simulator, require_ep=options.require_ep)
+    feeds, note = feeds_of(job.plan.form, job.source, job.calibration)
+    truth = truth_of(job.source, job.calibration)
+    half = job.plan.form == "onnx" and job.plan.main.precision == "float16"
+    clipped = half_range.clipped(job.source.path) if half else ""
+    notes = (*filter(None, (note, truth.note, job.source.randomness, clipped)), *settled.changes)
+    prepared = optimize.prepared(optimized[job.plan.main.name])
+    context = replace(_context(job, options, drafted, room, feeds, notes), truth=truth, prepared=prepared)
+    found = quality.gate(context)
+    judged = next(one.name for one in drafted.variants if one.path == context.model_path)
+    shutil.rmtree(context.work, ignore_errors=True)
+    return _Judged(drafted, room / "new", feeds, placed, {subject(judged): found})
+
+
+def _read(job: Job, text: Path | None) -> tuple[Snapshot, ...]:
+    """What a build reads, as it was when it was opened."""
+    return (*job.read, *([digests.snapshot(text, what=f"the text {text.name}")] if text else []))
 
 
 def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[str, EdgekitError]]:
@@ -190,132 +269,45 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
 
 def _steps(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
     """The keys of Olive's steps, which may be loaded ahead; none of language models, which need all of the memory."""
-    for job in jobs if jobs[0].plan.kind == "tensor" else ():
+    for job in jobs if jobs[0].plan.form == "onnx" else ():
         for variant in job.plan.variants:
             if job.plan.optimize_step(variant).config:
                 data = job.calibration.sha256 if job.calibration is not None else None
                 yield optimize.key(job.plan, variant, job.source.model.sha256, data)
 
 
-def regate(
-    bundle: Path,
-    ref: str,
-    mode: Mode,
-    *,
-    calibration: Path | None = None,
-    text: Path | None = None,
-    limits: Sequence[str] = (),
-    variant: str | None = None,
-) -> Quality:
-    """The quality gate of a sealed bundle beside its source; nothing is written into the bundle.
-
-    Raises:
-        BundleError: the bundle is not whole, or it was not built from this source.
-        UsageError: it has no such variant.
-    """
-    manifest = verified(bundle, allow_stripped=True)
-    with console.step(f"opening {ref}"):
-        source = sources.open_source(ref)
-    if source.model.sha256 != manifest.source.sha256:
-        raise BundleError(
-            f"{manifest.name} was built from {manifest.source.ref}, {ref} is another model",
-            next="give the source it was built from, unchanged",
-        )
-    fitting = [one for one in manifest.variants if variant in (None, one.name)]
-    chosen = next((one for one in fitting if not one.compiled), fitting[0] if fitting else None)  # this CPU runs it
-    if chosen is None:
-        known = ", ".join(one.name for one in manifest.variants)
-        raise UsageError(f"{manifest.name} has no variant {variant!r}", next=f"one of: {known}")
-    inputs = open_calibration(calibration, source.model, source.card, source.path) if calibration else None
-    feeds, note = _feeds(source, inputs)
-    with tempfile.TemporaryDirectory(prefix="edgekit-quality-") as work:
-        context = GateContext(
-            source=source,
-            staged=bundle,
-            model_path=chosen.path,
-            contract=manifest.contract,
-            target=target.load(manifest.target.name),
-            precision=manifest.recipe.precision,
-            work=Path(work),
-            card=source.card,
-            mode=mode,
-            feeds=feeds,
-            text=text,
-            overrides=quality.parse(limits, source.model.kind),
-        )
-        return _noted(quality.gate(context), note)
+def quantized(job: Job, room: Path, ahead: optimize.Ahead | None = None) -> dict[str, Entry]:
+    """Each variant's model, in a folder of its entry; calibration data is written out for as long as Olive needs it."""
+    data = job.calibration if job.plan.calibrated else None
+    source = job.source.path, job.source.model.sha256
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=room) as name:
+        folder, sha256 = (Path(name), data.sha256) if data is not None else (None, None)
+        if data is not None:
+            data.write_feeds(Path(name))
+        return {
+            variant.name: optimize.run(job.plan, variant, *source, folder, sha256, ahead, read=job.read)
+            for variant in job.plan.variants
+        }
 
 
-def _noted(found: Quality, note: str) -> Quality:
-    return found.model_copy(update={"notes": (*found.notes, note)}) if note else found
-
-
-def _optimize(job: Job, room: Path, ahead: optimize.Ahead | None) -> dict[str, Path]:
-    """The folder of each variant's model; calibration data is written out for as long as Olive needs it."""
-    folder, sha256 = None, None
-    if job.calibration is not None and job.plan.calibrated:
-        folder, sha256 = room / "calibration", job.calibration.sha256
-        folder.mkdir()
-        job.calibration.write_feeds(folder)
-    models = {}
-    for variant in job.plan.variants:
-        entry = optimize.run(job.plan, variant, job.source.path, job.source.model.sha256, folder, sha256, ahead)
-        if entry.hit:
-            console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
-        models[variant.name] = entry.path / "model"
-    if folder is not None:
-        shutil.rmtree(folder)
-    return models
-
-
-def _compile(job: Job, models: dict[str, Path]) -> dict[str, compile.CompiledVariant]:
-    """Each variant's model, compiled ahead of time where the plan says so."""
-    return {one.name: compile.compile_variant(one, models[one.name], job.target) for one in job.plan.variants}
-
-
-def _tied(made: Manifest, compiled: dict[str, compile.CompiledVariant]) -> Manifest:
-    """The manifest with what its compiled variants are tied to, and what their compiler did."""
-    variants = []
-    for variant in made.variants:
-        one = compiled[variant.name]
-        axes = {key: value for key, value in one.compatibility if value}
-        update = {"compatibility": variant.compatibility.model_copy(update=axes), "compiled": one.facts}
-        variants.append(variant.model_copy(update={"ep_options": one.ep_options, **update}))
-    return made.model_copy(update={"variants": tuple(variants)})
-
-
-def _facts(job: Job) -> dict[str, object] | None:
-    return job.calibration.facts() if job.calibration is not None else None
-
-
-def _feeds(source: Source, calibration: Calibration | None) -> tuple[list[Feed] | None, str]:
-    """Inputs for the gate and the goldens that calibration has not seen, and what they are."""
-    if source.model.kind == "llm":
-        return None, ""
-    if calibration is not None and calibration.evaluate:
-        feeds = list(calibration.evaluate)
-        return feeds, f"compared on {len(feeds)} inputs that calibration did not see"
-    return probe_feeds(source.model, source.card, source.path)
-
-
-def _gate(
-    job: Job, options: Options, made: Manifest, staged: Path, room: Path, feeds: list[Feed] | None, note: str
-) -> Quality:
-    """The gate's finding, kept by what it depends on: a verdict does not change when the folder does."""
-    work = room / "gate"
-    work.mkdir()
+def _context(
+    job: Job, options: Options, drafted: Draft, room: Path, feeds: list[Feed] | None, notes: tuple[str, ...]
+) -> GateContext:
+    """What the gate is given of a staged bundle."""
+    (room / "gate").mkdir()
     main = job.plan.main
-    paths = {one.name: one.path for one in made.variants}
+    paths = {one.name: one.path for one in drafted.variants}
     simulator = compile.simulator(job.plan.variants)
-    compiled = next((one.name for one in made.variants if one.compiled), None) if job.plan.kind == "llm" else None
-    context = GateContext(
+    compiled = next((one.name for one in drafted.variants if one.compiled), None) if job.plan.form == "genai" else None
+    variant = next(each for each in drafted.variants if each.name == (compiled or main.name))
+    return GateContext(
         source=job.source,
-        staged=staged,
-        model_path=paths[compiled or main.name],
-        contract=made.contract,
+        staged=room / "new",
+        model_path=variant.path,
+        contract=drafted.contract,
         target=job.target,
         precision=main.precision,
-        work=work,
+        work=room / "gate",
         card=job.source.card,
         mode=options.quality,
         feeds=feeds,
@@ -323,11 +315,11 @@ def _gate(
         overrides=job.limits,
         ep="cpu" if simulator is None else next(one.ep for one in job.plan.variants if one.compile),
         ep_options=simulator or {},
-        uncompiled=staged / paths[main.name] if compiled else None,
+        elsewhere=foreign(drafted) or variant.ep != "cpu",
+        uncompiled=room / "new" / paths[main.name] if compiled else None,
+        notes=notes,
+        read=_read(job, options.text),
     )
-    found = quality.gate(context)
-    shutil.rmtree(work, ignore_errors=True)
-    return _noted(found, note)
 
 
 def _accept(found: Quality, destination: Path, options: Options) -> None:
@@ -338,57 +330,28 @@ def _accept(found: Quality, destination: Path, options: Options) -> None:
             console.warn("the quality gate is off: the manifest says not measured")
         return
     report = destination.with_name(f"{destination.name}.quality.json")
-    with aside.writing("writing the quality report"):
-        write_atomic(report, pretty(jsonable(found)))
+    output.write(report, pretty(jsonable(found)))
     console.say(f"the gate's findings are in {report}")
     raise error
 
 
 def _key(job: Job, options: Options) -> dict[str, Any]:
     """All that a bundle depends on."""
+    plan, source = job.plan, job.source
+    data = job.calibration.sha256 if job.calibration is not None else None
+    own = ("edgekit.jobs.opset", "edgekit.partition._child")
+    children = (*quality.children(plan.kind), *own, *compile.roots(plan.variants))
     return {
-        "plan": jsonable(job.plan),
-        "source": job.source.model.sha256,
-        "model": jsonable(job.source.model),
+        "plan": jsonable(plan),
+        "source": source.model.sha256,
+        "files": source.snapshot.sha256,
+        "model": jsonable(source.model),
+        "outputs": [source.decode, source.names, jsonable(source.card) if source.card is not None else None],
         "target": digest(jsonable(job.target)),
-        "calibration": _facts(job),
+        "calibration": job.calibration.facts() if job.calibration is not None else None,
+        "optimize": [optimize.key(plan, variant, source.model.sha256, data) for variant in plan.variants],
+        "accepted": source.accepted,
         "quality": [options.quality, {name: jsonable(one) for name, one in sorted(job.limits.items())}],
         "text": cache.path_digest(options.text) if options.text else None,
-        "runtime": cache.path_digest(OWN),
-        "tools": {"edgekit": __version__, **optimize.versions(optimize.ENGINES)},
+        "basis": Basis(("edgekit.build", *children), engines=optimize.ENGINES).key(),
     }
-
-
-def _unchanged(destination: Path, key: dict[str, Any]) -> Manifest | None:
-    """The bundle at the destination, if it is what this key gave and none of its bytes changed since."""
-    record = cache.lookup("bundle", key)
-    if record is None or not destination.is_dir():
-        return None
-    try:
-        manifest = read(destination)
-        sealed = json.loads((record / "bundle.json").read_text(encoding="utf-8"))["sha256"]
-        paths = {path.relative_to(destination).as_posix() for path in destination.rglob("*") if not path.is_dir()}
-        whole = paths - {"edgekit.json"} == {one.path for one in manifest.files} and all(
-            cache.path_digest(destination / one.path) == one.sha256 for one in manifest.files
-        )
-    except (EdgekitError, OSError, ValueError, KeyError):
-        return None
-    return manifest if whole and manifest.sha256 == sealed else None
-
-
-def _remember(key: dict[str, Any], manifest: Manifest) -> None:
-    def write(folder: Path) -> None:
-        write_atomic(folder / "bundle.json", pretty({"name": manifest.name, "sha256": manifest.sha256}))
-
-    if (old := cache.lookup("bundle", key)) is not None:
-        cache.discard(old)
-    cache.produce("bundle", key, write, what=manifest.name)
-
-
-def _archive(destination: Path, options: Options) -> Path | None:
-    if not options.zip:
-        return None
-    archive = destination.with_name(f"{destination.name}.zip")
-    with console.step("writing the zip"):
-        zip_bundle(destination, archive)
-    return archive

@@ -12,18 +12,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit import console
+from edgekit import console, engines
+from edgekit.code import Basis, imported
 from edgekit.data import digest, file_digest, write_atomic
-from edgekit.errors import UsageError, from_oserror
+from edgekit.digests import Snapshot, digest_of, remembered, unchanged
+from edgekit.digests import path_digest as path_digest
+from edgekit.digests import root as root
+from edgekit.errors import BuildError, UsageError, from_oserror
 
-STAGES = ("import", "optimize", "compile", "gate", "bundle")
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+# What is made from a model again where the gate refuses it; a model that was imported is what the gate compares with.
+JUDGED = ("optimize", "compile", "gate")
+STAGES = ("import", "trial", "optimize", "compile", "gate", "bundle")
 _RECORD = "entry.json"
 
 
@@ -33,6 +42,51 @@ class Entry:
 
     path: Path
     hit: bool
+
+
+@dataclass
+class Session:
+    """What one build takes from the cache.
+
+    Attributes:
+        refresh: nothing that was not made in this session.
+        distrusted: results that are made again although they are whole.
+        hits: results that were found, by path, with their stage.
+        made: results of this session.
+    """
+
+    refresh: bool = False
+    distrusted: frozenset[Path] = frozenset()
+    hits: dict[Path, str] = field(default_factory=dict)
+    made: set[Path] = field(default_factory=set)
+
+    def suspects(self) -> frozenset[Path]:
+        """What a build was made of that another made, and the gate has not refused before."""
+        return frozenset(
+            path
+            for path, stage in self.hits.items()
+            if stage in JUDGED and path not in self.made and not (_read(path) or {}).get("again")
+        )
+
+
+_made_here: set[Path] = set()  # what this process made
+_session: ContextVar[Session | None] = ContextVar("edgekit_cache_session", default=None)
+
+
+@contextmanager
+def session(*, refresh: bool = False, distrusted: frozenset[Path] = frozenset()) -> Iterator[Session]:
+    """Everything that is taken from the cache until the block is left, and whether it may be."""
+    outer = _session.get()
+    inherited = outer is not None and outer.refresh
+    opened = Session(refresh or inherited, distrusted, made=outer.made if outer else set())
+    token = _session.set(opened)
+    try:
+        yield opened
+    finally:
+        _session.reset(token)
+        for path in opened.made if outer is None else ():
+            if (_read(path) or {}).get("uncovered"):  # the build is over that it was good for
+                discard(path)
 
 
 @dataclass(frozen=True)
@@ -47,80 +101,75 @@ class EntryInfo:
     path: Path
 
 
-def root() -> Path:
-    """$EDGEKIT_CACHE, or the platform's cache folder for edgekit. Created when first needed."""
-    import platformdirs
+@contextmanager
+def locked(path: Path, waiting: str) -> Iterator[FileLock]:
+    """Hold a lock until the block is left; where another process has it, say so and wait."""
+    from filelock import FileLock, Timeout
 
-    chosen = os.environ.get("EDGEKIT_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("edgekit", False))
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0.1)
+    except Timeout:
+        console.say(f"waiting for another build that {waiting} ...")
+        lock.acquire()
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
-def downloads() -> Path:
-    """Where fetched files are kept."""
-    return _folder("downloads")
-
-
-def produce(stage: str, key: Mapping[str, Any], make: Callable[[Path], None], *, what: str = "") -> Entry:
+def produce(
+    stage: str,
+    key: Mapping[str, Any],
+    make: Callable[[Path], Mapping[str, Any] | None],
+    *,
+    what: str = "",
+    read: Sequence[Snapshot] = (),
+    basis: Basis | None = None,
+) -> Entry:
     """The result of a stage: found, or made by `make(folder)` in an empty folder that is then renamed into place.
 
     Args:
         stage: one of STAGES.
         key: plain JSON; everything the result depends on.
-        make: fills the folder it is given; if it raises, nothing is kept.
+        make: fills the folder it is given, and returns the account of its child (edgekit.used), if it has one; if it
+            raises, nothing is kept.
         what: words for `edgekit cache show`.
-    """
-    from filelock import FileLock, Timeout
+        basis: what the key covers. A result that used more is taken for once, and not kept.
+        read: the files whose digests stand in the key. The result is kept if they are unchanged when it is made.
 
+    Raises:
+        SourceError: they are not.
+        BuildError: where CI=true, a child used a file of edgekit that the key does not cover.
+    """
     name = digest(dict(key))[:32]
-    home = _folder(stage)
+    home = folder_of(stage)
     final = home / name
-    if _whole(final):
+    if _usable(final, stage):
         return Entry(final, True)
-    lock = FileLock(home / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0.1)
-    except Timeout:
-        console.say(f"waiting for another build that makes the same ({stage}) ...")
-        lock.acquire()
-    try:
-        if _whole(final):
+    with locked(home / f"{name}.lock", f"makes the same ({stage})"):
+        if _usable(final, stage):
             return Entry(final, True)
         _clear(home, name)
         aside = home / f".{name}.{os.getpid()}"
         try:
             aside.mkdir()
-            make(aside)
-            _record(aside, key, what)
-            aside.rename(final)
+            with unchanged(*read):
+                used = make(aside)
+            notes = _notes(final, what or stage, used, basis)
+            _record(aside, key, what, notes)
+            _put(aside, final, what or stage)
         except OSError as error:
             raise from_oserror(error, f"writing the {stage} cache") from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return Entry(final, False)
-    finally:
-        lock.release()
 
 
 def lookup(stage: str, key: Mapping[str, Any]) -> Path | None:
     """The whole result of this key, if there is one; nothing is made."""
     final = root() / stage / digest(dict(key))[:32]
-    return final if _whole(final) else None
-
-
-def path_digest(path: Path) -> str:
-    """sha256 of a file, or of a folder's sorted relative paths and digests (hidden files left out).
-
-    Memoised by path, size, mtime_ns and inode, so an unchanged multi-gigabyte source costs nothing again.
-    """
-    with _memo() as memo:
-        if path.is_file():
-            return _memoised(path, memo)
-        listing = {
-            found.relative_to(path).as_posix(): _memoised(found, memo)
-            for found in sorted(path.rglob("*"))
-            if found.is_file() and not any(part.startswith(".") for part in found.relative_to(path).parts)
-        }
-        return digest(listing)
+    return final if _usable(final, stage) else None
 
 
 def discard(entry: Path) -> None:
@@ -142,33 +191,54 @@ def entries() -> list[EntryInfo]:
     return sorted(found, key=lambda entry: entry.last_used)
 
 
-def prune(*, older_than_days: float | None = None, max_bytes: int | None = None) -> list[EntryInfo]:
-    """Remove results unused for some days, then the least recently used until the rest fits; return the removed."""
-    kept = entries()
-    limit = time.time() - older_than_days * 86400 if older_than_days is not None else None
-    gone = [entry for entry in kept if limit is not None and entry.last_used < limit]
-    kept = [entry for entry in kept if entry not in gone]
-    total = sum(entry.bytes for entry in kept)
-    while max_bytes is not None and kept and total > max_bytes:
-        oldest = kept.pop(0)
-        total -= oldest.bytes
-        gone.append(oldest)
-    for entry in gone:
-        shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
-        entry.path.with_name(f"{entry.path.name}.lock").unlink(missing_ok=True)
-    return gone
-
-
-def _folder(stage: str) -> Path:
+def folder_of(stage: str) -> Path:
+    """Where the results of a stage lie, and what is fetched ("downloads")."""
     folder = root() / stage
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"cannot write the cache folder {folder}: {error.strerror}",
-            next="set EDGEKIT_CACHE to a writable folder",
+            f"cannot write the cache folder {folder}: {error.strerror}", next="set EDGEKIT_CACHE to a writable folder"
         ) from None
     return folder
+
+
+def _usable(final: Path, stage: str) -> bool:
+    """True for a whole result that may be taken."""
+    opened = _session.get()
+    if opened is None or final in opened.made:
+        return _whole(final)
+    if opened.refresh or final in opened.distrusted or not _whole(final):
+        return False
+    opened.hits[final] = stage
+    return True
+
+
+def _put(aside: Path, final: Path, what: str) -> None:
+    """Rename a new result into place; where one is made again, say whether it is another."""
+    if (opened := _session.get()) is not None:
+        opened.made.add(final)
+    _made_here.add(final)
+    if final.is_dir():
+        console.say(f"{what}: {_compared(_read(final), _read(aside))}")
+        discard(final)
+    aside.rename(final)
+
+
+def _compared(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
+    """Where the bytes of two results differ, in words."""
+    if old is None or new is None:
+        return "made again; what was cached could not be read"
+    return compared(*({name: facts["sha256"] for name, facts in one["files"].items()} for one in (old, new)))
+
+
+def compared(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Where the files of what was made again differ, by their digests, in words."""
+    differ = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+    if not differ:
+        return "made again, and equal to what was there"
+    more = f" and {len(differ) - 5} more" if len(differ) > 5 else ""
+    return f"made again, and differs from what was there in {', '.join(differ[:5])}{more}"
 
 
 def _whole(path: Path) -> bool:
@@ -176,34 +246,60 @@ def _whole(path: Path) -> bool:
     if not path.is_dir():
         return False
     record = _read(path)
-    if record is not None and all(_intact(path / name, facts) for name, facts in record["files"].items()):
+    if record is not None and record.get("uncovered") and path not in _made_here:
+        console.detail(f"made again: what was cached used more than its key covers ({path})")
+    elif record is not None and _other_engines(record.get("engines")):
+        console.say(f"made again: {record.get('what')} was made with other packages than are installed now")
+    elif record is not None and _intact(path, record["files"]):
         os.utime(path / _RECORD)  # last used: now
         return True
-    console.warn(f"a cached result was damaged and is made again ({path.parent.name})")
+    else:
+        console.warn(f"a cached result was damaged and is made again ({path.parent.name})")
     discard(path)
     return False
 
 
-def _intact(path: Path, facts: Mapping[str, Any]) -> bool:
+def _other_engines(imported: Any) -> bool:
+    """True where packages that a result was made with are installed otherwise now."""
+    return isinstance(imported, dict) and engines.installed(imported) != imported
+
+
+def _intact(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> bool:
+    """True where a folder holds these files as they were written, and no others."""
     try:
-        stat = path.stat()
-    except OSError:
+        if {path.relative_to(folder).as_posix() for path in _files(folder)} != set(files):
+            return False
+        if any((folder / name).stat().st_size != facts["size"] for name, facts in files.items()):
+            return False  # told without reading
+        with remembered() as memo:
+            return all(digest_of(folder / name, memo) == facts["sha256"] for name, facts in files.items())
+    except (OSError, KeyError, TypeError):  # unreadable, or a record that is none
         return False
-    if stat.st_size != facts["size"]:
-        return False
-    return bool(stat.st_mtime_ns == facts["mtime_ns"] or file_digest(path) == facts["sha256"])
 
 
-def _record(folder: Path, key: Mapping[str, Any], what: str) -> None:
+def _notes(final: Path, what: str, used: Mapping[str, Any] | None, basis: Basis | None) -> dict[str, Any]:
+    """What a record says besides: whether the gate refused the one before, what its child imported and used unasked."""
+    opened = _session.get()
+    notes: dict[str, Any] = {"again": True} if opened is not None and final in opened.distrusted else {}
+    if used is None or basis is None:
+        return notes
+    notes["engines"] = imported(used)
+    if strange := basis.uncovered(used):
+        problem = f"{what}: its child used {', '.join(strange[:5])}, which its key does not cover"
+        if os.environ.get("CI") == "true":
+            raise BuildError(problem, next="name the module in edgekit/passes.py, or among the roots of the stage")
+        console.warn(f"{problem}: the result is not kept")
+        notes["uncovered"] = strange
+    return notes
+
+
+def _record(folder: Path, key: Mapping[str, Any], what: str, notes: Mapping[str, Any]) -> None:
     files = {}
     for path in _files(folder):
-        stat = path.stat()
-        files[path.relative_to(folder).as_posix()] = {
-            "size": stat.st_size,
-            "mtime_ns": stat.st_mtime_ns,
-            "sha256": file_digest(path),
-        }
-    write_atomic(folder / _RECORD, json.dumps({"what": what, "key": dict(key), "files": files}, indent=1))
+        name = path.relative_to(folder).as_posix()
+        files[name] = {"size": path.stat().st_size, "sha256": file_digest(path)}
+    record = {"what": what, "key": dict(key), "files": files, **notes}
+    write_atomic(folder / _RECORD, json.dumps(record, indent=1))
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
@@ -225,31 +321,3 @@ def _clear(home: Path, name: str) -> None:
     """Remove what a killed build of the same thing left; its lock is ours, so nobody is writing there."""
     for leftover in home.glob(f".{name}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextmanager
-def _memo() -> Iterator[dict[str, str]]:
-    """The digest memo: read at the start, written back if it grew. A lost memo only costs time."""
-    path = root() / "digests.json"
-    try:
-        memo = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        memo = {}
-    if not isinstance(memo, dict):
-        memo = {}
-    before = len(memo)
-    yield memo
-    if len(memo) != before:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(dict(list(memo.items())[-20000:])))
-        except OSError as error:
-            console.detail(f"the digest memo could not be written: {error}")
-
-
-def _memoised(path: Path, memo: dict[str, str]) -> str:
-    stat = path.stat()
-    key = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
-    if key not in memo:
-        memo[key] = file_digest(path)
-    return memo[key]

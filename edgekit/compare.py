@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from edgekit.bundle import files as bundle_files
-from edgekit.bundle.manifest import Manifest
 from edgekit.bundle.read import parse
+from edgekit.contract.manifest import Manifest
+from edgekit.contract.result import Report
 from edgekit.data import Strict
 from edgekit.errors import EdgekitError
-from edgekit.report import baseline, describe, metrics, placement, read
-from edgekit.report.measurement import Measurement, Report
+from edgekit.report import describe
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement
+from edgekit.results.metrics import Better, Metric
+from edgekit.verdicts import baseline, read
 
 Section = Literal["bundle", "size", "quality", "placement", "measured"]
 Cell = float | str | None
-LOWER = (
-    "kl_",
-    "perplexity",
-    "eos_ids",
-    "token_mismatch",
-    "template_mismatch",
-    "control_token",
-    "repetition",
-    "nonfinite",
-    "shape_mismatches",
-)
-HIGHER = (
-    "top1_",
-    "cosine_",
-    "sqnr_",
-    "eos_rate",
-    "box_f1",
-    "accuracy",
-    "character_agreement",
-    "integer_agreement",
-    "embedding_",
-    "json_parse_rate",
-)
 
 
 class Row(Strict):
@@ -98,7 +79,7 @@ def look(path: Path) -> Side:
         result = read.report(beside)
     except EdgekitError as error:
         return Side(path, manifest, None, f"{name}: {error.message}")
-    if result.bundle.get("sha256") != manifest.sha256:
+    if result.bundle.sha256 != manifest.sha256:
         return Side(path, manifest, None, f"{beside.name} is of another build: edgekit check {path}")
     return Side(path, manifest, result, "")
 
@@ -121,49 +102,45 @@ def _made(sides: Sequence[Side]) -> list[Row]:
 
 
 def _sizes(sides: Sequence[Side]) -> list[Row]:
-    found = []
-    for name, role in (("bundle_mb", None), ("model_mb", "model")):
-        sizes = [
-            sum(file.size for file in side.manifest.files if role is None or file.role == role) / 1e6 for side in sides
-        ]
-        found.append(_row("size", name, "MB", sizes, "lower"))
-    peaks = [side.manifest.memory.predicted_peak_bytes / 1e6 for side in sides]
-    return [*found, _row("size", "predicted_peak_mb", "MB", peaks, "lower")]
+    manifests = [side.manifest for side in sides]
+    whole = [sum(file.size for file in it.files) / 1e6 for it in manifests]
+    model = [sum(file.size for file in it.files if file.role == "model") / 1e6 for it in manifests]
+    peaks = [it.memory.predicted_peak_bytes / 1e6 for it in manifests]
+    of = {m.BUNDLE_MB: whole, m.MODEL_MB: model, m.PREDICTED_PEAK_MB: peaks}
+    return [_row("size", metric, values) for metric, values in of.items()]
 
 
 def _quality(sides: Sequence[Side]) -> list[Row]:
     """What the gates measured; they may be compared where the bundles come from one model."""
     same = len({side.manifest.model.name for side in sides}) == 1
     found: list[Row] = [
-        Row(section="quality", name="verdict", values=tuple(side.manifest.quality.verdict for side in sides)),
+        Row(section="quality", name="verdict", values=tuple(side.manifest.judged.verdict for side in sides)),
+        Row(section="quality", name="proof", values=tuple(side.manifest.judged.proof for side in sides)),
     ]
-    for name, values in _by_metric([side.manifest.quality.measurements for side in sides]).items():
-        better = _better(name)
-        found.append(_row("quality", name, "", values, better if same else None))
+    for name, values in _by_metric([side.manifest.judged.measurements for side in sides]).items():
+        known = m.of(name)
+        better = known.better if known and same else None
+        found.append(Row(section="quality", name=name, values=tuple(values), best=_best(values, better)))
     return found
 
 
 def _placed(sides: Sequence[Side]) -> list[Row]:
     """The share of the work that the execution provider of each variant takes."""
-    shares = []
-    for side in sides:
-        graphs = {name: placement.read(data) for name, data in side.manifest.partition.items()}
-        shares.append({name: placement.coverage(some) for name, some in graphs.items() if some})
+    shares = [{name: graph.coverage for name, graph in side.manifest.partition.items()} for side in sides]
     names = dict.fromkeys(name for one in shares for name in one)
     found = {name: [one.get(name) for one in shares] for name in names}
-    return [_row("placement", f"ep_share@{name}", "share", values, "higher") for name, values in found.items()]
+    return [_row("placement", m.EP_SHARE, values, f"@{name}") for name, values in found.items()]
 
 
 def _measured(sides: Sequence[Side], comparable: bool) -> list[Row]:
     found = []
     every = [side.result.measurements if side.result else () for side in sides]
     for name, values in _by_metric(every).items():
-        metric = metrics.of(name)
-        if metric is None or name in ("bundle_mb",) or name.startswith("ep_share"):
+        metric = m.of(name)
+        if metric is None or metric in (m.BUNDLE_MB, m.EP_SHARE):  # the builds said so already
             continue
         valid = all(one.valid for some in every for one in some if one.metric == name)
-        better = metric.better if comparable and valid else None
-        found.append(_row("measured", name, metric.unit, values, better))
+        found.append(_row("measured", metric, values, name.removeprefix(metric.name), comparable and valid))
     return found
 
 
@@ -179,38 +156,26 @@ def _unlike(sides: Sequence[Side]) -> list[str]:
     results = [side.result for side in sides if side.result]
     found = []
     for side in sides:
-        if side.result and (why := side.result.conditions.get("invalid")):
+        if side.result and (why := side.result.conditions.invalid):
             found.append(f"{side.manifest.name}: its timing is invalid: {why[0]}")
     for other in results[1:]:
         first, second = baseline.identity(results[0]), baseline.identity(other)
-        second["bundle"] = first["bundle"]
         try:
-            baseline.require_alike(first, second, describe.bundle(results[0]))
+            baseline.require_alike(first, replace(second, bundle=first.bundle), describe.bundle(results[0]))
         except EdgekitError as error:
             found.append(error.message)
     return found
 
 
-def _better(name: str) -> Literal["lower", "higher"] | None:
-    if name.startswith(LOWER):
-        return "lower"
-    return "higher" if name.startswith(HIGHER) else None
-
-
 def _row(
-    section: Section, name: str, unit: str, values: Sequence[float | None], better: Literal["lower", "higher"] | None
+    section: Section, metric: Metric, values: Sequence[float | None], at: str = "", comparable: bool = True
 ) -> Row:
+    best = _best(values, metric.better if comparable else None)
+    return Row(section=section, name=metric.name + at, unit=metric.unit, values=tuple(values), best=best)
+
+
+def _best(values: Sequence[float | None], better: Better | None) -> int | None:
     known = [value for value in values if value is not None]
-    best = None
-    if better is not None and len(known) > 1 and len(set(known)) > 1:
-        best = list(values).index(min(known) if better == "lower" else max(known))
-    return Row(section=section, name=name, unit=unit, values=tuple(values), best=best)
-
-
-def shown(row: Row, value: Any) -> str:
-    """A cell for people."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return f"{value:.1%}" if row.unit == "share" else f"{value:,.4g} {row.unit}".rstrip()
+    if better is None or len(set(known)) < 2:
+        return None
+    return list(values).index(min(known) if better == "lower" else max(known))

@@ -2,6 +2,9 @@
 
 With --json stdout carries exactly one document, {schema, exit_code, data, error}, errors included; progress still
 goes to stderr unless --quiet. rich is imported only when something is shown, so `edgekit --help` stays fast.
+
+Whatever is shown may come from a stranger, so all of it goes through edgekit/plain.py: nothing that is printed here is
+obeyed by a terminal, a CI system or rich.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit import plain
 from edgekit.errors import EdgekitError
 
 
@@ -27,6 +31,8 @@ class _Settings:
 
 _settings = _Settings()
 _live: list[Any] = []  # the spinner on screen, if any (innermost last)
+_answer = plain.Answer()
+_thought = plain.Answer()
 
 
 def configure(*, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
@@ -48,18 +54,23 @@ def documented() -> bool:
 def say(text: str) -> None:
     """One line of progress, to stderr."""
     if not _settings.quiet:
-        _stderr().print(text, markup=False, highlight=False)
+        _stderr().print(plain.line(text))
 
 
 def detail(text: str) -> None:
     """A line shown with --verbose only (every command that is run, for one)."""
+    log(plain.line(text))
+
+
+def log(text: str) -> None:
+    """Several lines shown with --verbose only: a traceback, what a program said."""
     if _settings.verbose and not _settings.quiet:
-        _stderr().print(text, markup=False, highlight=False, style="dim")
+        _stderr().print(plain.block(text), style="dim")
 
 
 def warn(text: str) -> None:
     """A warning, to stderr, even with --quiet."""
-    _stderr().print(f"warning: {text}", markup=False, highlight=False, style="yellow")
+    _stderr().print(plain.line(f"warning: {text}"), style="yellow")
 
 
 @contextmanager
@@ -69,7 +80,8 @@ def step(title: str) -> Iterator[None]:
     if _settings.quiet:
         yield
         return
-    status = _stderr().status(title) if sys.stderr.isatty() and not _live else None
+    title = plain.line(title)
+    status = _stderr().status(_text(title)) if sys.stderr.isatty() and not _live else None
     if status is not None:
         status.start()
         _live.append((status, title))
@@ -88,7 +100,7 @@ def tick(text: str) -> None:
     """What the current step is doing now: updates its spinner, or a line with --verbose."""
     if _live:
         status, title = _live[-1]
-        status.update(f"{title}: {text}")
+        status.update(_text(plain.line(f"{title}: {text}")))
     else:
         detail(f"  {text}")
 
@@ -96,13 +108,29 @@ def tick(text: str) -> None:
 def out(text: str = "") -> None:
     """One line of result, to stdout; nothing in --json mode, whose document is the result."""
     if not _settings.json:
-        print(text, flush=True)
+        _write(plain.line(text) + "\n")
+
+
+def page(text: str) -> None:
+    """A result of several lines, to stdout: a file's text, a script; nothing in --json mode."""
+    if not _settings.json:
+        _write(plain.block(text).rstrip("\n") + "\n")
 
 
 def stream(text: str) -> None:
-    """A piece of streamed text, to stdout, at once."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    """A piece of an answer, to stdout, at once."""
+    _write(_answer.piece(text))
+
+
+def thought(text: str) -> None:
+    """A piece of what a model thinks before it answers: dimmed, to stderr, so that stdout is the answer."""
+    if not _settings.quiet:
+        _stderr().print(_thought.piece(text), style="dim", end="", soft_wrap=True)
+
+
+def event(data: object) -> None:
+    """A line of JSON on stdout, at once: what --json streams."""
+    _write(plain.in_json(_json(data)) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -114,14 +142,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
 
     shown = Table()
     for index, column in enumerate(columns):
-        shown.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        shown.add_column(_text(column), justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(_escape(cell) for cell in row))
-    console = Console(file=sys.stdout)
+        shown.add_row(*(_text(cell) for cell in row))
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
     if not sys.stdout.isatty():  # a pipe or a log has no width: do not fold at 80 columns
         console.width = 160
     if title:
-        console.print(title, markup=False, highlight=False, style="bold", soft_wrap=True)
+        console.print(plain.line(title), style="bold", soft_wrap=True)
     console.print(shown)
 
 
@@ -131,33 +159,39 @@ def document(schema: str, data: object, *, exit_code: int = 0, error: EdgekitErr
     if error is not None:
         failure = {"code": error.code, "message": error.message, "next": error.next}
         exit_code = exit_code or error.exit_code
-    json.dump(
-        {"schema": schema, "exit_code": exit_code, "data": data, "error": failure},
-        sys.stdout,
-        indent=2,
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    whole = {"schema": schema, "exit_code": exit_code, "data": data, "error": failure}
+    _write(plain.in_json(_json(whole, indent=2)) + "\n")
     _settings.documented = True
 
 
 def failure(error: EdgekitError) -> None:
     """An error for people: one line with the cause, one with the next step."""
     err = _stderr()
-    err.print(f"error: {error.message}", markup=False, highlight=False, style="bold red", soft_wrap=True)
+    err.print(plain.line(f"error: {error.message}"), style="bold red")
     if error.next:
-        err.print(f"  next: {error.next}", markup=False, highlight=False, soft_wrap=True)
+        err.print(plain.line(f"  next: {error.next}"))
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def _json(data: object, indent: int | None = None) -> str:
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(data, indent=indent, ensure_ascii=not unicode, allow_nan=False)
 
-    return escape(text)
+
+def _write(text: str) -> None:
+    """To stdout; what its encoding lacks is shown as "?" too."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _text(text: str) -> Any:
+    """A cell or a title for rich, which must find no markup in it; lines of a cell stay."""
+    from rich.text import Text
+
+    return Text("\n".join(map(plain.cell, text.split("\n"))))
 
 
 def _stderr() -> Any:
     from rich.console import Console
 
-    return Console(file=sys.stderr, soft_wrap=True)
+    return Console(file=sys.stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)

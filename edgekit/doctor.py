@@ -8,43 +8,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from edgekit import __version__, cache, extras, meters, target
-from edgekit.devices import adb, ios, open_device, ssh
-from edgekit.devices._remote import RemoteDevice
+from edgekit import __version__, cache, extras, kinds, meters, target
+from edgekit.devices import End, Finding, State, adb, ios, open_device, ssh
 from edgekit.devices._runner import find_runner
-from edgekit.devices.local import Local
-from edgekit.errors import DeviceError, EdgekitError, TargetError, ToolMissing, UsageError, from_oserror
+from edgekit.errors import TargetError, ToolMissing, UsageError, from_oserror
 from edgekit.meters import thermal
+from edgekit.predict.weights import largest
+from edgekit.reading import Reader
 from edgekit.target import Target
 from edgekit.tools import find
-from edgekit.wrappers.python import machine
 from edgekit.wrappers.python.manifest import abi, host_abi, host_os
 
 ROOM_MB = 10_000  # free in the cache: less, and the build of a language model may not end
-DEVICE_ROOM_MB = 1000
-State = Literal["ok", "note", "gap"]
-End = Literal["here", "target", "device"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        end: where it is.
-        state: "gap" is in the way of what was asked for; "note" is worth knowing.
-        next: the line that closes the gap; empty where there is none to close.
-        exit_code: of the command, if this is a gap; 0 otherwise.
-    """
-
-    end: End
-    what: str
-    state: State
-    detail: str
-    next: str = ""
-    exit_code: int = 0
 
 
 def examine(device: str | None, target_name: str | None) -> list[Finding]:
@@ -59,9 +35,25 @@ def examine(device: str | None, target_name: str | None) -> list[Finding]:
     if profile is not None:
         found += _target(profile)
     if other is not None:
-        kinds = _remote(other, profile) if isinstance(other, RemoteDevice) else _nearby(other, profile)
-        found += kinds
+        found += other.findings(_Look(profile))
     return found
+
+
+@dataclass(frozen=True)
+class _Look:
+    """See devices.Look."""
+
+    profile: Target | None
+
+    def fits(self, os: str, abi: str, ram_mb: int | None) -> Iterator[Finding]:
+        """See Look.fits."""
+        if self.profile is not None:
+            yield _fits(self.profile, os, abi)
+            yield from _room(self.profile, ram_mb)
+
+    def sensors(self, reader: Reader) -> Iterator[Finding]:
+        """See Look.sensors."""
+        return _sensors(reader)
 
 
 def _here(profile: Target | None, device: str | None) -> Iterator[Finding]:
@@ -117,7 +109,7 @@ def _missing(end: End, what: str, detail: str, line: str, *, needed: bool) -> Fi
 
 
 def _extras_of(profile: Target) -> set[str]:
-    return {"build"} | ({"qnn"} if "qnn" in (profile.llm.ep, profile.tensor.ep) else set())
+    return {"build"} | ({"qnn"} if any(profile.settings(kind).ep == "qnn" for kind in kinds.names()) else set())
 
 
 def _target(profile: Target) -> Iterator[Finding]:
@@ -128,89 +120,36 @@ def _target(profile: Target) -> Iterator[Finding]:
     for one in profile.abi:
         if profile.os not in ("linux", "android"):
             continue
+        what = f"edgekit-runner for {profile.os} {one}"
         try:
-            yield Finding(
-                "target", f"edgekit-runner for {profile.os} {one}", "ok", str(find_runner(profile.os, abi(one)))
-            )
+            yield Finding("target", what, "ok", str(find_runner(profile.os, abi(one))))
         except ToolMissing as error:
-            yield _missing("target", f"edgekit-runner for {profile.os} {one}", error.message, error.next, needed=False)
+            yield _missing("target", what, error.message, error.next, needed=False)
     for package in profile.runtime:
         yield Finding("target", package.name, "ok", f"{package.floor} or later, from {package.channel}", package.source)
-
-
-def _remote(device: RemoteDevice, profile: Target | None) -> Iterator[Finding]:
-    line = device.found()
-    if line.state != "ready":
-        yield Finding("device", device.address, "gap", line.state, line.next, DeviceError.exit_code)
-        return
-    facts = line.facts
-    words = (facts.get("model"), facts.get("os_version"), facts.get("soc"), facts.get("abi"))
-    yield Finding("device", device.address, "ok", ", ".join(str(word) for word in words if word))
-    yield _evidence(str(facts["evidence"]), list(facts["evidence_reasons"]))
-    if profile is not None:
-        yield _fits(profile, str(facts["os"]), str(facts["abi"]))
-    for kind in ("tensor", "llm"):
-        try:
-            yield Finding("device", f"runtime, {kind} models", "ok", device.runtime_for(kind))
-        except ToolMissing as error:
-            yield _missing("device", f"runtime, {kind} models", error.message, error.next, needed=kind == "tensor")
-    free = device.free_mb()
-    if free is not None and free < DEVICE_ROOM_MB:
-        line_ = f"edgekit devices clean {device.address}, or remove other files there"
-        yield Finding("device", "free space", "note", f"only {free:,} MB", line_)
-    elif free is not None:
-        yield Finding("device", "free space", "ok", f"{free:,} MB")
-    yield from _sensors(device)
-
-
-def _nearby(device: object, profile: Target | None) -> Iterator[Finding]:
-    """This machine, or an iPhone: both are looked at without a shell."""
-    if isinstance(device, Local):
-        facts = machine.facts()
-        yield Finding("device", "local", "ok", f"{facts['cpu'] or 'CPU'}, {facts['cores']} cores, {facts['ram_mb']} MB")
-        if facts["hypervisor"]:
-            yield Finding("device", "evidence", "note", "a virtual machine: its figures are its own, not a device's")
-        if profile is not None:
-            yield _fits(profile, host_os(), host_abi())
-        yield from _sensors(device)
-    elif isinstance(device, ios.Ios):
-        try:
-            line = device.found()
-        except EdgekitError as error:
-            yield Finding("device", device.address, "gap", error.message, error.next, error.exit_code)
-            return
-        if line.state != "ready":
-            yield Finding("device", device.address, "gap", line.state, line.next, DeviceError.exit_code)
-            return
-        yield Finding("device", device.address, "ok", f"{line.facts['model']}, {line.facts['os_version']}")
-        if profile is not None:
-            yield _fits(profile, "ios", str(line.facts["abi"] or "aarch64"))
-
-
-def _evidence(kind: str, reasons: list[str]) -> Finding:
-    if kind == "device":
-        return Finding("device", "evidence", "ok", f"device: {reasons[0]}")
-    told = "; ".join(reasons)
-    return Finding("device", "evidence", "note", f"{kind}: {told}", "latency and power need a real device")
 
 
 def _fits(profile: Target, os: str, here: str) -> Finding:
     if profile.os == os and here in map(abi, profile.abi):
         return Finding("device", f"target {profile.name}", "ok", f"fits {os} {here}")
     detail = f"is for {profile.os} {'/'.join(profile.abi)}, the device is {os} {here}"
-    others = [name for name in target.names() if _for(name, os, here)]
+    every = map(target.load, target.names())
+    others = [other.name for other in every if other.os == os and here in map(abi, other.abi)]
     line = f"take one of: {', '.join(others)}" if others else "take another device"
     return Finding("device", f"target {profile.name}", "gap", detail, line, TargetError.exit_code)
 
 
-def _for(name: str, os: str, here: str) -> bool:
-    profile = target.load(name)
-    return profile.os == os and here in map(abi, profile.abi)
+def _room(profile: Target, ram_mb: int | None) -> Iterator[Finding]:
+    """How large the weights of a model may be."""
+    if ram_mb is not None:
+        every = [profile.settings(kind).memory for kind in kinds.names()]
+        most = min(largest(ram_mb * 2**20, of.prepack_factor, of.engine_bytes or 0) for of in every)
+        detail = f"{ram_mb:,} MB; weights of at most {most / 1e6:,.0f} MB, with the copies of kernels (estimated)"
+        yield Finding("device", "memory", "ok", detail)
 
 
-def _sensors(device: RemoteDevice | Local) -> Iterator[Finding]:
+def _sensors(reader: Reader) -> Iterator[Finding]:
     """Power meters and heat; none of them is in the way of a check."""
-    reader = device.reader()
     there, missing = meters.find(reader)
     for meter in there:
         yield Finding("device", "power", "ok", f"{meter.name}: {meter.scope}, grade {meter.grade}")

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 INTERRUPTED = 130
 # Several failures at once: the first of these that occurred is the exit code of the command.
-PRECEDENCE = (INTERRUPTED, 1, 2, 12, 3, 4, 7, 5, 6, 8, 9, 10, 11, 0)
+PRECEDENCE = (INTERRUPTED, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10, 11, 0)
 
 
 class EdgekitError(Exception):
@@ -26,108 +25,78 @@ class EdgekitError(Exception):
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "internal"
 
+    def __init_subclass__(cls, *, exit_code: int = 0, code: str = "") -> None:
+        cls.exit_code, cls.code = exit_code or cls.exit_code, code or cls.code
+
     def __init__(self, message: str, *, next: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.next = next
 
 
-class UsageError(EdgekitError):
+class UsageError(EdgekitError, exit_code=2, code="usage"):
     """A wrong command line, or an output that cannot be written."""
 
-    exit_code = 2
-    code = "usage"
 
-
-class TargetError(EdgekitError):
+class TargetError(EdgekitError, exit_code=3, code="target"):
     """A target profile that is unknown or wrong."""
 
-    exit_code = 3
-    code = "target"
 
-
-class SourceError(EdgekitError):
+class SourceError(EdgekitError, exit_code=4, code="model"):
     """A model or a download that is missing, damaged or not supported."""
 
-    exit_code = 4
-    code = "model"
+
+class BuildError(EdgekitError, exit_code=5, code="build"):
+    """The build itself failed: an engine, a full disk, a child out of memory.
+
+    Attributes:
+        killed: who killed the child that it was about, if it was killed: "memory" (the kernel, or it may have been),
+            "somebody". What the child was to find is then not known, and nothing may be made as if it were.
+    """
+
+    def __init__(self, message: str, *, next: str = "", killed: Literal["", "memory", "somebody"] = "") -> None:
+        super().__init__(message, next=next)
+        self.killed = killed
 
 
-class BuildError(EdgekitError):
-    """The build itself failed: an engine, a full disk, a child out of memory."""
-
-    exit_code = 5
-    code = "build"
-
-
-class BundleError(EdgekitError):
+class BundleError(EdgekitError, exit_code=6, code="bundle"):
     """A bundle that is damaged, changed, or not for this reader."""
 
-    exit_code = 6
-    code = "bundle"
 
-
-class ToolMissing(EdgekitError):
+class ToolMissing(EdgekitError, exit_code=7, code="tool-missing"):
     """A program or an optional Python package that the command needs is not installed."""
 
-    exit_code = 7
-    code = "tool-missing"
 
-
-class DeviceError(EdgekitError):
+class DeviceError(EdgekitError, exit_code=8, code="device"):
     """A device that cannot be reached, is busy, or stopped answering."""
 
-    exit_code = 8
-    code = "device"
+
+class QualityError(EdgekitError, exit_code=9, code="quality"):
+    """The quality gate failed, a golden output differs, or lint found what would be refused."""
 
 
-class QualityError(EdgekitError):
-    """The quality gate failed, or a golden output differs."""
-
-    exit_code = 9
-    code = "quality"
-
-
-class OverBudget(EdgekitError):
+class OverBudget(EdgekitError, exit_code=10, code="over-budget"):
     """A measurement is beyond its budget."""
 
-    exit_code = 10
-    code = "over-budget"
 
-
-class NotMeasured(EdgekitError):
+class NotMeasured(EdgekitError, exit_code=11, code="not-measured"):
     """A budgeted or gated metric was not measured, or its measurement is invalid."""
 
-    exit_code = 11
-    code = "not-measured"
 
-
-class LockMismatch(EdgekitError):
-    """edgekit.lock does not match what would be built."""
-
-    exit_code = 12
-    code = "lock-mismatch"
-
-
-class Interrupted(EdgekitError):
+class Interrupted(EdgekitError, exit_code=INTERRUPTED, code="interrupted"):
     """The user, or whoever stopped the process, ended the command."""
-
-    exit_code = INTERRUPTED
-    code = "interrupted"
-
-
-def _children(cls: type[EdgekitError]) -> Iterable[type[EdgekitError]]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _children(child)
 
 
 def from_code(code: str, message: str, next: str = "") -> EdgekitError:
     """The error a child process wrote down as `code`, as an exception of this process."""
-    for cls in _children(EdgekitError):
-        if cls.code == code:
-            return cls(message, next=next)
-    return EdgekitError(message, next=next)
+    known = {cls.code: cls for cls in EdgekitError.__subclasses__()}
+    return known.get(code, EdgekitError)(message, next=next)
+
+
+def from_child(error: Any) -> EdgekitError:
+    """What a child process wrote down as its error: {code, message, next}, if it keeps to that."""
+    told = error if isinstance(error, dict) else {"message": f"a child left an error of another form: {error!r:.200}"}
+    return from_code(*(str(told.get(key, "")) for key in ("code", "message", "next")))
 
 
 def first(codes: Iterable[int]) -> int:
@@ -149,8 +118,3 @@ def from_oserror(error: OSError, doing: str, *, otherwise: type[EdgekitError] = 
             f"no permission while {doing}{where}", next="choose a folder you may write to, or fix its rights"
         )
     return otherwise(f"{error.strerror or error} while {doing}{where}", next="look at that path, then run it again")
-
-
-def unwritable(folder: Path, reason: str) -> UsageError:
-    """The message for an output folder that cannot take files."""
-    return UsageError(f"cannot write to {folder}: {reason}", next="choose another folder with -o")

@@ -8,18 +8,9 @@ from edgekit.errors import ToolMissing
 
 # Extra -> the modules that show it is installed. pyproject.toml holds the versions.
 EXTRAS = {
-    "build": (
-        "olive",
-        "optimum.onnxruntime",
-        "transformers",
-        "torch",
-        "accelerate",
-        "gguf",
-        "onnx_ir",
-        "onnxscript",
-    ),
+    "build": ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript"),
+    "lint": ("elftools", "pefile"),
     "qnn": ("onnxruntime_qnn",),
-    "report": ("matplotlib",),
     "webgpu": ("onnxruntime_ep_webgpu",),
 }
 
@@ -33,8 +24,7 @@ def require(extra: str) -> None:
     """Raise ToolMissing with the pip line when an extra is not installed."""
     if absent := missing(extra):
         raise ToolMissing(
-            f"this command needs the extra {extra!r} ({', '.join(absent)} not installed)",
-            next=pip_line(extra),
+            f"this command needs the extra {extra!r} ({', '.join(absent)} not installed)", next=pip_line(extra)
         )
 
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from edgekit import console, meters
+from edgekit import console, kinds, meters
+from edgekit.contract.check_plan import BenchOutcome, CheckPlan
+from edgekit.contract.result import Course
 from edgekit.errors import EdgekitError
 from edgekit.meters import Energy, Meter, Missing, thermal
 from edgekit.reading import Reader
-from edgekit.report import energy
-from edgekit.report.check_plan import BenchOutcome, CheckPlan
-from edgekit.report.measurement import EnergyRun
+from edgekit.results.measurement import EnergyRun
+from edgekit.verdicts import energy
 
 WAIT_S = 600.0  # a device that is still hot then stays hot
 LOOK_S = 10.0
+SOON_S = 5.0  # between two runs, which are short
 RUN_S = 30.0  # a run under a meter is at least this long
 WORTH_S = 60.0  # a meter that needs longer runs is used with --sustain only
 
@@ -33,13 +34,14 @@ Bench = Callable[[float, Callable[[str], None]], BenchOutcome]
 class Seen:
     """What a watch saw; filled when its block is left."""
 
-    thermal: dict[str, Any] = field(default_factory=dict)
+    thermal: Course | None = None
     sensors: tuple[str, ...] = ()
 
     @property
     def hottest_c(self) -> float | None:
         """The highest temperature during the block."""
-        return max((value for value in self.thermal.get("hottest_c", ()) if value is not None), default=None)
+        values = self.thermal.hottest_c if self.thermal else ()
+        return max((value for value in values if value is not None), default=None)
 
 
 def wait_until_ready(reader: Reader, longest_s: float = WAIT_S) -> tuple[float, list[str]]:
@@ -54,6 +56,16 @@ def wait_until_ready(reader: Reader, longest_s: float = WAIT_S) -> tuple[float, 
         time.sleep(LOOK_S)
 
 
+def cooled(reader: Reader | None, most_c: float, longest_s: float) -> float | None:
+    """The hottest sensor, once it shows `most_c` at most, or that did not come in time; None where none is read."""
+    started = time.monotonic()
+    while True:
+        now = _hottest(reader)
+        if now is None or now <= most_c or time.monotonic() - started > longest_s:
+            return now
+        time.sleep(SOON_S)
+
+
 @contextmanager
 def watched(reader: Reader | None) -> Iterator[Seen]:
     """Follow temperatures and clocks while the block runs; nothing is followed without a reader."""
@@ -63,12 +75,12 @@ def watched(reader: Reader | None) -> Iterator[Seen]:
     if reader is None or watch is None:
         return
     try:
-        course = watch.stop()
+        thermals = watch.stop()
         seen.sensors = tuple(thermal.look(reader).temperatures_c)
     except EdgekitError as error:
         console.detail(f"  the temperatures were lost: {error.message}")
         return
-    seen.thermal = {name: list(value) for name, value in asdict(course).items()}
+    seen.thermal = thermals
 
 
 def choose(reader: Reader, named: Meter | None, run_s: float | None) -> Meter | Missing:
@@ -106,7 +118,7 @@ def weigh(meter: Meter | Missing, plan: CheckPlan, bench: Bench, run_s: float | 
     """
     if isinstance(meter, Missing):
         assert run_s is not None, "nothing to run"
-        return energy.not_measured(energy.unit(plan), meter.reason, meter.next), bench(run_s, console.tick)
+        return energy.not_measured(kinds.of(plan.kind).work, meter.reason, meter.next), bench(run_s, console.tick)
     seconds = run_s or max(RUN_S, meter.least_s + 5)
     before = _idle(meter)
     late_s = 0.0
@@ -124,7 +136,7 @@ def weigh(meter: Meter | Missing, plan: CheckPlan, bench: Bench, run_s: float | 
     outcome = bench(seconds, tell)
     if not running:
         reason = "the run was never seen to begin"
-        return energy.not_measured(energy.unit(plan), reason), outcome
+        return energy.not_measured(kinds.of(plan.kind).work, reason), outcome
     run = meter.stop()
     after = _idle(meter)
     done, busy_s = energy.work(outcome, plan, late_s)
@@ -150,7 +162,7 @@ def _kept(run: Energy, before: Energy, after: Energy, plan: CheckPlan, work: flo
         net_j=net.joules,
         seconds=busy_s,
         idle_w=tuple(one.average_w for one in (before, after) if one.average_w is not None),
-        unit=energy.unit(plan),
+        unit=kinds.of(plan.kind).work,
         work=work,
         samples=tuple((sample.at_s, sample.watts) for sample in run.samples),
         parts=run.parts,
@@ -166,6 +178,16 @@ def _not_ready(reader: Reader) -> list[str]:
     except EdgekitError as error:
         console.detail(f"  no temperature: {error.message}")
         return []
+
+
+def _hottest(reader: Reader | None) -> float | None:
+    if reader is None:
+        return None
+    try:
+        return thermal.look(reader).hottest_c
+    except EdgekitError as error:
+        console.detail(f"  no temperature: {error.message}")
+        return None
 
 
 def _begin(reader: Reader) -> thermal.Watch | None:

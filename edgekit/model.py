@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from math import prod
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, core_schema
 
+from edgekit import registry
 from edgekit.data import Strict
 
-Kind = Literal["llm", "tensor"]
+Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]  # as Pillow names its filters
+Form = Literal["phi-4-mini", "hermes", "llama", "json"]  # of function calls in answers
 Dim = int | str | None  # a size, a named dynamic dimension, or an unnamed one
 SMALL = 500_000_000  # parameters: a language model of fewer needs more bits; the border of quality/limits.toml's rows
+MAX_LAYERS = 10_000  # of a decoder; what claims more is a lie that would fill the memory with names
+# Where config.json has the epsilon of these decoders' normalizations; GenAI's graph builder knows rms_norm_eps alone.
+NORM_EPSILON = {"PhiForCausalLM": "layer_norm_eps", "NemotronForCausalLM": "norm_eps"}
+# What a model of several graphs can be built by: one bundle for each, which the app calls in turn.
+EACH_GRAPH = "optimum-cli export onnx --model FOLDER --task {task} OUT, then build each .onnx file of OUT by itself"
+
+
+def kinds() -> list[str]:
+    """The kinds of model that there are, sorted: the files of kinds/, of which none is loaded."""
+    return [name for name in registry.listed("edgekit.kinds") if name != "variant"]
+
+
+class _Known:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(kinds())
+
+
+Kind = Annotated[str, _Known()]  # the name of a kind of model
 
 
 class ImageInput(Strict):
@@ -21,7 +43,14 @@ class ImageInput(Strict):
     height: int | None = Field(default=None, description="pixels; none keeps the picture's own, rounded to `multiple`")
     multiple: int = Field(default=1, description="sizes that are kept are rounded to a multiple of this many pixels")
     max_side: int | None = Field(default=None, description="pixels; a larger picture is first scaled down to this")
-    fit: Literal["stretch", "pad-right", "crop-center"] = "stretch"
+    fit: Literal["stretch", "pad-right", "crop-center", "resize-crop"] = Field(
+        default="stretch",
+        description="stretch to the size; pad-right: keep the ratio, zeros behind; crop-center: scale to cover the "
+        "size, cut the centre; resize-crop: scale to `shortest` or `resized`, then cut the centre, black around it",
+    )
+    shortest: int | None = Field(default=None, description="resize-crop: pixels of the shorter side before the cut")
+    resized: tuple[int, int] | None = Field(default=None, description="resize-crop: height and width before the cut")
+    resample: Resample = "bilinear"
     channels: Literal["RGB", "BGR", "L"] = "RGB"
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     scale: float = 1 / 255
@@ -36,7 +65,19 @@ class AudioInput(Strict):
     sample_rate: int = Field(description="Hz")
     samples: int | None = Field(default=None, description="samples per window; none takes the whole recording")
     context: int = Field(default=0, description="samples of the previous window put before each window")
+    normalize: bool = Field(default=False, description="each window is made of mean 0 and variance 1")
     shape: tuple[int, ...] = Field(default=(1, -1), description="the shape of one window, -1 for the samples")
+
+    @model_validator(mode="after")
+    def _filled(self) -> Self:
+        sizes = [size for size in self.shape if size != -1]
+        if min(sizes, default=1) < 1 or len(self.shape) - len(sizes) > 1:
+            raise ValueError(f"{list(self.shape)} is no shape of a window; one size may be -1")
+        window = None if self.samples is None else self.samples + self.context
+        whole = len(sizes) < len(self.shape)
+        if window is not None and (window % prod(sizes) if whole else window != prod(sizes)):
+            raise ValueError(f"{window} samples do not fill the shape {list(self.shape)}")
+        return self
 
 
 class TextInput(Strict):
@@ -75,21 +116,63 @@ class Tensor(Strict):
     preprocess: Preprocess | None = Field(default=None, discriminator="kind")
 
 
-class LlmFacts(Strict):
+class Sampling(Strict):
+    """How an answer is drawn where nobody says otherwise; greedily without a temperature. None is the engine's own."""
+
+    temperature: float | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    min_p: float | None = Field(default=None, ge=0, le=1, description="least probability, as a share of the best's")
+    repetition_penalty: float | None = Field(default=None, gt=0)
+    max_new_tokens: int | None = Field(default=None, ge=1, description="of an answer, its thoughts included")
+
+    @classmethod
+    def takes(cls, name: str, value: Any) -> bool:
+        """Whether a publisher's value is one; what is none is left to the engine."""
+        try:
+            cls(**{name: value})
+        except ValidationError:
+            return False
+        return value is not None
+
+
+class Thinking(Strict):
+    """What a thought begins and ends with, and the variable of the chat template that leaves thoughts out."""
+
+    begin: str
+    end: str
+    switch: str | None = None
+
+
+class Answers(Strict):
+    """How a model answers: what cuts an answer into thought, call and text, and how its publisher has it drawn."""
+
+    marks: dict[str, int] = Field(default={}, description="ids of the tokens that cut an answer")
+    special: tuple[str, ...] = Field(default=(), description="those of them that engines leave out of a text")
+    thinking: Thinking | None = None
+    calls: Form | None = Field(default=None, description="the family's form of function calls; json: the bare object")
+    sampling: Sampling | None = None
+
+
+class DecoderFacts(Strict):
     """What a decoder needs to be run: window, vocabulary, key-value cache, end tokens."""
 
     context_length: int = Field(description="tokens")
     vocab_size: int
-    layers: int
+    layers: int = Field(ge=1, le=MAX_LAYERS)
     kv_heads: int
     head_size: int
+    rotary_size: int | None = Field(default=None, description="values of a head that rotation turns; None: all")
     hidden_size: int
     inner_size: int | None = Field(default=None, description="width of the feed-forward layers")
     eos_token_ids: tuple[int, ...]
     bos_token_id: int | None = None
+    prefix_token_ids: tuple[int, ...] = Field(default=(), description="what the tokenizer puts before a plain text")
     sliding_window: int | None = Field(default=None, description="tokens")
+    longrope_beyond: int | None = Field(default=None, description="tokens: beyond, all rotary factors are others")
     tied_embeddings: bool = False
     has_chat_template: bool = False
+    answers: Answers | None = None
 
 
 class Model(Strict):
@@ -108,9 +191,10 @@ class Model(Strict):
     opset: int | None = Field(default=None, description="tensor models: of the default ONNX domain")
     quantized: bool = False
     weight_bytes_by_op: dict[str, int] = Field(default={}, description="tensor models: bytes of weights by operator")
-    licence: str = "unknown"
+    license: str = "unknown"
     sha256: str
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
-    llm: LlmFacts | None = None
+    llm: DecoderFacts | None = None
     repairs: tuple[str, ...] = Field(default=(), description="what the source's files lack or say wrongly, put right")
+    left_out: tuple[str, ...] = Field(default=(), description="what the source's files say and this build leaves out")

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache, console, tools
+from edgekit import cache, console, passes, tools
 from edgekit.cache import Entry
-from edgekit.data import digest, file_digest
+from edgekit.code import Basis
+from edgekit.data import digest
+from edgekit.digests import Snapshot
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.extras import require
-from edgekit.plan import FLOAT, Plan, VariantPlan
+from edgekit.kinds.variant import Variant
+from edgekit.plan import FLOAT, Plan
 from edgekit.sources.facts.onnx_graph import external_files, is_quantized
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
-OLIVE = [*tools.python(), "-m", "edgekit.jobs.olive"]
+OLIVE = tools.module("edgekit.jobs.olive.run")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
 
 
@@ -59,7 +58,7 @@ class Ahead:
         return taken
 
 
-def key(plan: Plan, variant: VariantPlan, source_sha256: str, calibration_sha256: str | None) -> dict[str, Any]:
+def key(plan: Plan, variant: Variant, source_sha256: str, calibration_sha256: str | None) -> dict[str, Any]:
     """All that a variant's optimized model depends on."""
     config = plan.optimize_step(variant).config
     return {
@@ -68,79 +67,79 @@ def key(plan: Plan, variant: VariantPlan, source_sha256: str, calibration_sha256
         "recipe": variant.recipe_sha256,
         "calibration": calibration_sha256 if variant.calibrated else None,
         "expected": list(plan.files(variant)),
-        "tools": versions(ENGINES) if config else {},
-        "code": _own_code(config),
+        "basis": basis(config, calibrated=variant.calibrated).key(),
     }
 
 
 def run(
     plan: Plan,
-    variant: VariantPlan,
+    variant: Variant,
     source: Path,
     source_sha256: str,
     calibration: Path | None,
     calibration_sha256: str | None,
     ahead: Ahead | None = None,
+    read: Sequence[Snapshot] = (),
 ) -> Entry:
     """The optimized model of a variant: entry.path / "model" holds plan.files(variant).
 
     Variants, targets and later builds that ask for the same passes on the same source share one entry.
 
+    Args:
+        read: of the source and the calibration data, from before their digests were taken.
+
     Raises:
         ToolMissing: the `build` extra is not installed.
+        SourceError: the source or the data changed meanwhile.
         BuildError: Olive failed, ran out of memory or disk, or left something that does not load.
     """
     wanted = key(plan, variant, source_sha256, calibration_sha256)
 
-    def make(folder: Path) -> None:
+    def make(folder: Path) -> dict[str, Any] | None:
         if wanted["config"]:
-            _make(plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
-        else:
-            _keep(source, folder / "model")
+            return _make(plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
+        _keep(source, folder / "model")
+        return None
 
-    return cache.produce("optimize", wanted, make, what=f"{plan.model} {variant.recipe}")
-
-
-def _own_code(config: dict[str, Any]) -> dict[str, str]:
-    """Digests of the files with our own passes and surgeries that a workflow names: a changed one is another result."""
-    named = set(re.findall(r'"(Edgekit\w+)"', json.dumps(config)))
-    defined = re.compile(r"^class (Edgekit\w+)\(", re.MULTILINE)
-    found = {}
-    for path in sorted((Path(str(files("edgekit"))) / "jobs").glob("*.py")) if named else ():
-        if named & set(defined.findall(path.read_text(encoding="utf-8"))):
-            found[path.name] = file_digest(path)
-    return found
+    what = f"{plan.model} {variant.recipe}"
+    declared = basis(wanted["config"], calibrated=variant.calibrated)
+    return cache.produce("optimize", wanted, make, what=what, read=read, basis=declared)
 
 
-def versions(names: Sequence[str]) -> dict[str, str]:
-    """Installed versions by distribution name; those not installed are left out."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def prepared(model: Path) -> Path | None:
+    """The float graph that an entry's quantized model was made of, where it was kept (jobs/olive/passes/_kept.py)."""
+    path = model.parent / "prepared.onnx"
+    return path if path.is_file() else None
+
+
+def basis(config: Mapping[str, Any], *, calibrated: bool) -> Basis:
+    """The code and the engines that the result of a workflow depends on; of no workflow, how a model is copied."""
+    if not config:
+        return Basis((), ("edgekit.optimize", "edgekit.sources.facts.onnx_graph"), floats=False)
+    data = ["edgekit.inputs.calibration"] if calibrated else []
+    roots = ("edgekit.jobs.olive.run", "edgekit.tools", *passes.modules(config), *data)
+    return Basis(roots, ("edgekit.optimize",), ENGINES)
 
 
 def _make(
     plan: Plan,
-    variant: VariantPlan,
+    variant: Variant,
     source: Path,
     calibration: Path | None,
     folder: Path,
     early: tools.Early | None,
-) -> None:
+) -> dict[str, Any]:
+    """Run Olive; returns its account."""
     require("build")
     request: dict[str, Any] = {
         "config": plan.optimize_step(variant).config,
-        "source": str(source),
+        "source": str(source.absolute()),
         "work": str(folder),
-        "calibration": str(calibration) if calibration else None,
+        "calibration": str(calibration.absolute()) if calibration else None,
         "expected": list(plan.files(variant)),
     }
     with console.step(f"quantizing with {variant.recipe}"):
-        tools.job(
+        outcome = tools.job(
             OLIVE,
             request,
             folder,
@@ -151,13 +150,16 @@ def _make(
             early=early,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
+        keep = "--recipe keep ships it as it is (quantizers take the float32 weights of matrix products)"
         raise BuildError(
             f"{variant.recipe} found nothing to quantize in {plan.model}: the result is no {variant.precision} model",
-            next="--recipe keep ships it as it is (quantizers take the float32 weights of matrix products)",
+            next=keep if plan.form == "onnx" else "report the model; --recipe llm_float16 builds it unquantized",
         )
     shutil.rmtree(folder / "hf", ignore_errors=True)
     for name in ("request.json", "outcome.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)
+    used: dict[str, Any] = outcome["used"]
+    return used
 
 
 def _keep(source: Path, model: Path) -> None:

@@ -7,25 +7,27 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edgekit import recipes
+from edgekit import kinds, recipes
 from edgekit.catalog.cards import Card
+from edgekit.contract import genai_config
 from edgekit.data import Strict, digest
-from edgekit.errors import BuildError, UsageError
-from edgekit.model import SMALL, Kind, Model
+from edgekit.errors import BuildError, SourceError, UsageError
+from edgekit.kinds import Footprint, Form, Settings
+from edgekit.kinds.variant import Chosen, Variant
+from edgekit.model import NORM_EPSILON, SMALL, Kind, Model
+from edgekit.predict import weights
 from edgekit.recipes import Recipe
-from edgekit.target import LlmSettings, Target, TensorSettings, Variant
+from edgekit.recipes._workflow import workflow
+from edgekit.target import Target
 
-GENAI_FILES = (
-    "model.onnx",
-    "model.onnx.data",
-    "genai_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
+FILES: dict[Form, tuple[str, ...]] = {
+    "onnx": ("model.onnx",),
+    "genai": ("model.onnx", "model.onnx.data", genai_config.NAME, "tokenizer.json", "tokenizer_config.json"),
+}
 CALIBRATE = "give --calibration FOLDER with pictures, recordings, .npz or .npy files like those the app will see"
+FLOAT_SOURCE = "give the float checkpoint that it was made from (float32, float16 or bfloat16 weights)"
 HALF = ("float16", "bfloat16")
 FLOAT = ("float32", *HALF, "as-is")  # precisions that promise no quantized weights
-DYNAMIC = ("MatMul", "Gemm", "LSTM", "Attention")  # what dynamic int8 quantizes
 
 
 class Step(Strict):
@@ -38,26 +40,6 @@ class Step(Strict):
     config: dict[str, Any] = {}
 
 
-class VariantPlan(Strict):
-    """One form of the model in the bundle: how it is quantized, for which provider, and what it is tied to."""
-
-    name: str
-    recipe: str
-    recipe_sha256: str
-    precision: str
-    summary: str
-    calibrated: bool
-    reason: str = Field(description="why this recipe")
-    ep: str
-    ep_options: dict[str, str] = {}
-    compile: Literal["qnn_context"] | None = None
-    soc: tuple[str, ...] = ()
-    soc_model: int | None = None
-    htp_arch: str | None = None
-    files: tuple[str, ...] | None = Field(default=None, description="what its recipe leaves, where not the usual files")
-    note: str = ""
-
-
 class Plan(Strict):
     """What `edgekit build --dry-run` prints and build() follows."""
 
@@ -65,7 +47,7 @@ class Plan(Strict):
     model: str
     target: str
     kind: Kind
-    variants: tuple[VariantPlan, ...] = Field(description="in the order an app tries them")
+    variants: tuple[Chosen, ...] = Field(description="in the order an app tries them")
     max_length: int | None = Field(default=None, description="llm: tokens of prompt and answer")
     window: int | None = Field(default=None, description="llm: tokens a call of a static graph takes")
     steps: tuple[Step, ...]
@@ -73,17 +55,22 @@ class Plan(Strict):
     notes: tuple[str, ...] = ()
 
     @property
-    def main(self) -> VariantPlan:
+    def main(self) -> Variant:
         """The variant that the gate judges and the goldens are recorded from: the first that is not compiled."""
         return next((one for one in self.variants if one.compile is None), self.variants[0])
 
-    def optimize_step(self, variant: VariantPlan) -> Step:
+    @property
+    def form(self) -> Form:
+        """How the model is packed: GenAI's folders are those that hold its configuration."""
+        return "genai" if genai_config.NAME in self.expected_files else "onnx"
+
+    def optimize_step(self, variant: Variant) -> Step:
         """The step that makes a variant's model; its config is the Olive workflow, empty for a model kept as it is."""
         return next(one for one in self.steps if one.stage == "optimize" and variant.name in one.variants)
 
-    def files(self, variant: VariantPlan) -> tuple[str, ...]:
+    def files(self, variant: Variant) -> tuple[str, ...]:
         """The files that a variant's optimize step must leave."""
-        return variant.files or _usual(self.kind)
+        return variant.files or FILES[self.form]
 
     @property
     def calibrated(self) -> bool:
@@ -101,6 +88,7 @@ def make(
     origin: tuple[str, ...] = (),
     require_ep: bool = False,
     trust_remote_code: bool = False,
+    remarks: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for one model and one target.
 
@@ -110,19 +98,25 @@ def make(
         origin: how the source was reached; shown as the import steps.
         require_ep: the accelerator the target is named after must be used, or nothing is built.
         trust_remote_code: the source needs code of its own, and the user trusts it.
+        remarks: what else of the source a reader of the plan must know.
 
     Raises:
         UsageError: a recipe of the other model kind, or one that needs calibration data without any.
+        SourceError: a language model that somebody has quantized already, whatever recipe is asked for.
         BuildError: require_ep, and this kind of model does not run on the target's accelerator.
     """
-    settings = target.llm if model.kind == "llm" else target.tensor
+    kind, settings = kinds.of(model.kind), target.settings(model.kind)
+    form = kind.form(model, settings)
+    if form == "genai" and model.quantized:
+        raise SourceError(f"{model.name} is already quantized", next=FLOAT_SOURCE)
     if require_ep and settings.instead_of is not None:
         others = ", ".join(settings.instead_of.alternatives) or "none"
         raise BuildError(
             f"{target.name} cannot run {model.kind} models on {settings.instead_of.ep}: {settings.instead_of.reason}",
             next=f"leave out --require-ep to build for {settings.ep}, or take a target that can: {others}",
         )
-    choice = _Choice(model, target, settings, recipe, calibration, card, trust_remote_code)
+    max_length, window = settings.lengths(model)
+    choice = _Choice(model, target, settings, form, recipe, calibration, card, trust_remote_code)
     chosen = [choice.variant(one) for one in settings.variants()]
     variants = tuple(one for one, _ in chosen)
     imports = tuple(Step(stage="import", name="source", reason=line) for line in origin)
@@ -131,51 +125,19 @@ def make(
         target=target.name,
         kind=model.kind,
         variants=variants,
-        max_length=_max_length(model, settings),
-        window=settings.window if isinstance(settings, LlmSettings) else None,
-        steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(model, target)),
-        expected_files=tuple(dict.fromkeys(name for one in variants for name in one.files or _usual(model.kind))),
-        notes=_notes(model, target, settings, variants),
+        steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(settings, target)),
+        expected_files=tuple(dict.fromkeys(name for one in variants for name in one.files or FILES[form])),
+        notes=(*remarks, *_notes(model, target, settings, variants)),
+        max_length=max_length,
+        window=window,
     )
 
 
-def _usual(kind: Kind) -> tuple[str, ...]:
-    return GENAI_FILES if kind == "llm" else ("model.onnx",)
-
-
-def olive_config(model: Model, passes: list[dict[str, Any]], *, trusted: bool = False) -> dict[str, Any]:
-    """The Olive workflow of some passes; what belongs to this machine (folders) is added by the child process."""
-    if model.kind == "llm":
-        source: dict[str, Any] = {"type": "HfModel", "model_path": "${SOURCE}", "task": "text-generation"}
-        source["load_kwargs"] = {"trust_remote_code": trusted}
-        passes = [_trusting(one, trusted) if one["type"].endswith("ModelBuilder") else one for one in passes]
-    else:
-        source = {"type": "ONNXModel", "model_path": "${SOURCE}"}
-    config: dict[str, Any] = {
-        "input_model": source,
-        "passes": {
-            f"p{index}_{one['type'].lower()}": {
-                "type": one["type"],
-                "config": {key: value for key, value in one.items() if key != "type"},
-            }
-            for index, one in enumerate(passes)
-        },
-    }
-    if any("data_config" in one for one in passes):
-        config["data_configs"] = [
-            {
-                "name": "calibration",
-                "type": "DataContainer",
-                "load_dataset_config": {"type": "edgekit_feeds", "params": {"folder": "${CALIBRATION}"}},
-                "dataloader_config": {"type": "edgekit_unbatched"},
-            }
-        ]
-    return config
-
-
-def _trusting(builder: dict[str, Any], trusted: bool) -> dict[str, Any]:
-    """GenAI's builder trusts the folder's code unless it is told not to."""
-    return {**builder, "extra_options": {**builder.get("extra_options", {}), "hf_remote": trusted}}
+def footprint(plan: Plan, model: Model, target: Target) -> Footprint:
+    """What the plan's main variant will take where it runs, estimated from numbers alone."""
+    passes = plan.optimize_step(plan.main).config.get("passes", {}).values()
+    size = weights.estimate(model, plan.main.precision, [{"type": step["type"], **step["config"]} for step in passes])
+    return kinds.of(plan.kind).footprint(model, target.settings(plan.kind), size)
 
 
 @dataclass(frozen=True)
@@ -184,13 +146,14 @@ class _Choice:
 
     model: Model
     target: Target
-    settings: LlmSettings | TensorSettings
+    settings: Settings
+    form: Form
     wanted: str | None
     calibration: dict[str, Any] | None
     card: Card | None
     trusted: bool
 
-    def variant(self, variant: Variant) -> tuple[VariantPlan, dict[str, Any]]:
+    def variant(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
         """The variant with its recipe loaded and checked, and the Olive workflow that makes it."""
         chosen, reason = self._choose(variant)
         if chosen.kind != self.model.kind:
@@ -199,51 +162,44 @@ class _Choice:
                 f"recipe {chosen.name} is for {chosen.kind} models, this one is {self.model.kind}",
                 next=f"one of: {fitting}",
             )
-        if chosen.calibrated and self.calibration is None and self.model.kind == "tensor":
+        if chosen.calibrated and self.calibration is None and not self.settings.OWN_TEXT:
             raise UsageError(f"recipe {chosen.name} needs calibration data", next=CALIBRATE)
         passes = chosen.passes(self.model, self.settings)
-        made = VariantPlan(
-            name=variant.name,
-            recipe=chosen.name,
-            recipe_sha256=chosen.sha256,
-            precision=self.model.dtype if chosen.name == "keep" else chosen.precision,
-            summary=chosen.summary,
-            calibrated=chosen.calibrated,
-            reason=reason,
-            ep=variant.ep or self.settings.ep,
-            ep_options=variant.ep_options,
-            compile=variant.compile,
-            soc=variant.soc,
-            soc_model=variant.soc_model,
-            htp_arch=variant.htp_arch,
-            files=chosen.files(self.model, self.settings) if chosen.files else None,
-            note=variant.note,
+        planned = variant.model_copy(
+            update={
+                "recipe": chosen.name,
+                "recipe_sha256": chosen.sha256,
+                "precision": self.model.dtype if chosen.name == "keep" else chosen.precision,
+                "summary": chosen.summary,
+                "calibrated": chosen.calibrated,
+                "reason": reason,
+                "files": chosen.files(self.model, self.settings) if chosen.files else None,
+            }
         )
-        return made, olive_config(self.model, passes, trusted=self.trusted) if passes else {}
+        return planned, workflow(self.form, passes, trusted=self.trusted) if passes else {}
 
     def _choose(self, variant: Variant) -> tuple[Recipe, str]:
-        own = next((one.recipe for one in self.settings.variant if one.name == variant.name), None)
+        own = next((one.recipe for one in self.settings.variant if one.name == variant.name), "")
         if self.wanted:
             return recipes.load(self.wanted), "asked for on the command line"
         if self.model.quantized:
             return recipes.load("keep"), "the model is already quantized: kept as it is"
-        carded = self._carded() if own is None else None
+        carded = None if own else self._carded()
         if carded:
             name, reason = carded, f"the card of {self.model.name} names it"
         else:
             name, reason = self._default(own)
         recipe = recipes.load(name)
-        if self.model.kind == "tensor" and self.model.dtype in HALF and recipe.precision not in FLOAT:
+        if self.form == "onnx" and self.model.dtype in HALF and recipe.precision not in FLOAT:
             return recipes.load("keep"), f"kept as it is: quantizers take float32 weights, these are {self.model.dtype}"
-        if not recipe.calibrated or self.calibration is not None or isinstance(self.settings, LlmSettings):
+        if not recipe.calibrated or self.calibration is not None or self.settings.OWN_TEXT:
             return recipe, reason
         return self._uncalibrated(recipe, variant)
 
-    def _default(self, own: str | None) -> tuple[str, str]:
-        """The target's; `own` is the variant's."""
+    def _default(self, own: str) -> tuple[str, str]:
+        """The target's; `own` is the variant's, or empty."""
         reason = f"the default of {self.target.name} for {self.model.kind} models"
-        small = self.settings.recipe_small if isinstance(self.settings, LlmSettings) else None
-        if own is None and small and self.model.parameters < SMALL:
+        if not own and (small := self.settings.small(self.model)):
             return small, f"{reason} of under {SMALL // 10**6} million parameters"
         return own or self.settings.recipe, reason
 
@@ -255,37 +211,26 @@ class _Choice:
         return self.card.recipe.get(self.target.name) or everywhere
 
     def _uncalibrated(self, recipe: Recipe, variant: Variant) -> tuple[Recipe, str]:
-        """Without calibration data: what the target names; dynamic int8 only where most weights are in MatMul."""
+        """Without calibration data: what the target names, if it suits the model."""
         without = f"{recipe.name} needs calibration data and none was given (--calibration FOLDER)"
-        name = variant.recipe_uncalibrated or "float32"
-        if name != "int8_dynamic":
-            return recipes.load(name), without
-        total = sum(self.model.weight_bytes_by_op.values())
-        matmul = sum(size for op, size in self.model.weight_bytes_by_op.items() if op in DYNAMIC)
-        if total and matmul / total >= 0.5:
-            share = f"{matmul / total:.0%} of the weights are in matrix products, which dynamic int8 serves"
-            return recipes.load(name), f"{without}; {share}"
-        reason = f"{without}; dynamic int8 of convolutions is slower than float and less exact, so it stays float"
-        return recipes.load("float32"), reason
+        instead = recipes.load(variant.recipe_uncalibrated or "float32")
+        fits, why = instead.suits(self.model)
+        return instead if fits else recipes.load("float32"), f"{without}; {why}" if why else without
 
 
-def _optimize(chosen: list[tuple[VariantPlan, dict[str, Any]]]) -> tuple[Step, ...]:
+def _optimize(chosen: list[tuple[Variant, dict[str, Any]]]) -> tuple[Step, ...]:
     """One step for each distinct quantization: variants that differ in other ways share it."""
     steps: dict[str, Step] = {}
     for one, config in chosen:
         key = digest([one.recipe_sha256, config])
         names = (*steps[key].variants, one.name) if key in steps else (one.name,)
         steps[key] = Step(
-            stage="optimize",
-            name=one.recipe,
-            reason=f"{one.summary}; {one.reason}",
-            variants=names,
-            config=config,
+            stage="optimize", name=one.recipe, reason=f"{one.summary}; {one.reason}", variants=names, config=config
         )
     return tuple(steps.values())
 
 
-def _compile(variants: tuple[VariantPlan, ...]) -> tuple[Step, ...]:
+def _compile(variants: tuple[Variant, ...]) -> tuple[Step, ...]:
     return tuple(
         Step(
             stage="compile",
@@ -298,47 +243,24 @@ def _compile(variants: tuple[VariantPlan, ...]) -> tuple[Step, ...]:
     )
 
 
-def _after(model: Model, target: Target) -> tuple[Step, ...]:
-    against = (
-        "the float source on the same inputs"
-        if model.kind == "tensor"
-        else ("the float source: tokenizer, chat template, next-token distributions, behaviour")
-    )
+def _after(settings: Settings, target: Target) -> tuple[Step, ...]:
     return (
-        Step(
-            stage="stage",
-            name="bundle",
-            reason=f"model, runtime, check data and licences, for {target.title}",
-        ),
-        Step(stage="gate", name="quality", reason=f"compared with {against}; a failure seals nothing"),
-        Step(
-            stage="seal",
-            name="manifest",
-            reason="every file hashed, goldens recorded, renamed into place at once",
-        ),
+        Step(stage="stage", name="bundle", reason=f"model, runtime, check data and licences, for {target.title}"),
+        Step(stage="gate", name="quality", reason=f"compared with {settings.COMPARED}; a failure seals nothing"),
+        Step(stage="seal", name="manifest", reason="every file hashed, goldens recorded, renamed into place at once"),
     )
 
 
-def _max_length(model: Model, settings: LlmSettings | TensorSettings) -> int | None:
-    """GenAI allocates the key-value cache for search.max_length, whose default is the whole context window."""
-    if model.llm is None or not isinstance(settings, LlmSettings):
-        return None
-    return min(model.llm.context_length, settings.max_length)
-
-
-def _notes(
-    model: Model, target: Target, settings: LlmSettings | TensorSettings, variants: tuple[VariantPlan, ...]
-) -> tuple[str, ...]:
+def _notes(model: Model, target: Target, settings: Settings, variants: tuple[Variant, ...]) -> tuple[str, ...]:
     notes = [f"repaired: {one}" for one in model.repairs]
+    if key := NORM_EPSILON.get(model.architecture):
+        notes.append(f"repaired: the graph's normalizations take {key} of config.json; GenAI's builder writes 1e-6")
+    notes += [f"left out: {one}" for one in model.left_out]
     notes += [settings.note] if settings.note else []
     if settings.instead_of is not None:
         notes.append(f"runs on {settings.ep}, not on {settings.instead_of.ep}: {settings.instead_of.reason}")
     if target.status != "supported":
         notes.append(f"{target.name} is {target.status} ({target.status_date}): {target.status_reason}")
-    if model.llm is not None and isinstance(settings, LlmSettings) and model.llm.context_length > settings.max_length:
-        notes.append(
-            f"the model's window is {model.llm.context_length} tokens; the bundle is set to {settings.max_length}, "
-            "because the runtime allocates the key-value cache for all of it"
-        )
+    notes += kinds.of(model.kind).notes(model, settings)
     notes += [f"variant {one.name}: {one.note}" for one in variants if one.note]
     return tuple(notes)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgekit import console, killed
-from edgekit.errors import BuildError, EdgekitError, ToolMissing, from_code
+from edgekit import console, killed, start
+from edgekit.errors import BuildError, EdgekitError, ToolMissing, UsageError, from_child
 
 Event = dict[str, Any]
 FULL = 1 << 20  # bytes; a disk with less left is full
@@ -33,8 +33,8 @@ MEMORY_WORDS = (
     "DefaultCPUAllocator: can't allocate",
     "failed to map segment from shared object",  # the loader's words for an address space that is full
 )
-WAIT = "--wait"  # a job's argument in place of the request's path, which is then a line of its standard input
 FOLDER = "EDGEKIT_EARLY_FOLDER"  # the variable that names the folder of a child that waits
+CWD = "cwd"  # a job's working folder, in the job's own: empty, so that no name is also a file there
 KILLED = (-9, 137)  # exit codes of SIGKILL: the OOM killer's, or somebody else's
 # Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
 QUIET_ENGINES = {
@@ -75,11 +75,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
 ) -> Done:
-    """Run a program to its end and return its output; it is killed with its children after `timeout` seconds.
-
-    Args:
-        stdin: what it reads; nothing by default.
-    """
+    """Run a program on `stdin` to its end and return its output; killed with its children after `timeout` seconds."""
     command = [str(word) for word in argv]
     console.detail("+ " + " ".join(command))
     fed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
@@ -89,8 +85,7 @@ def run(
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             raise BuildError(
-                f"{Path(command[0]).name} did not end within {timeout:.0f} s",
-                next="look at it with --verbose",
+                f"{Path(command[0]).name} did not end within {timeout:.0f} s", next="look at it with --verbose"
             ) from None
     return Done(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
@@ -151,11 +146,11 @@ class Early:
 
     def __init__(self, argv: Sequence[str | Path], env: Callable[[Path], Mapping[str, str]]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="edgekit-early-"))
-        command = [*map(str, argv), WAIT]
-        given = {**os.environ, **QUIET_ENGINES, **env(self._folder), FOLDER: str(self._folder)}
+        command = [*map(str, argv), start.WAIT]
+        given = {**environment(), **QUIET_ENGINES, **env(self._folder), FOLDER: str(self._folder)}
         console.detail("+ " + " ".join(command))
         try:
-            self.process = _start(command, None, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
+            self.process = _start(command, self._folder, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
         except BaseException:
             self._folder.rmdir()
             raise
@@ -194,7 +189,8 @@ def job(
     Args:
         argv: the program; the path of request.json is appended.
         request: plain JSON, written to folder/request.json.
-        folder: an existing folder of this job alone; request.json, outcome.json and log.txt go there.
+        folder: an existing folder of this job alone; request.json, outcome.json and log.txt go there. The child works
+            in an empty folder in it, which goes with the child: paths of the request are absolute.
         timeout: seconds until the child and its whole group are killed.
         what: names the job in messages ("Olive").
         on_event: called for each event, on the calling thread's behalf, in order.
@@ -203,17 +199,19 @@ def job(
     Raises:
         EdgekitError: the one the child wrote down, or BuildError when it left no outcome.
     """
-    (folder / "request.json").write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
+    folder = folder.absolute()
+    (folder / "request.json").write_bytes(_encoded(request))
     outcome = folder / "outcome.json"
     outcome.unlink(missing_ok=True)
     command = [str(word) for word in argv] + [str(folder / "request.json")]
     console.detail("+ " + " ".join(command))
     expired, kills = threading.Event(), killed.oom_kills()
-    with (folder / "log.txt").open("wb") as log:
+    with (folder / "log.txt").open("wb") as log, _scratch(folder / CWD):
         if early is not None and early.begin(folder / "request.json"):
             process = early.process
         else:
-            process = _start(command, None, {**os.environ, **QUIET_ENGINES, **(env or {})}, subprocess.PIPE, log)
+            given = {**environment(), **QUIET_ENGINES, **(env or {})}
+            process = _start(command, folder / CWD, given, subprocess.PIPE, log)
         with _killed_on_exit(process):
             timer = threading.Timer(timeout, lambda: _expire(process, expired))
             timer.start()
@@ -228,15 +226,40 @@ def job(
     return _read_outcome(outcome, process, kills, folder / "log.txt", what)
 
 
+def _encoded(request: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(request, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # of a path: Linux takes any bytes, the engines do not
+        near = str(error.object)[max(0, error.start - 40) : error.end + 40]
+        raise UsageError(
+            f"the engines take no path that is not UTF-8: ...{near}...",
+            next="choose other folders for the model, -o, EDGEKIT_CACHE and TMPDIR",
+        ) from None
+
+
 def homes(folder: Path) -> dict[str, str]:
     """For a job whose libraries keep files of their own in the user's home unless told where else; none is fetched."""
     places = {"HF_HOME": str(folder), "MPLCONFIGDIR": str(folder)}
     return {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", **places}
 
 
-def python() -> list[str]:
-    """The interpreter for children, with warnings of third parties kept out of their logs' way."""
-    return [sys.executable, "-X", "utf8"]
+def module(name: str, *words: str) -> list[str]:
+    """The command line of a module in a child of its own, isolated: it imports from `imports()` alone.
+
+    It needs `environment()`, which `job` gives; for `run` it is the caller's matter.
+    """
+    return [sys.executable, "-I", "-B", "-X", "utf8", start.__file__, name, *words]
+
+
+def imports() -> list[str]:
+    """The folders children import from: those of this process, but for a current folder, and edgekit's own."""
+    own = str(Path(start.__file__).parents[1])  # of a checkout that is not installed, it is on no path
+    return list(dict.fromkeys([*filter(os.path.isabs, sys.path), own]))
+
+
+def environment() -> dict[str, str]:
+    """This process's variables for a child, with where it imports from and whom it ends with."""
+    return {**os.environ, start.IMPORTS: os.pathsep.join(imports()), start.PARENT: str(os.getpid())}
 
 
 def _read_outcome(
@@ -247,8 +270,7 @@ def _read_outcome(
     except (OSError, ValueError):
         outcome = None
     if isinstance(outcome, dict) and "error" in outcome:
-        error = outcome["error"]
-        raise from_code(error["code"], error["message"], error["next"])
+        raise from_child(outcome["error"])
     if isinstance(outcome, dict):
         return outcome
     if shutil.disk_usage(log.parent).free < FULL:  # the log itself could not be written
@@ -270,6 +292,7 @@ def died(returncode: int, log: str, what: str, oom: str | None = None) -> Edgeki
         return BuildError(
             f"{what} {why}",
             next="close other programs, use a smaller model or recipe, or a machine with more memory",
+            killed="somebody" if oom == "" else "memory",
         )
     if "No space left on device" in log:
         return disk_full(what)
@@ -329,6 +352,16 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
     finally:
         _kill(process)
         _release(process)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """A folder for this block alone."""
+    try:
+        folder.mkdir(exist_ok=True)
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _release(process: subprocess.Popen[bytes]) -> None:

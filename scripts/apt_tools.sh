@@ -7,7 +7,7 @@ declare -A package=(
     [zsh]=zsh [fish]=fish [strace]=strace                                     # shells; a tracer
     [adb]=adb [mksh]=mksh [toybox]=toybox [/usr/sbin/sshd]=openssh-server     # devices
     [cmake]=cmake [g++]=g++ [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu     # the runner
-    [/usr/include/nlohmann/json.hpp]=nlohmann-json3-dev [npm]=npm
+    [/usr/include/nlohmann/json.hpp]=nlohmann-json3-dev [npm]=npm [clang-tidy]=clang-tidy
     [debootstrap]=debootstrap [qemu-aarch64-static]=qemu-user-static          # an ARM64 root
     [chromium]=chromium                                                       # the report, and SwiftShader for WebGPU
 )

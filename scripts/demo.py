@@ -70,7 +70,7 @@ def summary(bundle: Path, seconds: list[float]) -> None:
     print(f"built in {seconds[0]:.0f} s, checked in {seconds[1]:.0f} s")
     print(f"  recipe        {manifest['recipe']['name']}: {manifest['recipe']['summary']}")
     print(f"  model files   {size / 1e6:.1f} MB (the source holds {source / 1e6:.1f} MB)")
-    for found in manifest["quality"].get("measurements", []):
+    for found in (one for quality in manifest["quality"].values() for one in quality["measurements"]):
         if found.get("value") is not None:
             print(f"  {found['metric']:<13} {found['value']:.4g} ({found['evidence']})")
     for found in json.loads(report.read_text(encoding="utf-8"))["measurements"]:

@@ -12,7 +12,7 @@ if ! "$python" -c "import ensurepip" 2>/dev/null; then
     echo "$python has no ensurepip; on Debian and Ubuntu: apt-get install python3-venv" >&2
     exit 1
 fi
-extras=build,report,test
+extras=build,lint,test
 # Execution providers as plugins: their wheels exist for few platforms.
 [ "$(uname -sm)" != "Linux x86_64" ] || extras+=,qnn,webgpu
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"

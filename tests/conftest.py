@@ -1,4 +1,4 @@
-"""What every test shares: one cache for all of them, the rule about print(), and the policy for missing programs."""
+"""What every test shares: one cache, stages, the rule about print(), and the policy for missing programs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,39 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from edgekit import console
+from tests import needs
+from tests.stages import STAGES, stage_of
 
 ROOT = Path(__file__).parents[1]
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stage", action="append", choices=list(STAGES), help="run the tests of this stage of CI")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test is of one stage, or nothing runs; with --stage the others are left out."""
+    chosen, left, wrong = [], [], []
+    for item in items:
+        try:
+            stage = stage_of({mark.name for mark in item.iter_markers()})
+        except ValueError as error:
+            wrong.append(f"{item.nodeid}: {error}")
+            continue
+        if (stage == "unit") != (UNIT in item.path.parents):
+            wrong.append(f"{item.nodeid}: it is of the stage {stage}; tests/unit has those of unit, and no others")
+        (chosen if stage in (config.getoption("stage") or STAGES) else left).append(item)
+    if wrong:
+        raise pytest.UsageError("\n".join(wrong[:20]))
+    items[:] = chosen
+    if left:
+        config.hook.pytest_deselected(items=left)
 
 
 def pytest_configure() -> None:
@@ -53,7 +79,7 @@ def need_tool() -> Callable[[str], Path]:
     def need(name: str) -> Path:
         path = shutil.which(name)
         if path is None:
-            _unavailable(f"{name} is not installed: make test-tools installs it")
+            needs.unavailable(f"{name} is not installed: make test-tools installs it")
         return Path(str(path))
 
     return need
@@ -72,14 +98,16 @@ def need_runner() -> Callable[[str], Path]:
         try:
             return _runner.build(_runner.platform(platform))
         except ToolMissing as missing:
-            _unavailable(f"{missing.message}: {missing.next}")
+            needs.unavailable(f"{missing.message}: {missing.next}")
 
     return need
 
 
 @pytest.fixture(scope="session")
 def runner(need_runner: Callable[[str], Path]) -> Path:
-    """edgekit-runner for this machine."""
+    """edgekit-runner for this machine; another build of it where EDGEKIT_RUNNER names one (scripts/sanitize.py)."""
+    if other := os.environ.get("EDGEKIT_RUNNER"):
+        return Path(other)
     from edgekit.wrappers.python.manifest import host_abi
 
     return need_runner(f"linux-{host_abi()}")
@@ -91,7 +119,7 @@ def need_other_user() -> list[str]:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
-        _unavailable("setpriv is not installed (Debian: util-linux)")
+        needs.unavailable("setpriv is not installed (Debian: util-linux)")
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
@@ -99,10 +127,4 @@ def need_other_user() -> list[str]:
 def need_root() -> None:
     """Skip where the test is not root, but fail on CI, which is."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        _unavailable("this test mounts a file system and needs root")
-
-
-def _unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        needs.unavailable("this test mounts a file system and needs root")

@@ -90,7 +90,7 @@ def said(source: Source) -> Path:
     def make(folder: Path) -> None:
         (folder / "chat.json").write_text(json.dumps({"prompts": [], "answers": []}))
         places = {"source": str(source.path), "out": str(folder), "chat": str(folder / "chat.json")}
-        job([*tools.python(), "-m", "edgekit.jobs.reference"], request | places, folder)
+        job(tools.module("edgekit.jobs.reference"), request | places, folder)
 
     jobs = Path(quality.__file__).parents[1] / "jobs"
     key = {"source": source.model.sha256, "request": digest(request), "code": file_digest(jobs / "reference.py")}
@@ -124,7 +124,7 @@ def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
 
     def compare(out: Path) -> None:
         request = {"action": "logits", "reference": str(reference), "model": str(folder), "out": str(out)}
-        job([*tools.python(), "-m", "edgekit.quality._child_llm"], request, out)
+        job(tools.module("edgekit.quality._child_llm"), request, out)
 
     stats = file_digest(Path(_stats.__file__))
     key = {"reference": reference.name, "model": entry.path.name, "stats": stats}
@@ -217,7 +217,8 @@ def write(rows: list[dict[str, Any]], reference: Path, out: Path) -> None:
         for engine in dict.fromkeys(one["engine"] for one in rows)
     }
     title = "SmolLM2-135M off every grid: KL from float at file size (lower left is better)"
-    frontier.draw(series, out / "results.svg", title=title, metric="mean KL, nats a token")
+    picture = frontier.draw(series, title=title, metric="mean KL, nats a token")
+    (out / "results.svg").write_text(picture, encoding="utf-8")
 
 
 def _installed(name: str) -> bool:

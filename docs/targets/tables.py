@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from edgekit import target
+from edgekit.kinds.variant import Variant
 from edgekit.model import SMALL
-from edgekit.target import Target, Variant
+from edgekit.target import Target
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"<!-- table (?P<names>[a-z0-9 -]+) -->\n.*?<!-- end -->", re.DOTALL)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from edgekit import console
-from edgekit.bundle.read import read
+from edgekit import cache
+from edgekit.bundle.read import name_of
 from edgekit.errors import EdgekitError, UsageError, from_oserror
 
 _AT_FDCWD = {"linux": -100, "darwin": -2}
@@ -34,33 +35,21 @@ def workspace(destination: Path) -> Iterator[Path]:
     Raises:
         UsageError: the folder of the destination cannot be made or written.
     """
-    from filelock import FileLock, Timeout
-
     destination = destination.absolute()
     home, name = destination.parent, destination.name
     room = home / f".{name}.edgekit"
-    made = [folder for folder in (home, *home.parents) if not folder.exists()]
-    lock = FileLock(home / f".{name}.edgekit.lock")
-    with writing(f"opening {home}"):
-        home.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0.1)
-        except Timeout:
-            console.say(f"waiting for another build that writes {destination} ...")
-            lock.acquire()
-    try:
+    with ExitStack() as stack:
+        with writing(f"opening {home}"):
+            stack.callback(_remove_empty, [folder for folder in (home, *home.parents) if not folder.exists()])
+            home.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(cache.locked(home / f".{name}.edgekit.lock", f"writes {destination}"))
+        # Unlinked while held: whoever waits for it sees that and makes a new one.
+        stack.callback(remove, Path(lock.lock_file))
+        stack.callback(remove, room)
         with writing(f"opening {home}"):
             _recover(room, destination)
             room.mkdir()
         yield room
-    finally:
-        remove(room)
-        with suppress(OSError):  # unlinked while held: whoever waits for it sees that and makes a new one
-            Path(lock.lock_file).unlink()
-        lock.release()
-        with suppress(OSError):  # what was made for nothing goes too; rmdir refuses a folder that is in use
-            for folder in made:
-                folder.rmdir()
 
 
 def replace(new: Path, destination: Path, room: Path) -> None:
@@ -81,15 +70,19 @@ def replace(new: Path, destination: Path, room: Path) -> None:
 
 
 def check_destination(destination: Path, name: str, *, force: bool = False) -> None:
-    """Refuse to replace what is not an earlier bundle called `name`; `force` allows it.
+    """Refuse to replace what is not an earlier bundle called `name`; `force` allows it for files and folders.
 
     Raises:
         UsageError: something else lies there.
     """
-    if force or not os.path.lexists(destination):
+    if not os.path.lexists(destination):
+        return
+    if not stat.S_ISLNK(mode := destination.lstat().st_mode) and not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise UsageError(f"{destination} exists and is no file and no folder", next="choose another folder with -o")
+    if force:
         return
     try:
-        found = f"the bundle {read(destination).name!r}"
+        found = f"the bundle {name_of(destination)!r}"
     except EdgekitError:
         found = "not a bundle that this edgekit can read"
     if destination.is_symlink():
@@ -97,9 +90,26 @@ def check_destination(destination: Path, name: str, *, force: bool = False) -> N
     elif found == f"the bundle {name!r}" or (destination.is_dir() and not any(destination.iterdir())):
         return
     raise UsageError(
-        f"{destination} exists and is {found}",
-        next="move it away, choose another folder with -o, or give --force",
+        f"{destination} exists and is {found}", next="move it away, choose another folder with -o, or give --force"
     )
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that bundles cannot be made in, before anything slow begins.
+
+    Raises:
+        UsageError: there is no permission for it, or for making it in what of its path is there.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"no permission to write into {there}", next="choose another folder with -o, or fix its rights"
+        )
+
+
+def resolved(destination: Path, *, force: bool = False) -> Path:
+    """The absolute path that is replaced: with `force`, where a link is there, what it leads to."""
+    return Path(os.path.realpath(destination)) if force and destination.is_symlink() else destination.absolute()
 
 
 @contextmanager
@@ -114,7 +124,8 @@ def writing(doing: str, *, otherwise: type[EdgekitError] = UsageError) -> Iterat
 def remove(path: Path) -> None:
     """Remove a file or a folder with all in it, as far as the system allows; a missing one is fine."""
     if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         return
     if os.name == "nt":  # Windows does not remove read-only files
         for found in path.rglob("*"):
@@ -131,6 +142,13 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """What was made for nothing goes too; rmdir refuses a folder that is in use."""
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
 
 
 def _recover(room: Path, destination: Path) -> None:

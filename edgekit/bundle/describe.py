@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
+from edgekit.bundle import code, verify
 from edgekit.bundle import files as bundle_files
-from edgekit.bundle.graph import Graph, GraphFacts, total
-from edgekit.bundle.manifest import NAME, File, Manifest, Role
-from edgekit.bundle.read import parse
+from edgekit.bundle.files import Files, Problem
+from edgekit.bundle.read import is_signature, parse
+from edgekit.contract.manifest import NAME, File, Manifest, Role
 from edgekit.data import Strict
-
-Key = TypeVar("Key", bound=str)
+from edgekit.sources.facts.content import Graph, GraphFacts, total
 
 
 class Tally(Strict):
@@ -30,6 +30,8 @@ class Description(Strict):
         roles: by role; a bundle's own edgekit.json has none.
         variants: the model files by variant.
         graphs: the content of the .onnx files by variant, several of one variant added up.
+        runtime: the one it carries beside this edgekit's own, which is what runs it.
+        unsafe: code that does not belong there, a line a file.
     """
 
     whole: bool
@@ -37,6 +39,8 @@ class Description(Strict):
     roles: dict[Role, Tally]
     variants: dict[str, Tally]
     graphs: dict[str, GraphFacts]
+    runtime: code.Likeness
+    unsafe: tuple[str, ...]
     manifest: Manifest
 
 
@@ -49,7 +53,7 @@ def describe(bundle: Path) -> Description:
     with bundle_files.opened(bundle) as found:
         manifest = parse(found.manifest)
         listed = {file.path: file.size for file in manifest.files}
-        there = {path: size for path, size in found.sizes.items() if path != NAME}
+        there = {path: size for path, size in found.sizes.items() if path != NAME and not is_signature(path, size)}
         graphs: dict[str, list[GraphFacts]] = {}
         for file in manifest.files:
             if file.variant and file.path.endswith(".onnx") and file.path in there:
@@ -61,12 +65,22 @@ def describe(bundle: Path) -> Description:
             roles=_tallies((file.role, file) for file in manifest.files),
             variants=_tallies((file.variant, file) for file in manifest.files if file.variant),
             graphs={variant: total(parts) for variant, parts in graphs.items()},
+            runtime=code.likeness(found),
+            unsafe=tuple(map(str, _unsafe(found, manifest))),
             manifest=manifest,
         )
 
 
-def _tallies(files: Iterable[tuple[Key, File]]) -> dict[Key, Tally]:
-    tallies: dict[Key, Tally] = {}
+def _unsafe(found: Files, manifest: Manifest) -> Iterator[Problem]:
+    """What `verify` calls unsafe, without a look at digests."""
+    sizes = {file.path: file.size for file in manifest.files}
+    yield from found.odd
+    yield from code.unsafe(found, manifest)
+    yield from verify.unsafe(found, manifest, sizes, sizes.keys() & found.sizes.keys())
+
+
+def _tallies(files: Iterable[tuple[Any, File]]) -> dict[Any, Tally]:
+    tallies: dict[Any, Tally] = {}
     for key, file in files:
         before = tallies.get(key, Tally(files=0, bytes=0))
         tallies[key] = Tally(files=before.files + 1, bytes=before.bytes + file.size)

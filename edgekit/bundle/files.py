@@ -18,18 +18,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn, Protocol, cast
+from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 
-from edgekit.bundle import paths, read
-from edgekit.bundle.manifest import NAME
+from edgekit.bundle import read
+from edgekit.contract.manifest import NAME
 from edgekit.errors import BundleError, from_oserror
+from edgekit.wrappers.python import paths
 
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100  # unpacked to packed; weights pack by 2, sparse ones by 10, a bomb by 1000
 _SMALL = 16 * 2**20  # bytes; below this no ratio is worth a refusal
 MAX_READ = 8 * 2**20  # bytes at once; the directory of MAX_ENTRIES entries is smaller
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # what reading a damaged zip raises
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def opened(bundle: Path) -> Iterator[Files]:
         if bundle.is_dir():
             yield Folder(bundle)
         elif bundle.is_file():
-            with _Bounded(bundle) as stream, _archive(stream) as archive:
+            with Bounded(bundle) as stream, zip_of(stream) as archive:
                 yield Zip(archive, bundle.stat().st_size)
         else:
             raise BundleError(f"no bundle at {bundle}", next=read.GIVE)
@@ -164,17 +164,14 @@ def digests(files: Files, wanted: Sequence[str]) -> list[str]:
 
 
 def _digest(files: Files, path: str) -> str:
-    found = hashlib.sha256()
     try:
         with files.open(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                found.update(chunk)
+            return hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
     except DAMAGED:
         return ""
-    return found.hexdigest()
 
 
-class _Bounded(io.FileIO):
+class Bounded(io.FileIO):
     """A file that is never read whole: a zip's directory of absurd size ends here, not in the memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -184,7 +181,8 @@ class _Bounded(io.FileIO):
         return data or b""
 
 
-def _archive(stream: io.FileIO) -> zipfile.ZipFile:
+def zip_of(stream: io.FileIO) -> zipfile.ZipFile:
+    """The archive in a file; BadZipFile, whatever is wrong with it."""
     try:
         return zipfile.ZipFile(stream)
     except (ValueError, OverflowError, struct.error, OSError) as error:  # what zipfile makes of damage

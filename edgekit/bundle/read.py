@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,21 +9,27 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from edgekit.bundle import paths
-from edgekit.bundle.manifest import FEATURES, MAJOR, NAME, Manifest, Role, TensorContract, seal_digest
-from edgekit.data import nearest, pretty
+from edgekit.contract.manifest import FEATURES, FORMAT, NAME, SIGNATURES, Manifest, Role, seal_digest, subject
+from edgekit.data import first_fault, nearest, pretty
 from edgekit.errors import BundleError, from_oserror
+from edgekit.wrappers.python import guard, paths
+from edgekit.wrappers.python import strict as strict_json
 
 MAX_BYTES = 8 * 2**20
-MAX_NESTING = 64
+MAX_SIGNATURE = 2**20  # bytes
 MAX_FILE = 2**50  # bytes; a size beyond this is a lie
 GIVE = "give the folder or the .zip that edgekit build wrote"
 REBUILD = "build the bundle again, or fetch it again"
+ANEW = "rebuild this bundle with this edgekit (edgekit build replaces it)"
 UPGRADE = "pip install --upgrade edgekit-ai"
-FOLDERS: dict[str, Role] = {"model": "model", "check": "check", "runtime": "runtime", "LICENSES": "licence"}
-_FORMAT = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+FOLDERS: dict[str, Role] = {
+    "model": "model",
+    "check": "check",
+    "runtime": "runtime",
+    "LICENSES": "license",
+    SIGNATURES: "signature",
+}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear, also when the last quote is missing
 
 
 def read(folder: Path, *, strict: bool = False) -> Manifest:
@@ -38,6 +43,19 @@ def read(folder: Path, *, strict: bool = False) -> Manifest:
         BundleError: no bundle, not readable, changed after it was sealed, for a newer reader, or hostile.
     """
     return parse(raw_manifest(folder), strict=strict)
+
+
+def name_of(folder: Path) -> str:
+    """The name of the bundle in `folder`, which another edgekit may have sealed in another format.
+
+    Raises:
+        BundleError: no bundle of any format, or not readable.
+    """
+    data = _json(raw_manifest(folder))
+    name = data.get("name")
+    if not isinstance(name, str) or not isinstance(data.get("format"), str) or not isinstance(data.get("files"), list):
+        _refuse("it is no bundle's")
+    return name
 
 
 def raw_manifest(folder: Path) -> bytes:
@@ -76,7 +94,7 @@ def parse(raw: bytes, *, strict: bool = False) -> Manifest:
 
 def is_as_written(raw: bytes) -> bool:
     """True when the bytes are just what `seal` writes: a manifest's digest does not see white space."""
-    return raw == pretty(json.loads(raw)).encode()
+    return raw == pretty(_json(raw)).encode()
 
 
 def place(path: str) -> tuple[Role, str | None] | None:
@@ -89,15 +107,15 @@ def place(path: str) -> tuple[Role, str | None] | None:
     return ("model", rest[0]) if len(rest) > 1 else None  # every model file is in model/<variant>/
 
 
+def is_signature(path: str, size: int) -> bool:
+    """True for a file that may lie beside those of the manifest: it signs the manifest, so that cannot list it."""
+    return path.startswith(f"{SIGNATURES}/") and size <= MAX_SIGNATURE and not paths.why_unsafe(path)
+
+
 def _json(raw: bytes) -> dict[str, Any]:
     """Parse strictly: one meaning for every reader, and no more work than the bytes are worth."""
-    if len(raw) > MAX_BYTES:
-        _refuse(f"it is larger than {MAX_BYTES // 2**20} MiB")
     try:
-        text = raw.decode("utf-8")
-        if _too_deep(text):
-            _refuse(f"its brackets do not close, or nest deeper than {MAX_NESTING}")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = strict_json.loads(raw, names=True, max_bytes=MAX_BYTES)
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
         _refuse(f"it is not valid JSON ({error})")
     if not isinstance(data, dict):
@@ -105,35 +123,14 @@ def _json(raw: bytes) -> dict[str, Any]:
     return data
 
 
-def _too_deep(text: str) -> bool:
-    """True when brackets nest deeper than MAX_NESTING or do not close. Each pass takes one level away."""
-    brackets = re.sub(r"[^][{}]+", "", _STRING.sub("", text)).replace("{", "[").replace("}", "]")
-    for _ in range(MAX_NESTING):
-        brackets = brackets.replace("[]", "")
-    return bool(brackets)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):  # readers differ on which one counts, so a digest would hide a second meaning
-        raise ValueError("a key stands twice in one object")
-    return data
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON number")
-
-
 def _check_format(data: dict[str, Any]) -> None:
     """Refuse what this reader cannot know before it looks at anything else."""
     version = data.get("format")
-    if not isinstance(version, str) or not _FORMAT.fullmatch(version):
-        _refuse("it names no format such as '1.0'")
-    major = int(version.split(".")[0])
-    if major > MAJOR:
-        raise BundleError(f"the bundle has format {version}; this edgekit reads {MAJOR}.x", next=UPGRADE)
-    if major < MAJOR:
-        _refuse(f"its format {version} is older than {MAJOR}.0, the first there was")
+    if not isinstance(version, str):
+        _refuse(f"it names no format such as {FORMAT!r}")
+    if version != FORMAT:
+        another = _cut(repr(version))
+        raise BundleError(f"{NAME} has format {another}; this edgekit reads {FORMAT!r} alone", next=ANEW)
     needs = data.get("requires", [])
     if not isinstance(needs, list) or not all(isinstance(word, str) for word in needs):
         _refuse("its `requires` is not a list of names")
@@ -156,6 +153,8 @@ def _check_paths(manifest: Manifest) -> None:
     for file in manifest.files:
         if place(file.path) != (file.role, file.variant) or not {file.variant} <= variants | {None}:
             _refuse(f"{_cut(file.path)!r} does not lie where a file of its role and variant lies")
+        if file.role == "signature":
+            _refuse(f"{_cut(file.path)!r} is among its files, and a signature is of the manifest itself")
         if not 0 <= file.size <= MAX_FILE or not _SHA256.fullmatch(file.sha256):
             _refuse(f"the size or sha256 of {_cut(file.path)!r} is impossible")
     _check_references(manifest)
@@ -166,12 +165,15 @@ def _check_references(manifest: Manifest) -> None:
     for variant in manifest.variants:
         if (variant.name, variant.path) not in held:
             _refuse(f"variant {_cut(variant.name)!r} points to {_cut(variant.path)!r}, where it has no file")
-        for key, value in variant.ep_options.items():
-            if paths.is_path(value):  # an execution provider loads libraries by such options
-                _refuse(f"the option {_cut(key)!r} of variant {_cut(variant.name)!r} is a path: {_cut(value)!r}")
-    labels = manifest.contract.labels if isinstance(manifest.contract, TensorContract) else None
-    if labels is not None and all(file.path != labels for file in manifest.files):
-        _refuse(f"the labels {_cut(labels)!r} are not among its files")
+        where = f"variant {_cut(variant.name)!r}"
+        for why in guard.options(variant.ep, variant.ep_options, where):  # providers load libraries by some
+            _refuse(why)
+    if strange := sorted(manifest.quality.keys() - {subject(variant.name) for variant in manifest.variants}):
+        _refuse(f"its quality is of the variant {_cut(strange[0])!r}, which it has not")
+    listed = {file.path for file in manifest.files}
+    for path in manifest.contract.files():
+        if path not in listed:
+            _refuse(f"the labels {_cut(path)!r} are not among its files")
 
 
 def _names(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -191,12 +193,12 @@ def _path_and_parents(path: str) -> Iterator[str]:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = _cut(".".join(str(part) for part in first["loc"]))
+    path, message, first = first_fault(error)
+    where = _cut(path)
     if first["type"] == "extra_forbidden":
         hint = nearest(str(first["loc"][0])[:80], Manifest.model_fields) if len(first["loc"]) == 1 else ""
         return f"unknown key {where!r}{hint}"
-    return f"{where!r}: {_cut(first['msg'].lower())}"
+    return f"{where!r}: {_cut(message.lower())}"
 
 
 def _cut(text: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-from edgekit.bundle import aside, files
-from edgekit.bundle.manifest import NAME, File, Manifest, seal_digest
+from edgekit.bundle import aside, code, files
 from edgekit.bundle.read import parse, place
 from edgekit.bundle.stage import write
-from edgekit.bundle.verify import references
+from edgekit.bundle.verify import unsafe
+from edgekit.contract.manifest import NAME, Draft, File, Manifest, Quality, seal_digest
 from edgekit.data import jsonable, pretty
 from edgekit.errors import BuildError
+from edgekit.results.partition import Partition
 
 # Files are read-only; folders are not, or `rm -r` and a rebuild would need chmod first.
 FILE_MODE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -19,12 +21,20 @@ FOLDER_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S
 _REPORT = "this is a bug in edgekit: please report it with what --verbose prints"
 
 
-def seal(staged: Path, draft: Manifest, destination: Path, *, force: bool = False) -> Manifest:
+def seal(
+    staged: Path,
+    draft: Draft,
+    quality: Mapping[str, Quality],
+    destination: Path,
+    *,
+    partition: Mapping[str, Partition] | None = None,
+    force: bool = False,
+) -> Manifest:
     """Turn a staged folder into the bundle at `destination`; an earlier bundle of the same name is replaced.
 
     Args:
         staged: `new` in an `aside.workspace(destination)`, filled by `stage` and the check data.
-        draft: the manifest as it shall be, but for `files` and `sha256`.
+        draft, quality, partition: all that the manifest says but of its files.
         force: replace also what is not an earlier bundle of this name.
 
     Raises:
@@ -34,7 +44,7 @@ def seal(staged: Path, draft: Manifest, destination: Path, *, force: bool = Fals
     """
     aside.check_destination(destination, draft.name, force=force)
     with aside.writing("sealing the bundle", otherwise=BuildError):
-        manifest = _manifest(staged, draft)
+        manifest = _manifest(staged, draft, quality, partition or {})
         (staged / NAME).unlink(missing_ok=True)
         write(staged / NAME, pretty(jsonable(manifest)))
         freeze(staged)
@@ -55,8 +65,10 @@ def freeze(folder: Path) -> None:
     aside.sync(folder)
 
 
-def _manifest(staged: Path, draft: Manifest) -> Manifest:
-    """The draft with its files and digest, as a strict reader reads it back."""
+def _manifest(
+    staged: Path, draft: Draft, quality: Mapping[str, Quality], partition: Mapping[str, Partition]
+) -> Manifest:
+    """The draft with all that was found out about it, as a strict reader reads it back."""
     found = files.Folder(staged)
     if found.odd:
         raise BuildError(f"the staged bundle holds a {found.odd[0]}", next=_REPORT)
@@ -67,9 +79,11 @@ def _manifest(staged: Path, draft: Manifest) -> Manifest:
         if at is None:
             raise BuildError(f"no place in a bundle for {path!r}", next=_REPORT)
         listed.append(File(path=path, size=found.sizes[path], sha256=sha256, role=at[0], variant=at[1]))
-    for path in paths:
-        if path.endswith(".onnx") and (wrong := references(found, path, found.sizes)):
-            raise BuildError(f"the built model is not self-contained: {wrong[0]}", next=_REPORT)
-    data = jsonable(draft.model_copy(update={"files": tuple(listed), "sha256": ""}))
-    data["sha256"] = seal_digest(data)
-    return parse(pretty(data).encode(), strict=True)
+    unsealed = Manifest(**dict(draft), quality=dict(quality), partition=dict(partition), files=tuple(listed))
+    if wrong := next(unsafe(found, unsealed, found.sizes, paths), None):
+        raise BuildError(f"the built model is not self-contained: {wrong}", next=_REPORT)
+    data = jsonable(unsealed)
+    manifest = parse(pretty({**data, "sha256": seal_digest(data)}).encode(), strict=True)
+    if strange := next(code.unsafe(found, manifest), None):
+        raise BuildError(f"the staged bundle holds code: {strange}", next="rename that file of the model, or report it")
+    return manifest

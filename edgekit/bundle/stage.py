@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgekit.bundle import aside
-from edgekit.bundle.manifest import NAME, Manifest
+from edgekit.contract.manifest import NAME, Draft
 from edgekit.data import jsonable, pretty
 from edgekit.errors import BuildError
 
@@ -18,11 +18,7 @@ _CHUNK = 64 * 2**20
 
 
 def stage(
-    folder: Path,
-    draft: Manifest,
-    model_files: Mapping[str, Path],
-    runtime: Path,
-    licences: Mapping[str, str],
+    folder: Path, draft: Draft, model_files: Mapping[str, Path], runtime: Path, licenses: Mapping[str, str]
 ) -> None:
     """Fill `folder` with all but the check data; its edgekit.json is the draft, for the wrapper to open.
 
@@ -35,7 +31,7 @@ def stage(
         model_files: where a file or a folder of the bundle comes from ("model/portable/model.onnx" -> a file,
             "model/portable" -> a folder).
         runtime: the Python wrapper's folder, copied to WRAPPER without compiled files.
-        licences: text by file name, written to LICENSES/.
+        licenses: text by file name, written to LICENSES/.
 
     Raises:
         BuildError: a missing file, a full disk.
@@ -43,9 +39,9 @@ def stage(
     with aside.writing("staging the bundle", otherwise=BuildError):
         folder.mkdir()
         for inside, origin in {**model_files, WRAPPER: runtime}.items():
-            for part, path in _files(origin):
+            for part, path in files_of(origin):
                 copy(path, folder / inside / part)
-        for name, text in licences.items():
+        for name, text in licenses.items():
             write(folder / "LICENSES" / name, text)
         write(folder / NAME, pretty(jsonable(draft)))
 
@@ -69,7 +65,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="")
 
 
-def _files(origin: Path) -> Iterator[tuple[str, Path]]:
+def files_of(origin: Path) -> Iterator[tuple[str, Path]]:
     """The files at `origin` with their path below it; links are followed (a hub's cache is made of them)."""
     if not origin.is_dir():
         yield "", origin

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from edgekit.bundle import arrays, genai, paths
+from edgekit.bundle import code
 from edgekit.bundle import files as bundle_files
 from edgekit.bundle.files import Files, Problem
-from edgekit.bundle.graph import Graph
-from edgekit.bundle.manifest import NAME, File, Manifest, Role
-from edgekit.bundle.read import REBUILD, is_as_written, parse
+from edgekit.bundle.read import REBUILD, is_as_written, is_signature, parse
+from edgekit.contract.manifest import NAME, File, Manifest, Role
 from edgekit.errors import BundleError
+from edgekit.wrappers.python import guard, npz
+from edgekit.wrappers.python import kinds as runtime_kinds
 
 
 def verify(bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False) -> list[Problem]:
@@ -30,15 +30,20 @@ def verify(bundle: Path, *, roles: Collection[Role] | None = None, allow_strippe
         return problems(found, parse(found.manifest), roles=roles, allow_stripped=allow_stripped)
 
 
-def verified(bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False) -> Manifest:
+def verified(
+    bundle: Path, *, roles: Collection[Role] | None = None, allow_stripped: bool = False, trust: bool = False
+) -> Manifest:
     """The manifest of a bundle that is whole; arguments as for `verify`.
+
+    Args:
+        trust: the runtime that it lists may be any: its user trusts who made it.
 
     Raises:
         BundleError: it is not; the first problem is named.
     """
     with bundle_files.opened(bundle) as found:
         manifest = parse(found.manifest)
-        wrong = problems(found, manifest, roles=roles, allow_stripped=allow_stripped)
+        wrong = problems(found, manifest, roles=roles, allow_stripped=allow_stripped, trust=trust)
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise BundleError(f"{bundle} is not whole: {wrong[0]}{more}", next=REBUILD)
@@ -46,7 +51,12 @@ def verified(bundle: Path, *, roles: Collection[Role] | None = None, allow_strip
 
 
 def problems(
-    found: Files, manifest: Manifest, *, roles: Collection[Role] | None = None, allow_stripped: bool = False
+    found: Files,
+    manifest: Manifest,
+    *,
+    roles: Collection[Role] | None = None,
+    allow_stripped: bool = False,
+    trust: bool = False,
 ) -> list[Problem]:
     """What differs between the files that are there and those of the manifest, sorted by path."""
     wanted = {file.path: file for file in manifest.files if roles is None or file.role in roles}
@@ -58,44 +68,39 @@ def problems(
     if not is_as_written(found.manifest):
         result.append(Problem(NAME, "changed", "its text is not laid out as it was sealed"))
     result += [Problem(path, "missing") for path in wanted.keys() - found.sizes.keys() - _paths(found.odd)]
-    result += [Problem(path, "extra") for path in found.sizes.keys() - sizes.keys() - {NAME}]
     same_size = [path for path in there if found.sizes[path] == wanted[path].size]
     for path in set(there).difference(same_size):
         result.append(Problem(path, "changed", f"{found.sizes[path]} bytes instead of {wanted[path].size}"))
+    whole = []
     for path, sha256 in zip(same_size, bundle_files.digests(found, same_size), strict=True):
         if sha256 != wanted[path].sha256:
             result.append(Problem(path, "changed", "its sha256 differs"))
-        elif path.endswith(".onnx"):
-            result += references(found, path, sizes)
-        elif posixpath.basename(path) == genai.NAME:
+        else:
+            whole.append(path)
+    for path in whole:
+        if path.casefold().endswith(".npz"):
             with found.open(path) as stream:
-                result += genai.unsafe(stream.read(genai.MAX_BYTES + 1), path, sizes)
-        elif path.endswith(".npz"):
-            with found.open(path) as stream:
-                result += arrays.unsafe(stream, path)
+                result += [Problem(path, "unsafe", why) for why in npz.faults(stream)]
+    result += code.unsafe(found, manifest, trust=trust, but=_paths(result))
+    result += unsafe(found, manifest, sizes, whole)
+    extra = found.sizes.keys() - sizes.keys() - {NAME} - _paths(result)
+    result += [Problem(path, "extra") for path in extra if not is_signature(path, found.sizes[path])]
     return sorted(result, key=lambda problem: (problem.path, problem.what))
 
 
-def references(found: Files, path: str, sizes: Mapping[str, int]) -> list[Problem]:
-    """What is wrong with the files that the .onnx file at `path` names: not in the bundle, or too short.
+def unsafe(found: Files, manifest: Manifest, sizes: dict[str, int], whole: Collection[str]) -> Iterator[Problem]:
+    """What an engine would open, run or write by the model files, as the runtimes ask too.
 
     Args:
         sizes: bytes by path of the files that the bundle has.
+        whole: those of them that are as they were sealed, so worth looking into.
     """
-    result = []
-    with found.open(path) as stream:
-        named = {(one.location, one.needs) for one in Graph(stream, path).references()}
-    for location, needs in sorted(named):
-        why = paths.why_unsafe(location)
-        inside = posixpath.join(posixpath.dirname(path), location)
-        if why:
-            result.append(Problem(path, "unsafe", f"it names the file {location[:120]!r}: {why}"))
-        elif inside not in sizes:
-            result.append(Problem(path, "unsafe", f"it names {location!r}, which is not in the bundle"))
-        elif sizes[inside] < needs:
-            few = f"it wants {needs} bytes of {location!r}, which has {sizes[inside]}"
-            result.append(Problem(path, "unsafe", few))
-    return result
+    here = set(whole)
+    kept = {file.variant for file in manifest.files if file.path in here}
+    variants = [variant.model_dump() for variant in manifest.variants if variant.name in kept]
+    form = runtime_kinds.of(manifest.contract.kind).FORM
+    for path, why in guard.faults(sizes, found.open, variants, form, readable=here):
+        yield Problem(path, "unsafe", why)
 
 
 def _paths(found: Iterable[Problem]) -> set[str]:

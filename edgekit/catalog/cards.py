@@ -6,16 +6,17 @@ A card from outside the tree is a .toml file given instead of a name; its `ref` 
 from __future__ import annotations
 
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from edgekit import files
 from edgekit.data import Strict, nearest
 from edgekit.errors import SourceError
-from edgekit.model import AudioInput, FixedInput, ImageInput, Kind, Preprocess, StateInput, TextInput
-from edgekit.target import Budget
+from edgekit.model import AudioInput, FixedInput, ImageInput, Kind, Preprocess, Sampling, StateInput, TextInput
+from edgekit.results import metrics
+from edgekit.results.metrics import FoundBy, Limit, LimitError
 
 # How an app reads the outputs. "ctc": best label a step, repeats and blanks dropped; "dbnet": a map of text
 # probability; "mean-pool": mean of the token vectors under the mask, scaled to length 1.
@@ -39,21 +40,27 @@ class Card(Strict):
     title: str
     ref: str = Field(description="pypi:package==version#path/in/wheel, or a path beside the card")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the file that `ref` names")
-    transform: Literal["", "phi3"] = Field(default="", description="a rewrite of the folder that keeps the function")
-    licence: str = Field(description="SPDX identifier")
-    licence_url: str = Field(description="where the publisher states it")
-    source_url: str = Field(description="the publisher's own page of the model")
+    license: str = Field(default="", description="SPDX identifier; of one's own model it may be left out")
+    license_url: str = Field(default="", description="where the publisher states it")
+    source_url: str = Field(default="", description="the publisher's own page of the model")
     kind: Kind
-    task: str
+    task: str = ""
     inputs: dict[str, Preprocess] = Field(default={}, description="how each input is made, by its name")
     labels: Labels = Labels()
     decode: Decode = "none"
     recipe: dict[str, str] = Field(default={}, description="recipe by target name, or by kind for every target")
     download_bytes: int = Field(default=0, description="size of the package that is downloaded")
-    quality: dict[str, Budget] = Field(default={}, description="quality limits that override the defaults")
-    budget: dict[str, Budget] = Field(default={}, description="what a check holds its measurements against")
+    quality: dict[str, Limit] = Field(default={}, description="quality limits that override the defaults")
+    budget: dict[str, Limit] = Field(default={}, description="what a check holds its measurements against")
+    sampling: Sampling | None = Field(default=None, description="llm: as its publisher recommends; else as it ships")
     prompts: tuple[str, ...] = Field(default=(), description="llm: questions a right build answers")
     notes: str = ""
+
+    @field_validator("budget", "quality")
+    @classmethod
+    def _judged(cls, limits: dict[str, Limit], field: ValidationInfo) -> dict[str, Limit]:
+        by: FoundBy = "check" if field.field_name == "budget" else "gate"
+        return metrics.checked(limits, by=by, kind=field.data.get("kind", ""))
 
     @field_validator("inputs", mode="before")
     @classmethod
@@ -128,14 +135,22 @@ def _explain(file: str, error: ValidationError) -> SourceError:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        sections: dict[str, type[BaseModel]] = {"labels": Labels, "quality": Budget, "budget": Budget}
+        sections: dict[str, type[BaseModel]] = {
+            "labels": Labels,
+            "quality": Limit,
+            "budget": Limit,
+            "sampling": Sampling,
+        }
         known = sections.get(str(first["loc"][0]), Card) if len(first["loc"]) > 1 else Card
         hint = nearest(str(first["loc"][-1]), known.model_fields)
         return SourceError(f"{file}: unknown key {where!r}{hint}", next=SCHEMA_HINT)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, LimitError):
+        return SourceError(f"{file}: {where}: {cause}", next=cause.next)
     if first["type"] == "value_error":
         return SourceError(f"{file}: {first['msg'].removeprefix('Value error, ')}", next=SCHEMA_HINT)
     return SourceError(f"{file}: {where}: {first['msg'].lower()}", next=SCHEMA_HINT)
 
 
 def _folder() -> Path:
-    return Path(str(files("edgekit"))) / "catalog" / "models"
+    return files.resource("catalog/models")

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from edgekit import __version__, console
+from edgekit import __version__, console, registry
 from edgekit.commands import _common
 
 
 def names() -> list[str]:
     """The names of the commands, sorted: those of the files here that do not start with an underscore."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+    return registry.members("edgekit.commands")
 
 
 def summary(name: str) -> str:
@@ -40,7 +39,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in names():
             return None
-        command: click.Command = importlib.import_module(f"edgekit.commands.{cmd_name}").command
+        command: click.Command = registry.member("edgekit.commands", cmd_name).command
         return _common.with_shared_options(command)
 
     def resolve_command(

@@ -17,7 +17,7 @@ from types import FrameType
 
 import click
 
-from edgekit import console
+from edgekit import console, plain, scratch
 from edgekit.errors import BuildError, EdgekitError, Interrupted, UsageError, from_oserror
 
 _SHARED = (
@@ -59,7 +59,7 @@ def run(cli: click.Command, args: Sequence[str] | None = None) -> int:
     # Known before parsing, so that a wrong option too is reported as JSON.
     console.configure(json="--json" in (words[: words.index("--")] if "--" in words else words))
     try:
-        with _ends_like_ctrl_c(), cli.make_context("edgekit", words) as ctx:
+        with _ends_like_ctrl_c(), scratch.room(), cli.make_context("edgekit", words) as ctx:
             code = cli.invoke(ctx)
             return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ended:
@@ -102,7 +102,7 @@ def _fail(error: EdgekitError, words: Sequence[str]) -> int:
         else:
             console.failure(error)
         if error.__traceback__ is not None:
-            console.detail("".join(traceback.format_exception(error)).rstrip())
+            console.log("".join(traceback.format_exception(error)).rstrip())
     except BrokenPipeError:
         return _reader_gone()
     return error.exit_code
@@ -120,12 +120,12 @@ def _log(error: BaseException, words: Sequence[str]) -> str:
     from edgekit import cache
 
     text = f"edgekit {' '.join(words)}\n\n{''.join(traceback.format_exception(error))}"
-    console.detail(text.rstrip())
+    console.log(text.rstrip())
     try:
         folder: Path = cache.root() / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(plain.block(text), encoding="utf-8")
     except OSError:
         return "what --verbose prints"
     return str(path)

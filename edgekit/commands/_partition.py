@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgekit.bundle.manifest import Manifest, Variant
-    from edgekit.report.partition import Partition
+    from edgekit.contract.manifest import Manifest, Role
+    from edgekit.kinds.variant import Variant
+    from edgekit.results.partition import Partition
 
 
 def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
@@ -19,21 +20,25 @@ def partitions(bundle: Path, manifest: Manifest) -> dict[str, list[Partition]]:
 
     Raises:
         ToolMissing: a variant's provider can neither be opened here nor predicted.
-        BundleError: the bundle's files cannot be read.
+        BundleError: the bundle's model files cannot be read, were changed, or would make an engine do harm.
     """
     from edgekit.partition import compiled
-    from edgekit.report import placement
 
     found = {}
     for variant in manifest.variants:
-        recorded = placement.read(manifest.partition.get(variant.name))
-        found[variant.name] = recorded or compiled.placement(variant) or _looked(bundle, manifest, variant)
+        recorded = manifest.partition.get(variant.name)
+        found[variant.name] = (
+            [recorded] if recorded else compiled.placement(variant) or _looked(bundle, manifest, variant)
+        )
     return found
 
 
 def _looked(bundle: Path, manifest: Manifest, variant: Variant) -> list[Partition]:
     from edgekit import partition, target
+    from edgekit.bundle.verify import verified
 
+    models: tuple[Role, ...] = ("model",)
+    verified(bundle, roles=models, allow_stripped=True)  # an engine opens what it names
     floor = variant.compatibility.min_onnxruntime
     level = target.api_level(manifest.target.os, str(manifest.platform.get("os_min", "")))
     with _unpacked(bundle, manifest, variant.name) as folder:

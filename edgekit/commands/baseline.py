@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit import console
-from edgekit.errors import EdgekitError, NotMeasured, OverBudget
+from edgekit.errors import EdgekitError, NotMeasured, OverBudget, UsageError
 
 if TYPE_CHECKING:
-    from edgekit.report.baseline import Change
+    from edgekit.verdicts.baseline import Change
 
 
 @click.group()
@@ -22,21 +22,24 @@ def command() -> None:
 @command.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", "out", type=click.Path(path_type=Path), help="Default: the bundle's name.baseline.json."
+    "-o", "--output", "out", type=click.Path(path_type=Path), help="Default: the bundle's name.baseline.json; - stdout."
 )
 def save(results: tuple[Path, ...], out: Path | None) -> None:
     """Make a baseline of RESULTS: one of `edgekit check --processes 5`, or several that belong together."""
-    from edgekit.bundle.aside import writing
-    from edgekit.data import jsonable, pretty, write_atomic
-    from edgekit.report import baseline, read
+    from edgekit import output
+    from edgekit.data import jsonable, pretty
+    from edgekit.verdicts import baseline, read
 
     made = baseline.save(read.reports(results))
-    path = out or Path(f"{made.bundle['name']}.baseline.json")
-    with writing(f"writing {path}"):
-        write_atomic(path, pretty(jsonable(made)))
+    path = out or _named(made.bundle.name)
+    if path == output.STDOUT:
+        console.page(pretty(jsonable(made)))
+    else:
+        output.write(path, pretty(jsonable(made)))
     if console.json_mode():
         console.document("edgekit.baseline/1", {"path": str(path), "baseline": jsonable(made)})
-    console.out(f"baseline of {made.processes} processes, {len(made.values)} metrics: {path}")
+    if path != output.STDOUT:
+        console.out(f"baseline of {made.processes} processes, {len(made.values)} metrics: {path}")
 
 
 @command.command()
@@ -52,7 +55,8 @@ def compare(result: Path, rerun: Path | None, path: Path) -> None:
     Exit code: 10 a regression, 11 inconclusive, or they cannot be compared.
     """
     from edgekit.data import jsonable
-    from edgekit.report import baseline, read, table
+    from edgekit.report import table
+    from edgekit.verdicts import baseline, read
 
     known = read.baseline(path)
     again = read.report(rerun) if rerun is not None else None
@@ -64,6 +68,16 @@ def compare(result: Path, rerun: Path | None, path: Path) -> None:
     table.show_changes(known, changes)
     if error is not None:
         raise error
+
+
+def _named(bundle: str) -> Path:
+    """NAME.baseline.json here; a result comes from anybody, and so does the name in it."""
+    from edgekit.wrappers.python.paths import why_unsafe
+
+    name = f"{bundle}.baseline.json"
+    if "/" in name or why_unsafe(name):
+        raise UsageError(f"no file can be named after the bundle {bundle[:100]!r}", next="name one with -o")
+    return Path(name)
 
 
 def _error(changes: tuple[Change, ...]) -> EdgekitError | None:

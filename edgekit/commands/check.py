@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit import console
+from edgekit import console, registry
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.check import Options
     from edgekit.meters import Meter
 
-FORMATS = ("json", "junit", "markdown", "html")  # tested against edgekit/report/formats, which would be slow to import
+FORMATS = registry.members("edgekit.report.formats")  # their names; the modules would be slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_S = 86_400.0
 
@@ -55,9 +55,11 @@ def counts(text: str) -> tuple[int, ...]:
 @click.option("--strict", is_flag=True, help="Do not begin where conditions are not as they should be.")
 @click.option("--quick", is_flag=True, help="Goldens and a few runs; timings are then marked invalid.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Write this instead of a table; by -o's ending.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where; the result: BUNDLE.result.json.")
 @click.option(
-    "--trust-bundle-code", "trust", is_flag=True, help="Execute the bundle's runtime though it is another one."
+    "-o", "--output", "out", type=click.Path(path_type=Path), help="Where; the result: BUNDLE.result.json; - stdout."
+)
+@click.option(
+    "--trust-bundle-code", "trust", is_flag=True, help="Execute the runtime that lies in the bundle, not edgekit's."
 )
 def command(bundle: Path, device: str, other: Path | None, form: str | None, out: Path | None, **words: Any) -> None:
     """Run BUNDLE's check on a device and write result.json beside it, never in it.
@@ -81,22 +83,27 @@ def command(bundle: Path, device: str, other: Path | None, form: str | None, out
 
 def _check(bundle: Path, device: Any, options: Options, form: str | None, out: Path | None) -> None:
     from edgekit import check as checker
+    from edgekit import output
     from edgekit.data import jsonable
     from edgekit.report import formats, table
 
     form = form or (formats.by_suffix(out) if out is not None else None)
+    if out == output.STDOUT:
+        out = None
     path = out if out is not None and form == "json" else _beside(bundle, "result.json")
+    for place in {path, out or path}:
+        output.check(place)
     report = checker.check(bundle, device, options)
-    _write(path, formats.render("json", [report]))
+    output.write(path, formats.render("json", [report]))
     error = checker.failure(report)
     if console.json_mode():
         console.document("edgekit.check/1", {"result": str(path), "report": jsonable(report)}, error=error)
     if form is not None and out is None:
-        console.out(formats.render(form, [report]).rstrip("\n"))
+        console.page(formats.render(form, [report]))
     else:
         table.show(report)
     if out is not None and form is not None and form != "json":
-        _write(out, formats.render(form, [report]))
+        output.write(out, formats.render(form, [report]))
         console.say(f"{form}: {out}")
     console.say(f"report: {path}")
     if error is not None:
@@ -104,14 +111,15 @@ def _check(bundle: Path, device: Any, options: Options, form: str | None, out: P
 
 
 def _ab(bundle: Path, other: Path, device: str, options: Options, blocks: int | None, out: Path | None) -> None:
-    from edgekit import ab
+    from edgekit import ab, output
     from edgekit.data import jsonable, pretty
     from edgekit.devices import open_device
     from edgekit.report import table
 
     path = out or _beside(bundle, f"vs.{other.absolute().name}.ab.json")
+    output.check(path)
     report = ab.ab(bundle, other, open_device(device), options, blocks)
-    _write(path, pretty(jsonable(report)))
+    output.write(path, pretty(jsonable(report)))
     if console.json_mode():
         console.document("edgekit.ab/1", {"result": str(path), "report": jsonable(report)})
     table.show_ab(report)
@@ -120,13 +128,13 @@ def _ab(bundle: Path, other: Path, device: str, options: Options, blocks: int | 
 
 def _options(words: dict[str, Any]) -> Options:
     from edgekit.check import Options
-    from edgekit.report import metrics
+    from edgekit.results import metrics
 
     sustain, processes = words["sustain"], words["processes"]
     if sustain and (processes > 1 or words["quick"]):
         raise UsageError("--sustain is one long run: no --processes, no --quick", next="give one of them")
     return Options(
-        budgets=metrics.parse_budgets(words["budgets"]),
+        budgets=metrics.parse_limits(words["budgets"], by="check"),
         strict=words["strict"],
         quick=words["quick"],
         trust=words["trust"],
@@ -167,11 +175,3 @@ def _refuse_with_ab(options: Options, form: str | None) -> None:
 
 def _beside(bundle: Path, ending: str) -> Path:
     return bundle.absolute().with_name(f"{bundle.absolute().name}.{ending}")
-
-
-def _write(path: Path, text: str) -> None:
-    from edgekit.bundle.aside import writing
-    from edgekit.data import write_atomic
-
-    with writing(f"writing {path}"):
-        write_atomic(path, text)

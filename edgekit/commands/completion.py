@@ -40,4 +40,4 @@ def command(ctx: click.Context, shell: str | None) -> None:
     if console.json_mode():
         console.document("edgekit.completion/1", {"shell": name, "script": script, "install": LINES[name]})
     else:
-        console.out(script)
+        console.page(script)

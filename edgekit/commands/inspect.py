@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,14 @@ from edgekit import console
 
 if TYPE_CHECKING:
     from edgekit.bundle.describe import Description
-    from edgekit.bundle.manifest import LlmContract, Manifest, TensorContract
-    from edgekit.model import Dim
-    from edgekit.report.partition import Partition
+    from edgekit.contract.manifest import Manifest
+    from edgekit.results.partition import Partition
+
+RUNTIMES = {
+    "same": "this edgekit's",
+    "another": "not this edgekit's: run and check execute edgekit's own instead",
+    "none": "none: an app brings its own",
+}
 
 
 @click.command()
@@ -26,12 +31,18 @@ def command(bundle: Path, placed: bool) -> None:
     Nothing in it is executed; with --partition its graphs are opened by ONNX Runtime, in a process of their own.
     """
     from edgekit.bundle.describe import describe
+    from edgekit.bundle.read import REBUILD
     from edgekit.commands import _partition
     from edgekit.data import jsonable
+    from edgekit.errors import BundleError
 
     found = describe(bundle)
     if not found.whole:
         console.warn(f"files of {bundle} are missing, added or changed: edgekit verify names them")
+    for line in found.unsafe:
+        console.warn(line)
+    if placed and found.unsafe:
+        raise BundleError(f"no engine opens the graphs of {bundle}: {found.unsafe[0]}", next=REBUILD)
     partitions = _partition.partitions(bundle, found.manifest) if placed else {}
     if console.json_mode():
         shown = {name: [jsonable(one) for one in graphs] for name, graphs in partitions.items()}
@@ -48,6 +59,8 @@ def command(bundle: Path, placed: bool) -> None:
 
 
 def _show_facts(found: Description) -> None:
+    from edgekit.commands import _estimates
+
     it = found.manifest
     memory = it.memory
     parts = ", ".join(f"{role} {_size(tally.bytes)}" for role, tally in found.roles.items())
@@ -58,21 +71,26 @@ def _show_facts(found: Description) -> None:
         ("target", f"{it.target.name}: {it.target.title} ({it.target.status}), {machine}"),
         ("model", model),
         *(("", f"repaired: {one}") for one in it.model.repairs),
+        *(("", f"left out: {one}") for one in it.model.left_out),
         ("source", f"{it.source.ref} ({it.source.kind}), sha256 {it.source.sha256}"),
         *(("", step) for step in it.source.origin),
-        ("licence", it.source.licence),
+        ("license", it.source.license),
         ("recipe", f"{it.recipe.name} ({it.recipe.precision}): {it.recipe.summary}"),
         ("size", f"{_size(found.bytes)}: {parts}"),
         (
             "memory",
-            f"{_size(memory.predicted_peak_bytes)} at most, {_size(memory.mapped_bytes)} mapped (predicted)",
+            f"{_size(memory.predicted_peak_bytes)} at most, {_size(memory.mapped_bytes)} mapped (estimated)",
         ),
+        ("", _estimates.engine(memory)),
     ]
     if memory.kv_bytes_per_token:
         whole = f", {_size(memory.kv_bytes_at_max_length)} in all" if memory.kv_bytes_at_max_length else ""
         rows.append(("", f"{memory.kv_dtype} cache: {_size(memory.kv_bytes_per_token)} a token{whole}"))
+        rows.append(("speed", f"{_estimates.speed(memory)} (estimated)"))
+    rows.append(("start", f"{_estimates.load(memory)} (estimated)"))
     if it.source.trust_remote_code:
         rows.append(("remote code", "the source's own code was run to build this"))
+    rows.append(("runtime", RUNTIMES[found.runtime]))
     rows += [(key, str(value)) for key, value in it.platform.items()]
     rows.append(("built with", ", ".join(f"{name} {version}" for name, version in sorted(it.tools.items()))))
     _pairs("", rows)
@@ -113,36 +131,17 @@ def _show_placement(variant: str, graphs: list[Partition]) -> None:
 
 
 def _show_contract(it: Manifest) -> None:
-    if it.contract.kind == "llm":
-        _show_generation(it.contract)
+    contract = it.contract
+    if contract.COLUMNS:
+        _table(contract.TITLE, contract.COLUMNS, contract.rows())
     else:
-        _show_tensors(it.contract)
-
-
-def _show_generation(contract: LlmContract) -> None:
-    rows = [
-        ("ends at tokens", ", ".join(map(str, contract.eos_token_ids))),
-        ("starts with token", "none" if contract.bos_token_id is None else str(contract.bos_token_id)),
-        ("prompt and answer", f"{contract.max_length} tokens at most (model: {contract.context_length})"),
-        ("vocabulary", f"{contract.vocab_size:,} tokens"),
-        ("chat template", contract.chat_template_sha256 or "none: give it plain text"),
-    ]
-    _pairs("Generation", rows)
-
-
-def _show_tensors(contract: TensorContract) -> None:
-    rows = [
-        (way, tensor.name, tensor.dtype, _shape(tensor.shape), _words(tensor.preprocess))
-        for way, tensors in (("in", contract.inputs), ("out", contract.outputs))
-        for tensor in tensors
-    ]
-    _table("Inputs and outputs", ("", "name", "type", "shape", "made from"), rows)
-    if contract.labels:
-        _line(f"labels: {contract.labels}")
+        _pairs(contract.TITLE, contract.rows())
+    for path in contract.files():
+        console.out(f"labels: {path}")
 
 
 def _show_quality(it: Manifest) -> None:
-    quality = it.quality
+    quality = it.judged
     limits = {verdict.metric: verdict for verdict in quality.verdicts}
     rows = []
     for one in quality.measurements:
@@ -151,13 +150,13 @@ def _show_quality(it: Manifest) -> None:
         limit = "" if verdict is None else _limit(verdict.limit.min, verdict.limit.max)
         rows.append((one.metric, value, limit, verdict.verdict if verdict else "", one.evidence, one.reason))
     where = f" on {quality.ran_on}" if quality.ran_on else ""
-    title = f"Quality against the source: {quality.verdict} ({quality.mode}{where})"
+    title = f"Quality against the source: {quality.verdict} ({quality.mode}{where}): {quality.proof}"
     if rows:
         _table(title, ("metric", "value", "limit", "verdict", "evidence", "note"), rows, right=(1,))
     else:
-        _line(title)
+        console.out(title)
     for note in quality.notes:
-        _line(f"  {note}")
+        console.out(f"  {note}")
 
 
 def _show_making(it: Manifest) -> None:
@@ -167,25 +166,16 @@ def _show_making(it: Manifest) -> None:
     _table("What an app links", ("package", "from", "at least", "last seen"), links)
 
 
-def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> None:
+def _pairs(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     if title:
-        _line(title)
+        console.out(title)
     for key, value in rows:
-        _line(f"  {key:<18}{value}")
+        console.out(f"  {key:<18}{value}")
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     if rows:
-        console.table(_plain(title), columns, [[_plain(cell) for cell in row] for row in rows], right=right)
-
-
-def _line(text: str) -> None:
-    console.out(_plain(text))
-
-
-def _plain(text: str) -> str:
-    """A stranger's text without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+        console.table(title, columns, rows, right=right)
 
 
 def _size(count: int) -> str:
@@ -194,18 +184,6 @@ def _size(count: int) -> str:
         if count >= unit:
             return f"{count / unit:,.1f} {name}"
     return f"{count} B"
-
-
-def _shape(shape: tuple[Dim, ...]) -> str:
-    return " x ".join("?" if dim is None else str(dim) for dim in shape) or "scalar"
-
-
-def _words(preprocess: Any) -> str:
-    """How an input is made, in one line: its kind and what is set other than by default."""
-    if preprocess is None:
-        return ""
-    set_ = preprocess.model_dump(exclude_defaults=True, exclude={"kind"})
-    return " ".join([preprocess.kind, *(f"{key}={value}" for key, value in set_.items())])
 
 
 def _limit(low: float | None, high: float | None) -> str:

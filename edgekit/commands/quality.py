@@ -10,7 +10,7 @@ import click
 from edgekit import console
 
 if TYPE_CHECKING:
-    from edgekit.bundle.manifest import Quality
+    from edgekit.contract.manifest import Quality
 
 
 @click.command()
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="How much the gate measures.",
 )
 @click.option("--calibration", type=click.Path(path_type=Path), help="The folder given to edgekit build.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
 @click.option("--text", type=click.Path(path_type=Path), help="Text for the gate instead of the one that ships.")
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--variant", help="A variant of the bundle by name; else the first.")
@@ -33,6 +34,7 @@ def command(
     source: str,
     mode: str,
     calibration: Path | None,
+    labels: Path | None,
     text: Path | None,
     limits: tuple[str, ...],
     variant: str | None,
@@ -41,12 +43,19 @@ def command(
 
     Exit code: 9 too far from the source, 11 a gated metric was not measured.
     """
-    from edgekit import build, quality
+    from edgekit import quality, regate
     from edgekit.data import jsonable
     from edgekit.quality import Mode
 
-    found = build.regate(
-        bundle, source, cast(Mode, mode), calibration=calibration, text=text, limits=limits, variant=variant
+    found = regate.regate(
+        bundle,
+        source,
+        cast(Mode, mode),
+        calibration=calibration,
+        table=labels,
+        text=text,
+        limits=limits,
+        variant=variant,
     )
     error = quality.explain(found)
     if console.json_mode():
@@ -58,7 +67,7 @@ def command(
 
 def show(title: str, found: Quality) -> None:
     """The verdicts of a gate as a table, then what is only reported."""
-    rows = [[one.metric, number(one.value), limit(one.limit.min, one.limit.max), one.verdict] for one in found.verdicts]
+    rows = [[one.metric, number(one.value), str(one.limit), one.verdict] for one in found.verdicts]
     judged = {one.metric for one in found.verdicts}
     rows += [[one.metric, number(one.value), "", "reported"] for one in found.measurements if one.metric not in judged]
     console.table(title, ["quality", "value", "limit", "verdict"], rows, right=(1, 2))
@@ -69,9 +78,3 @@ def show(title: str, found: Quality) -> None:
 def number(value: float | None) -> str:
     """A value in four digits."""
     return "not measured" if value is None else f"{value:.4g}"
-
-
-def limit(low: float | None, high: float | None) -> str:
-    """ ">= 0.8", "<= 0.15" or both."""
-    bounds = ((">=", low), ("<=", high))
-    return " and ".join(f"{sign} {value:g}" for sign, value in bounds if value is not None)

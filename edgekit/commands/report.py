@@ -15,25 +15,27 @@ PAGE = Path("edgekit-report.html")
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(FORMATS), help="By the ending of -o, else html.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help=f"Where; a page: {PAGE}.")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help=f"Where; a page: {PAGE}; - stdout.")
 def command(results: tuple[Path, ...], form: str | None, out: Path | None) -> None:
     """Make one report of RESULTS, the result.json files of edgekit check.
 
     The page is one file: it loads nothing, needs no JavaScript, and is made for phones and for printing too.
     """
-    from edgekit.bundle.aside import writing
-    from edgekit.data import jsonable, write_atomic
-    from edgekit.report import formats, read
+    from edgekit import output
+    from edgekit.data import jsonable
+    from edgekit.report import formats
+    from edgekit.verdicts import read
 
-    form = form or (formats.by_suffix(out) if out is not None else "html")
-    path = out or (PAGE if form == "html" else None)
+    form = form or (formats.by_suffix(out) if out not in (None, output.STDOUT) else "html")
+    path = None if out == output.STDOUT else out or (PAGE if form == "html" else None)
+    if path is not None:
+        output.check(path)
     found = read.reports(results)
     text = formats.render(form, found)
     if path is None:
-        console.out(text.rstrip("\n"))
+        console.page(text)
     else:
-        with writing(f"writing {path}"):
-            write_atomic(path, text)
+        output.write(path, text)
         console.say(f"{form} of {len(found)} results: {path}")
     if console.json_mode():
         reports = [jsonable(one) for one in found] if path is None else len(found)

@@ -11,7 +11,7 @@ import click
 from edgekit import console
 
 if TYPE_CHECKING:
-    from edgekit.bundle.manifest import Manifest
+    from edgekit.contract.manifest import Manifest
 
 SHOWN = 20  # calls in the text; --json has all
 TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and Ctrl-C ends it
@@ -22,13 +22,31 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.argument("prompt", required=False)
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--raw", is_flag=True, help="Give the prompt as it is, without the chat template.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Of the answer.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="0 is greedy.")
-@click.option("--top-p", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--no-think", "no_think", is_flag=True, help="Have the chat template leave out thoughts.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Of the answer, thoughts included.")
+@click.option("--temperature", type=click.FloatRange(min=0), help="0 is greedy; like the next four, else the bundle's.")
+@click.option("--top-k", type=click.IntRange(min=1))
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True))
+@click.option("--min-p", type=click.FloatRange(0, 1))
+@click.option("--repetition-penalty", type=click.FloatRange(min=0, min_open=True))
 @click.option("--seed", type=int, help="Of the sampling.")
 @click.option("--stop", multiple=True, help="End the answer before this text; repeatable.")
 @click.option("--json-schema", type=click.Path(path_type=Path), help="A JSON schema file that the answer must fit.")
 @click.option("--tools", type=click.Path(path_type=Path), help="A JSON file of functions that the answer may call.")
+@click.option(
+    "--call",
+    "program",
+    metavar="COMMAND",
+    help="Run for each call, without a shell: reads it as JSON, writes what the function says; else calls are printed.",
+)
+@click.option("--call-timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds.")
+@click.option(
+    "--tool-choice",
+    type=click.Choice(["auto", "required", "unguided"]),
+    default="auto",
+    show_default=True,
+    help="Text or a call that fits its schema; a call only; whatever comes.",
+)
 @click.option(
     "--input", "inputs", multiple=True, help="FILE or NAME=FILE: .npy, .npz, a picture, .wav or .txt; repeatable."
 )
@@ -36,7 +54,7 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.option("--variant", help="A variant of the bundle by name; else the first that runs here.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
 @click.option(
-    "--trust-bundle-code", "trust", is_flag=True, help="Execute the bundle's runtime though it is another one."
+    "--trust-bundle-code", "trust", is_flag=True, help="Execute the runtime that lies in the bundle, not edgekit's."
 )
 def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path | None, **options: Any) -> None:
     """Run BUNDLE on this machine.
@@ -47,8 +65,8 @@ def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path
     from edgekit.bundle.verify import verified
     from edgekit.errors import UsageError
 
-    manifest = verified(bundle, roles=("model", "runtime"), allow_stripped=True)
-    if manifest.contract.kind == "llm":
+    manifest = verified(bundle, roles=("model", "runtime"), allow_stripped=True, trust=options["trust"])
+    if manifest.variants[0].form == "genai":
         if prompt is None or inputs or out is not None:
             raise UsageError(f"{manifest.name} is a language model", next=f'edgekit run {bundle} "your prompt"')
         _generate(bundle, manifest, _stdin() if prompt == "-" else prompt, options)
@@ -59,47 +77,76 @@ def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path
 
 
 def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, Any]) -> None:
+    from edgekit.commands import _calling
+    from edgekit.errors import UsageError
+
     messages = [{"role": "system", "content": options["system"]}] if options["system"] else []
     messages.append({"role": "user", "content": prompt})
+    named = ("max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
     request = {
         "action": "generate",
         **({"prompt": prompt} if options["raw"] else {"messages": messages}),
-        "max_tokens": options["max_tokens"],
-        "temperature": options["temperature"],
-        "top_p": options["top_p"],
-        "seed": options["seed"],
+        **{name: options[name] for name in named if options[name] is not None},
         "stop": list(options["stop"]),
         "json_schema": _file(options["json_schema"], "a JSON schema"),
         "tools": _tools(options["tools"], raw=options["raw"]),
+        "call": options["tool_choice"],
+        "think": not options["no_think"],
     }
+    if options["raw"] and options["no_think"]:
+        raise UsageError("--raw leaves out the chat template, which --no-think goes through", next="give one of them")
+    program = _calling.command(options["program"], tools=bool(request["tools"]))
+
+    def ask(asked: dict[str, Any]) -> dict[str, Any]:
+        return _answer(bundle, manifest, asked, options)
+
+    _calling.converse(ask, request, program, options["call_timeout"])
+
+
+def _answer(bundle: Path, manifest: Manifest, request: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """One answer, shown while it comes; its thoughts are dimmed."""
+    from edgekit.results import metrics as m
+
+    thought = False  # the last piece was of one
 
     def show(event: dict[str, Any]) -> None:
+        nonlocal thought
         if console.json_mode():
-            console.stream(json.dumps(event, ensure_ascii=False) + "\n")
+            console.event(event)
+            return
+        if thought and event["event"] != "thought":
+            console.thought("\n")
+        thought = event["event"] == "thought"
+        if event["event"] == "call":
+            console.stream(json.dumps({"name": event["name"], "arguments": event["arguments"]}, ensure_ascii=False))
+            console.stream("\n")
         else:
-            console.stream(str(event.get("text", "")))
+            (console.thought if event["event"] == "thought" else console.stream)(str(event.get("text", "")))
 
-    found = _job(bundle, manifest, request, options, show)
+    outcome = _job(bundle, manifest, request, options, show)
     if console.json_mode():
-        console.stream(json.dumps({"event": "end", **found}, ensure_ascii=False) + "\n")
-        return
+        console.event({"event": "end", **outcome})
+        return outcome
     console.stream("\n")
-    speed = f", {found['decode_tps']:.1f} tokens/s" if found["decode_tps"] else ""
-    ended = {"length": "cut at --max-tokens", "max_length": "the bundle's limit is reached"}.get(found["reason"], "")
+    tps = outcome[m.DECODE_TPS.name]
+    speed = f", {tps:.1f} tokens/s" if tps else ""
+    ended = {"length": "cut at --max-tokens", "max_length": "the bundle's limit is reached"}.get(outcome["reason"], "")
     console.say(
-        f"{found['prompt_tokens']} + {found['tokens']} tokens, first after {found['ttft_ms']:.0f} ms{speed}"
+        f"{outcome['prompt_tokens']} + {outcome['tokens']} tokens, first after {outcome[m.TTFT_MS.name]:.0f} ms{speed}"
         + (f"; {ended}" if ended else "")
     )
+    return outcome
 
 
 def _infer(bundle: Path, manifest: Manifest, words: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
     import tempfile
 
-    from edgekit.bundle.aside import writing
+    from edgekit import output
     from edgekit.inputs import given, outputs, streams
     from edgekit.wrappers.python import npz
 
-    assert manifest.contract.kind == "tensor"
+    if out is not None:
+        output.check(out)
     calls = given.feeds(manifest.model, words, bundle / manifest.variants[0].path)
     with tempfile.TemporaryDirectory() as folder:
         files = {"inputs": Path(folder) / "in.npz", "outputs": Path(folder) / "out.npz"}
@@ -110,16 +157,19 @@ def _infer(bundle: Path, manifest: Manifest, words: tuple[str, ...], out: Path |
         found = _job(bundle, manifest, request | {name: str(path) for name, path in files.items()}, options)
         arrays = npz.read(files["outputs"])
     if out is not None:
-        with writing(f"writing {out}"):
-            npz.write(out, arrays)
+        with output.file(out) as new:
+            npz.write(new, arrays)
     answers = [
         {name.partition(".")[2]: array for name, array in arrays.items() if name.partition(".")[0] == str(at)}
         for at in range(len(calls))
     ]
-    shown = [outputs.describe(answer, manifest.contract.decode, found["labels"]) for answer in answers]
+    shown = [
+        outputs.describe(answer, getattr(manifest.contract, "decode", "none"), found["labels"]) for answer in answers
+    ]
     if console.json_mode():
         calls_data = [{"latency_ms": ms, "outputs": one} for ms, one in zip(found["latency_ms"], shown, strict=True)]
-        console.document("edgekit.run/1", {"calls": calls_data, "file": str(out) if out else None})
+        data = {"calls": calls_data, "file": str(out) if out else None, "runtime": found["runtime"]}
+        console.document("edgekit.run/1", data)
         return
     rows = [
         [str(at), one["name"], one["dtype"], "x".join(map(str, one["shape"])), one["text"]]
@@ -145,18 +195,21 @@ def _job(
     from edgekit import tools
     from edgekit.bundle import runtime
 
-    how = runtime.command(bundle, manifest, trust=options["trust"])
+    how = runtime.command(bundle, trust=options["trust"])
     foreign = runtime.foreign(manifest)
     if foreign:
         console.warn(
-            f"this bundle is for {manifest.target.os}; it runs here through edgekit's own runtime, to show its output"
+            f"this bundle is for {manifest.target.os}; it runs here through {how.whose} runtime, for its output"
         )
+    elif options["trust"]:
+        console.warn(f"it runs through {how.whose} runtime")
     common = {"bundle": str(bundle.absolute()), "foreign": foreign}
     full = {**common, "variant": options["variant"], "threads": options["threads"], **request}
     with tempfile.TemporaryDirectory() as folder:
-        return tools.job(
-            how.argv, full, Path(folder), timeout=TIMEOUT, what="the bundle's runtime", on_event=on_event, env=how.env
+        found = tools.job(
+            how.argv, full, Path(folder), timeout=TIMEOUT, what="the runtime", on_event=on_event, env=how.env
         )
+    return {**found, "runtime": how.whose}
 
 
 def _file(path: Path | None, what: str) -> Any:

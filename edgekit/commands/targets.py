@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,14 +59,47 @@ def show(name: str) -> None:
 @click.option("--force", is_flag=True, help="Replace a file of that name.")
 def new(name: str, parent: str, folder: Path, force: bool) -> None:
     """Write NAME.toml, a target of your own that starts as another one; what you set in it wins."""
-    from edgekit import target
-
-    path = target.new(name, parent, folder, force=force)
+    path = begin(name, parent, folder, force=force)
     if console.json_mode():
         console.document("edgekit.targets.new/1", {"path": str(path), "extends": parent})
         return
     console.out(f"written: {path}")
     console.out(f"next: edgekit targets show {path}, then edgekit build MODEL --target {path}")
+
+
+_BEGUN = """\
+# A target of your own: what is set here wins over {parent}, and everything else is as there.
+# `edgekit targets show {name}.toml` shows every value and where it comes from; `edgekit targets schema` explains each.
+extends = "{parent}"
+name = "{name}"
+title = "{title}, our own"
+"""
+
+
+def begin(name: str, parent: str, folder: Path, *, force: bool = False) -> Path:
+    """Write a target that extends another one and changes nothing yet; returns the file's path.
+
+    Raises:
+        TargetError: the name is taken or no file name; the parent is unknown or wrong; the file exists.
+        UsageError: the file cannot be written.
+    """
+    from edgekit import kinds, output, target
+    from edgekit.errors import TargetError
+
+    name = name.removesuffix(".toml")
+    base = target.load(parent)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise TargetError(f"{name!r} is no name for a target", next="use small letters, digits, dots and dashes")
+    if name in target.names():
+        raise TargetError(f"{name} is a target that ships with edgekit", next="choose another name")
+    path = folder / f"{name}.toml"
+    if os.path.lexists(path) and not force:
+        raise TargetError(f"{path} exists", next="choose another name, or give --force")
+    above = parent if not parent.endswith(".toml") else os.path.relpath(Path(parent).resolve(), folder.resolve())
+    tables = (f"\n# [{kind}]\n" + base.settings(kind).EXAMPLE.format(base.settings(kind)) for kind in kinds.names())
+    output.write(path, _BEGUN.format(name=name, parent=above, title=base.title) + "".join(tables))
+    target.load(str(path))
+    return path
 
 
 @command.command("schema")
@@ -77,7 +112,7 @@ def schema() -> None:
     if console.json_mode():
         console.document("edgekit.targets.schema/1", found)
     else:
-        console.out(pretty(found).rstrip())
+        console.page(pretty(found))
 
 
 def _flat(data: dict[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:

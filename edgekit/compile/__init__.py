@@ -5,41 +5,36 @@ A variant that names none is its optimized model as it is.
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.bundle.manifest import Compatibility
+from edgekit import registry
 from edgekit.errors import TargetError
-from edgekit.plan import VariantPlan
-from edgekit.target import Target
+
+if TYPE_CHECKING:
+    from edgekit.kinds.variant import Variant
+    from edgekit.target import Target
 
 
 @dataclass(frozen=True)
-class CompiledVariant:
-    """A variant's model, ready to be staged.
+class Compiled:
+    """A variant's model, ready to be settled.
 
     Attributes:
-        folder: its files; an entry of the cache, to be copied.
-        compatibility: what it is tied to beside the target's os and abi: soc, htp_arch, qairt.
+        folder: its files; an entry of the cache, only to be read.
         facts: what the compiler did: soc, htp_arch, qairt, compiler, contexts, binaries, and by graph the nodes that it
             compiled and left; empty where nothing was compiled.
     """
 
-    name: str
     folder: Path
-    ep: str
-    ep_options: dict[str, str]
-    compatibility: Compatibility
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def refuse_early(variants: Iterable[VariantPlan], target: Target) -> None:
+def refuse_early(variants: Iterable[Variant], target: Target) -> None:
     """Before the first slow step: can this machine compile these variants, and the target's apps load them?
 
     Raises:
@@ -49,25 +44,36 @@ def refuse_early(variants: Iterable[VariantPlan], target: Target) -> None:
         _compiler(name).refuse_early(target)
 
 
-def compile_variant(variant: VariantPlan, model: Path, target: Target) -> CompiledVariant:
+def roots(variants: Iterable[Variant]) -> tuple[str, ...]:
+    """The code that compiled variants depend on (edgekit.code)."""
+    names = sorted({one.compile for one in variants if one.compile})
+    return tuple(root for name in names for root in _compiler(name).BASIS.roots)
+
+
+def compiled(
+    variants: Iterable[Variant], models: Mapping[str, Path], target: Target, *, fallback: bool
+) -> dict[str, Compiled]:
+    """Each variant's model, compiled ahead of time where its plan says so; the arguments are `compile_variant`'s."""
+    return {it.name: compile_variant(it, models[it.name], target, fallback=fallback) for it in variants}
+
+
+def compile_variant(variant: Variant, model: Path, target: Target, *, fallback: bool) -> Compiled:
     """Compile the optimized model of a variant, or take it as it is.
 
     Args:
         model: the folder that the optimize stage left (entry.path / "model").
+        fallback: the CPU may run what the provider leaves.
 
     Raises:
         EdgekitError: as the compiler raises.
     """
-    tied = Compatibility(soc=variant.soc, htp_arch=variant.htp_arch)
     if variant.compile is None:
-        return CompiledVariant(variant.name, model, variant.ep, variant.ep_options, tied)
-    entry = _compiler(variant.compile).run(variant, model, target)
-    facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
-    tied = tied.model_copy(update={"qairt": facts.get("qairt")})
-    return CompiledVariant(variant.name, entry / "model", variant.ep, variant.ep_options, tied, facts)
+        return Compiled(model)
+    entry = _compiler(variant.compile).run(variant, model, target, fallback)
+    return Compiled(entry / "model", json.loads((entry / "facts.json").read_text(encoding="utf-8")))
 
 
-def simulator(variants: Iterable[VariantPlan]) -> dict[str, str] | None:
+def simulator(variants: Iterable[Variant]) -> dict[str, str] | None:
     """Provider options that let the accelerator's simulator stand for the first chip that is compiled for.
 
     Returns: None where nothing is compiled: then there is no simulator, and the CPU stands in.
@@ -77,7 +83,7 @@ def simulator(variants: Iterable[VariantPlan]) -> dict[str, str] | None:
 
 
 def _compiler(name: str) -> ModuleType:
-    known = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
+    known = registry.members("edgekit.compile")
     if name not in known:
         raise TargetError(f"there is no compiler {name!r}", next=f"one of: {', '.join(known)}")
-    return importlib.import_module(f"{__name__}.{name}")
+    return registry.member("edgekit.compile", name)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from edgekit.bundle.manifest import Compatibility
 from edgekit.errors import BundleError
+from edgekit.kinds.variant import Compatibility
 
 OPERATOR = "EPContext"  # of the domain com.microsoft
 # Qualcomm's compiler writes its version, and its options with the chip among them, as plain text into each binary.

@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from edgekit import console, ep, tools
-from edgekit.bundle.manifest import Compatibility
 from edgekit.compile import _context
 from edgekit.errors import BuildError
 from edgekit.extras import require
 from edgekit.inputs.feeds import Feed, LazyFeeds, write_folder
-from edgekit.report.measurement import Evidence
+from edgekit.kinds.variant import Compatibility
+from edgekit.results.measurement import Evidence
 from edgekit.wrappers.python import npz
 
 EVIDENCE: Evidence = "simulated"
 PROVIDER = ep.provider("qnn")
-JOB = (*tools.python(), "-m", "edgekit.jobs.qnn")
+JOB = tools.module("edgekit.jobs.qnn")
 TIMEOUT = 2 * 3600.0  # seconds; a call of a large net takes some
 
 

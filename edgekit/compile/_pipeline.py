@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from edgekit.contract import genai_config
+from edgekit.contract.genai_config import SessionOptions
 from edgekit.data import write_atomic
-
-CONFIG = "genai_config.json"
-ONLY_IN = ("run_on_prompt", "run_on_token_gen")  # a layer's graph says in which of the two it does not run
 
 
 def graphs(folder: Path) -> list[str]:
     """The files of the layers' graphs, in the order they run; none where the folder holds no pipeline."""
-    return [str(part["filename"]) for part in _parts(_read(folder)).values() if _is_layers(part)]
+    if not genai_config.there(folder):
+        return []
+    return [part.filename for part in genai_config.read(folder).model.decoder.parts.values() if part.of_layers]
 
 
 def complete(model: Path, out: Path, compiled: Sequence[str], ep_options: Mapping[str, str]) -> None:
@@ -28,29 +27,18 @@ def complete(model: Path, out: Path, compiled: Sequence[str], ep_options: Mappin
     for path in sorted(model.iterdir()):
         if path.is_file() and path.name not in {*compiled, *weights}:
             shutil.copyfile(path, out / path.name)
-    config = _read(model)
-    if not config:
+    if not genai_config.there(model):
         return
-    provider = {"qnn": dict(ep_options)}
-    for part in _parts(config).values():
-        if _is_layers(part):
-            part["session_options"] = {"log_id": "onnxruntime-genai", "provider_options": [provider]}
-    (out / CONFIG).unlink()
-    write_atomic(out / CONFIG, json.dumps(config, indent=4) + "\n")
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _parts(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    stages = config.get("model", {}).get("decoder", {}).get("pipeline", ())
-    return {name: part for stage in stages for name, part in stage.items()}
-
-
-def _is_layers(part: Mapping[str, Any]) -> bool:
-    return any(key in part for key in ONLY_IN)
+    config = genai_config.read(model)
+    options = SessionOptions(log_id="onnxruntime-genai", provider_options=({"qnn": dict(ep_options)},))  # type: ignore[call-arg]
+    decoder = config.model.decoder
+    pipeline = tuple(
+        {name: part.replace(session_options=options) if part.of_layers else part for name, part in stage.items()}
+        for stage in decoder.pipeline
+    )
+    config = config.replace(model=config.model.replace(decoder=decoder.replace(pipeline=pipeline)))
+    (out / genai_config.NAME).unlink()
+    write_atomic(out / genai_config.NAME, genai_config.text(config))
 
 
 def _weights(graph: Path) -> set[str]:

@@ -11,24 +11,28 @@ import importlib.metadata
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit import cache, console, tools
-from edgekit.bundle.manifest import Compatibility
+from edgekit.code import Basis
 from edgekit.compile import _context, _emulator, _pipeline
 from edgekit.compile._context import Context
 from edgekit.data import pretty, write_atomic
 from edgekit.ep import qnn
 from edgekit.errors import BuildError, BundleError, TargetError
 from edgekit.extras import require
-from edgekit.plan import VariantPlan
-from edgekit.target import Package, Target
+from edgekit.kinds.variant import Compatibility
 
-FORMAT = 2  # of what is kept: a change makes new cache entries
+if TYPE_CHECKING:
+    from edgekit.kinds import Package
+    from edgekit.kinds.variant import Variant
+    from edgekit.target import Target
+
 GRAPH = "model.onnx"
 FACTS = "facts.json"
 TIMEOUT = 3600.0  # seconds for all graphs of a model
 COMPILER = ("onnxruntime", "onnxruntime-qnn")
+BASIS = Basis(("edgekit.jobs.qnn", "edgekit.compile.qnn_context"), engines=COMPILER)
 # More time in the compiler for a better graph; a profile's own options win.
 OPTIONS = {"htp_graph_finalization_optimization_mode": "3"}
 
@@ -45,45 +49,47 @@ def refuse_early(target: Target) -> None:
     _not_newer(qnn.qairt(), target)
 
 
-def run(variant: VariantPlan, model: Path, target: Target) -> Path:
+def run(variant: Variant, model: Path, target: Target, fallback: bool) -> Path:
     """The compiled form of the model in the folder `model`: a folder with model/ and facts.json, from the cache.
 
     Args:
         variant: its ep_options are those a session gets, soc_model is the compiler's number of its chip.
         model: holds model.onnx (a static QDQ graph), or a GenAI pipeline of several graphs, whose attention is the
-            CPU's. Of a single graph QNN must take every node where the profile says fallback = "none".
+            CPU's.
+        fallback: False where QNN must take every node of a single graph.
 
     Raises:
         BuildError: the compiler failed, left nodes, or left no context that loads on the emulator and answers.
         TargetError: soc_model is the number of another chip than the variant's soc or htp_arch.
     """
     refuse_early(target)
-    fallback = bool(_pipeline.graphs(model)) or target.tensor.fallback == "cpu"
+    fallback = fallback or bool(_pipeline.graphs(model))
     options = {**OPTIONS, **variant.ep_options, "soc_model": str(variant.soc_model)}
     key = {
-        "format": FORMAT,
         "compiler": "qnn_context",
         "model": cache.path_digest(model),
         "options": options,
         "chip": [list(variant.soc), variant.htp_arch],
         "fallback": fallback,
-        "tools": {**{name: importlib.metadata.version(name) for name in COMPILER}, "qairt": qnn.qairt()},
+        "basis": BASIS.key(),
+        "qairt": qnn.qairt(),
     }
     what = f"{'/'.join(variant.soc)} (HTP v{variant.htp_arch})"
 
-    def make(folder: Path) -> None:
+    def make(folder: Path) -> dict[str, Any]:
         with console.step(f"compiling for {what}"):
-            _make(variant, model, target, options, fallback, folder)
+            return _make(variant, model, target, options, fallback, folder)
 
-    entry = cache.produce("compile", key, make, what=what)
+    entry = cache.produce("compile", key, make, what=what, basis=BASIS)
     if entry.hit:
         console.say(f"compiling for {what}: already done, taken from the cache")
     return entry.path
 
 
 def _make(
-    variant: VariantPlan, model: Path, target: Target, options: dict[str, str], fallback: bool, folder: Path
-) -> None:
+    variant: Variant, model: Path, target: Target, options: dict[str, str], fallback: bool, folder: Path
+) -> dict[str, Any]:
+    """Compile and try it; returns the compiler's account."""
     out, work = folder / "model", folder / "work"
     out.mkdir()
     work.mkdir()
@@ -113,6 +119,8 @@ def _make(
     facts = {**context.facts(), "compiler": f"onnxruntime-qnn {version}", "graphs": counted}
     write_atomic(folder / FACTS, pretty(facts))
     shutil.rmtree(work)
+    used: dict[str, Any] = outcome["used"]
+    return used
 
 
 def _produced(out: Path, graphs: Sequence[str]) -> Context:
@@ -129,7 +137,7 @@ def _produced(out: Path, graphs: Sequence[str]) -> Context:
         ) from None
 
 
-def _for_the_variant(context: Context, variant: VariantPlan) -> None:
+def _for_the_variant(context: Context, variant: Variant) -> None:
     try:
         _context.refuse(context, Compatibility(soc=variant.soc, htp_arch=variant.htp_arch))
     except BundleError as error:

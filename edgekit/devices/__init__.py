@@ -6,20 +6,19 @@ bundle's runtime: what is measured is the runtime's matter, what it means is `ed
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from edgekit.bundle.manifest import Manifest
+from edgekit import registry
+from edgekit.contract.manifest import Manifest
 from edgekit.data import nearest
 from edgekit.errors import UsageError
 from edgekit.reading import Reader
-from edgekit.report.measurement import Evidence
+from edgekit.results.measurement import Evidence
 
 Tell = Callable[[str], None]
 
@@ -41,11 +40,50 @@ class Found:
     facts: Mapping[str, Any]
 
 
+State = Literal["ok", "note", "gap"]
+End = Literal["here", "target", "device"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `edgekit doctor` looked at.
+
+    Attributes:
+        end: where it is.
+        state: "gap" is in the way of what was asked for; "note" is worth knowing.
+        next: the line that closes the gap; empty where there is none to close.
+        exit_code: of the command, if this is a gap; 0 otherwise.
+    """
+
+    end: End
+    what: str
+    state: State
+    detail: str
+    next: str = ""
+    exit_code: int = 0
+
+
+class Look(Protocol):
+    """What a doctor looks at on any device that can be reached."""
+
+    def fits(self, os: str, abi: str, ram_mb: int | None) -> Iterator[Finding]:
+        """Whether the target that was asked about is for such a machine, and how large its models may be."""
+
+    def sensors(self, reader: Reader) -> Iterator[Finding]:
+        """Power meters and heat."""
+
+
 class Session(Protocol):
-    """A bundle that lies on a device and can be run there; nothing of it is left when the session ends."""
+    """A bundle that lies on a device and can be run there; nothing of it is left when the session ends.
+
+    Attributes:
+        runtime: whose runtime runs it, in words: edgekit's own, or the bundle's where it is trusted (TRUSTED).
+    """
+
+    runtime: str
 
     def act(self, action: str, request: Mapping[str, Any], *, timeout: float, tell: Tell) -> dict[str, Any]:
-        """Do one action of the bundle's runtime in a fresh process on the device and return its outcome.
+        """Do one action of the runtime in a fresh process on the device and return its outcome.
 
         Args:
             action: "identify", "load", "goldens", "bench", ... (see wrappers/python/__main__.py).
@@ -67,12 +105,15 @@ class Device(Protocol):
         """Lock the device, put the bundle and a runtime on it, and take both away at the end.
 
         Args:
-            trust: the bundle's own runtime may be executed though it is not this edgekit's (--trust-bundle-code).
+            trust: execute the runtime that lies in the bundle (--trust-bundle-code), where it is Python's that runs.
 
         Raises:
             DeviceError: not reachable, busy with another check, full.
             ToolMissing: the transport's program, or a runtime for this device, is missing.
         """
+
+    def findings(self, look: Look) -> Iterator[Finding]:
+        """What `edgekit doctor` says of it: whether it can be reached, what it is, and what is missing there."""
 
     def evidence(self, facts: Mapping[str, Any]) -> Evidence:
         """What a measurement here is worth, by the outcome of `identify`: host, device or emulated."""
@@ -100,6 +141,6 @@ def open_device(address: str) -> Device:
 
 def transports() -> dict[str, ModuleType]:
     """The transports by scheme."""
-    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    names = registry.members("edgekit.devices")
+    modules = [registry.member("edgekit.devices", name) for name in names]
     return {module.SCHEME: module for module in modules}

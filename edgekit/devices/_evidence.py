@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.devices._facts import Facts
-from edgekit.report.measurement import Evidence
+from edgekit.results.measurement import Evidence
 
 _VIRTUAL = (
     "qemu",

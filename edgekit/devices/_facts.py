@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any
 
 from edgekit.devices._shell import Shell
 from edgekit.errors import DeviceError
+from edgekit.kinds import Form
 from edgekit.wrappers.python.manifest import PROVIDERS, abi
 
 PROPS = (
@@ -50,8 +52,15 @@ PYTHONS = (
 )
 VENV = "~/.local/share/edgekit/venv"
 OLDEST_PYTHON = (3, 11)
+# Isolated Python leaves these out, as it does the current folder; engines may lie in them all the same. So they come
+# last, behind the standard library and what is installed, and only where they do not depend on the current folder.
+PATHS = (
+    "import os, site, sys; sys.path += filter(os.path.isabs, "
+    "[*os.environ.get('PYTHONPATH', '').split(':'), site.getusersitepackages()])"
+)
 _LOOK = (
-    "import sys, json, importlib.util as u, importlib.metadata as m\n"
+    f"{PATHS}\n"
+    "import json, importlib.util as u, importlib.metadata as m\n"
     "v = {}\n"
     'for n in ("numpy", "onnxruntime", "onnxruntime_genai"):\n'
     "    if u.find_spec(n):\n"
@@ -69,10 +78,10 @@ class Python:
     version: tuple[int, ...]
     have: Mapping[str, str] = field(default_factory=dict)
 
-    def lacks(self, kind: str) -> list[str]:
-        """What the Python wrapper still needs for models of this kind, as pip names; "python>=3.11" among them."""
+    def lacks(self, form: Form) -> list[str]:
+        """What the Python wrapper still needs for models of this form, as pip names; "python>=3.11" among them."""
         old = [] if self.version >= OLDEST_PYTHON else ["python>=3.11"]
-        needed = ["numpy", "onnxruntime", *(["onnxruntime_genai"] if kind == "llm" else [])]
+        needed = ["numpy", "onnxruntime", *(["onnxruntime_genai"] if form == "genai" else [])]
         return old + [name.replace("_", "-") for name in needed if name not in self.have]
 
 
@@ -164,18 +173,19 @@ def read(shell: Shell) -> Facts:
 def python(shell: Shell) -> Python | None:
     """The device's best Python: the first that has what tensors need, else the first there is; None without one."""
     tries = "\n".join(
-        f'p={word}; [ -n "$p" ] && at=$(command -v "$p" 2> /dev/null) && "$p" -c "$look" "$at" 2> /dev/null'
+        f'p={word}; [ -n "$p" ] && at=$(command -v "$p" 2> /dev/null) && "$p" -I -c "$look" "$at" 2> /dev/null'
         for word in PYTHONS
     )
     # $look is single-quoted text with double quotes and apostrophes: a here-document needs no quoting at all.
     script = f"look=$(cat <<'LOOK'\n{_LOOK}LOOK\n)\n{tries}\ntrue"
     found = [one for line in shell.run(script, timeout=120).text.splitlines() if (one := _python(line))]
-    return next((one for one in found if not one.lacks("tensor")), found[0] if found else None)
+    return next((one for one in found if not one.lacks("onnx")), found[0] if found else None)
 
 
 def providers(shell: Shell, program: str) -> list[str]:
     """The execution providers of a Python's ONNX Runtime, by their short names; none where it cannot be imported."""
-    script = f"{program} -c 'import onnxruntime as o; print(\" \".join(o.get_available_providers()))' 2> /dev/null"
+    look = f"{PATHS}; import onnxruntime as o; print(*o.get_available_providers())"
+    script = f"{program} -I -c {quote(look)} 2> /dev/null"
     short = {long: name for name, long in PROVIDERS.items()}
     return [short.get(name, name) for name in shell.run(script, timeout=120).text.split()]
 

@@ -1,25 +1,97 @@
-"""A device's files and programs through its shell: edgekit.reading's Reader for meters.
+"""The files and programs of this machine, and of a device through its shell: edgekit.reading's Readers for meters.
 
-A poll is one script that stays on the device and prints its readings as it takes them: no new process for a file of one
-or a few lines, one `timeout` and one `cat` a period, which wait on the connection and so end with it.
+A device's poll is one script that stays there and prints its readings as it takes them: no new process for a file of
+one or a few lines, one `timeout` and one `cat` a period, which wait on the connection and so end with it.
 """
 
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from shlex import join, quote
 
 from edgekit import tools
 from edgekit.devices._shell import AGAIN, Shell
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, EdgekitError
 from edgekit.reading import PROGRAM_S, Poll, Reading, Source
 
 Reached = Callable[[], AbstractContextManager[Shell]]
 FIRST_S = 30.0
 _REFUSED = ("permission denied", "permission denial", "not permitted")
+
+
+class LocalReader:
+    """This machine.
+
+    Args:
+        root: the folder that stands for "/": a recorded tree in tests.
+        path: where programs are looked for, as $PATH.
+    """
+
+    def __init__(self, root: Path = Path("/"), path: str | None = None) -> None:
+        self._root, self._path = root, path
+
+    def text(self, path: str) -> str:
+        """See Reader.text."""
+        return self._at(path).read_text(encoding="utf-8", errors="replace").strip().strip("\0")
+
+    def find(self, pattern: str) -> list[str]:
+        """See Reader.find."""
+        return sorted(f"/{path.relative_to(self._root).as_posix()}" for path in self._root.glob(pattern.lstrip("/")))
+
+    def run(self, *argv: str, stdin: str = "") -> str:
+        """See Reader.run."""
+        program = shutil.which(argv[0], path=self._path)
+        if program is None:
+            raise FileNotFoundError(argv[0])
+        done = tools.run([program, *argv[1:]], timeout=PROGRAM_S, stdin=stdin.encode() if stdin else None)
+        if done.returncode and _refused(done.stderr + done.stdout):
+            raise PermissionError(f"{argv[0]}: {(done.stderr or done.stdout).strip()[:200]}")
+        return done.stdout
+
+    def poll(self, sources: Sequence[Source], period_s: float) -> Poll:
+        """See Reader.poll."""
+        return _LocalPoll(self, sources, period_s)
+
+    def _at(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+
+class _LocalPoll:
+    """A thread that reads; sysfs files take microseconds."""
+
+    def __init__(self, reader: LocalReader, sources: Sequence[Source], period_s: float) -> None:
+        self._reader, self._sources, self._period = reader, sources, period_s
+        self._found = [self._read()]
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[Reading]:
+        """See Poll.stop."""
+        self._enough.set()
+        self._thread.join()
+        return [*self._found, self._read()]
+
+    def _go_on(self) -> None:
+        while not self._enough.wait(self._period):
+            self._found.append(self._read())
+
+    def _read(self) -> Reading:
+        before = time.monotonic()
+        texts = tuple(self._one(source) for source in self._sources)
+        return Reading((before + time.monotonic()) / 2, texts)
+
+    def _one(self, source: Source) -> str | None:
+        try:
+            return self._reader.text(source) if isinstance(source, str) else self._reader.run(*source)
+        except (OSError, EdgekitError):  # what it means that a source has gone is the meter's to say
+            return None
 
 
 class DeviceReader:
@@ -51,7 +123,7 @@ class DeviceReader:
             answer = shell.run(script, timeout=PROGRAM_S, stdin=stdin.encode())
         if answer.code == 44:
             raise FileNotFoundError(argv[0])
-        if answer.code and any(word in (answer.stderr + answer.text).lower() for word in _REFUSED):
+        if answer.code and _refused(answer.stderr + answer.text):
             raise PermissionError(f"{argv[0]}: {(answer.stderr or answer.text).strip()[:200]}")
         return answer.text
 
@@ -139,3 +211,7 @@ done
 take
 printf '{mark} end\\n'
 """
+
+
+def _refused(text: str) -> bool:
+    return any(word in text.lower() for word in _REFUSED)

@@ -16,21 +16,22 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, get_args
 
 from edgekit import console, tools
-from edgekit.bundle.manifest import Manifest
-from edgekit.devices import Found, Tell, _evidence, _facts, _launch, _push, _runtime
+from edgekit.contract.manifest import Manifest
+from edgekit.devices import Finding, Found, Look, Tell, _evidence, _facts, _launch, _push, _runtime
 from edgekit.devices._lock import Held, held, held_here
 from edgekit.devices._push import Place
 from edgekit.devices._reader import DeviceReader
 from edgekit.devices._shell import AGAIN, FREE_SPACE, FULL_WORDS, Shell
-from edgekit.errors import DeviceError, EdgekitError, from_code
-from edgekit.model import Kind
+from edgekit.errors import DeviceError, EdgekitError, ToolMissing, from_child
+from edgekit.kinds import Form
 from edgekit.reading import Reader
-from edgekit.report.measurement import Evidence
+from edgekit.results.measurement import Evidence
 
 Connect = Callable[[], AbstractContextManager[Shell]]
+ROOM_MB = 1000  # free on a device: less, and a bundle may not find room
 _SENT = ("inputs",)  # request keys that name a file of this machine
 _FETCHED = ("outputs", "goldens")  # and those whose file comes back
 
@@ -94,8 +95,36 @@ class RemoteDevice:
             return Found(self.address, error.message, error.next, {})
         return Found(self.address, "ready", "", shown)
 
-    def runtime_for(self, kind: Kind) -> str:
-        """What would run models of this kind here, in words.
+    def findings(self, look: Look) -> Iterator[Finding]:
+        """See Device.findings."""
+        line = self.found()
+        if line.state != "ready":
+            yield Finding("device", self.address, "gap", line.state, line.next, DeviceError.exit_code)
+            return
+        facts = line.facts
+        words = (facts.get("model"), facts.get("os_version"), facts.get("soc"), facts.get("abi"))
+        yield Finding("device", self.address, "ok", ", ".join(str(word) for word in words if word))
+        yield _finding_of_evidence(str(facts["evidence"]), list(facts["evidence_reasons"]))
+        yield from look.fits(str(facts["os"]), str(facts["abi"]), facts.get("ram_mb"))
+        for form in get_args(Form):
+            what = f"runtime, {form} models"
+            try:
+                yield Finding("device", what, "ok", self.runtime_for(form))
+            except ToolMissing as error:
+                if form == "onnx":
+                    yield Finding("device", what, "gap", error.message, error.next, error.exit_code)
+                else:
+                    yield Finding("device", what, "note", error.message, error.next)
+        free = self.free_mb()
+        if free is not None and free < ROOM_MB:
+            step = f"edgekit devices clean {self.address}, or remove other files there"
+            yield Finding("device", "free space", "note", f"only {free:,} MB", step)
+        elif free is not None:
+            yield Finding("device", "free space", "ok", f"{free:,} MB")
+        yield from look.sensors(self.reader())
+
+    def runtime_for(self, form: Form) -> str:
+        """What would run models of this form here, in words.
 
         Raises:
             DeviceError: not reachable.
@@ -103,7 +132,7 @@ class RemoteDevice:
         """
         with self._reached() as shell:
             facts, _ = self._look(shell)
-            found = _runtime.pick(facts, _facts.python(shell) if facts.os == "linux" else None, kind)
+            found = _runtime.pick(facts, _facts.python(shell) if facts.os == "linux" else None, form)
         if isinstance(found, Path):
             return f"edgekit-runner ({found})"
         engines = ", ".join(f"{name.replace('_', '-')} {version}" for name, version in found.have.items())
@@ -115,8 +144,8 @@ class RemoteDevice:
             answer = shell.run(
                 f'base=$({self._find_base}); while [ ! -d "$base" ]; do base=${{base%/*}}; done; df -Pk "$base"'
             )
-        found = re.search(r"\s(\d+)\s+\d+%\s", answer.text)
-        return int(found[1]) // 1000 if found else None
+        free = re.search(r"\s(\d+)\s+\d+%\s", answer.text)
+        return int(free[1]) // 1000 if free else None
 
     def clean(self) -> int:
         """Remove everything edgekit keeps on the device; returns the kilobytes that took.
@@ -187,7 +216,7 @@ class RemoteSession:
 
     def __init__(self, place: Place, shell: Shell, runtime: _runtime.Runtime, bundle: str, own: str) -> None:
         self._place, self._shell, self._runtime, self._bundle = place, shell, runtime, bundle
-        self._command = runtime.command(bundle, own)
+        self._command, self.runtime = runtime.command(bundle, own), runtime.whose
         self._numbers = itertools.count(1)
 
     def act(self, action: str, request: Mapping[str, Any], *, timeout: float, tell: Tell) -> dict[str, Any]:
@@ -255,13 +284,12 @@ class RemoteSession:
                 next="run the same command again; if it persists, report it with what --verbose shows",
             )
         if "error" in outcome:
-            error = outcome["error"]
-            raise from_code(error["code"], error["message"], error["next"])
+            raise from_child(outcome["error"])
         return outcome
 
     def _died(self, job: str, ended: _launch.Ended) -> DeviceError:
         log = self._place.ask(f"tail -c 4000 {quote(job)}/log.txt 2> /dev/null; true", "reading the log")
-        console.detail(log.strip())
+        console.log(log.strip())
         where = self._place.address
         if any(word in log for word in FULL_WORDS) or _push.free(self._place) < tools.FULL:  # no log: no room for one
             return self._full()
@@ -299,3 +327,10 @@ class RemoteSession:
             self._place.ask(f"rm -rf {quote(job)}", "removing a job")
         except DeviceError as error:
             console.detail(f"  {job} was not removed: {error.message}")
+
+
+def _finding_of_evidence(evidence: str, reasons: list[str]) -> Finding:
+    if evidence == "device":
+        return Finding("device", "evidence", "ok", f"device: {reasons[0]}")
+    told = "; ".join(reasons)
+    return Finding("device", "evidence", "note", f"{evidence}: {told}", "latency and power need a real device")

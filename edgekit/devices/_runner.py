@@ -11,26 +11,31 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shlex
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 from filelock import FileLock
 
-from edgekit import __version__, cache, console, tools
+from edgekit import __version__, cache, console, engines, files, tools
 from edgekit.data import file_digest, pretty, write_atomic
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, UsageError
 from edgekit.wrappers.python.manifest import host_abi, host_os
 
 NAME = "edgekit-runner"
-SOURCES = Path(str(files("edgekit"))) / "wrappers" / "cpp"
+LIBRARY = "libedgekit.so"  # what apps load (wrappers/cpp/src/edgekit.h); it looks for the engines beside itself
+SOURCES = files.resource("wrappers/cpp")
 GLIBC = "2.28"  # the oldest that the engines' wheels run on; a program of GCC's needs the one it was built with
+FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS")  # variables that CMake hands to a compiler
+ENGINES = ("onnxruntime", "onnxruntime-genai")
+VERSION_S = 30.0
 BUILD_S = 900.0  # seconds; it takes one minute on two cores
 FETCH_S = 1800.0
 _MADE_OF = "runner.json"
@@ -88,11 +93,12 @@ def find_runner(os: str, abi: str) -> Path:
     """
     wanted = platform(f"{os}-{abi}")
     runner = _home(wanted) / NAME
-    line = f"{Path(sys.executable).name} -m {__spec__.name} {wanted.name}"
+    line = f"{Path(sys.executable).name} -P -m {__spec__.name} {wanted.name}"
     if not runner.is_file():
         raise ToolMissing(f"{NAME} was not built for {wanted.name}", next=line)
     if not _is_made_of(runner, _key(wanted)):
-        raise ToolMissing(f"the {NAME} for {wanted.name} was built from other sources", next=line)
+        why = "was built from other sources, by another compiler or for other engines"
+        raise ToolMissing(f"the {NAME} for {wanted.name} {why}", next=line)
     if not any(runner.parent.glob("libonnxruntime.so*")):
         raise ToolMissing(
             f"no ONNX Runtime lies beside the {NAME} for {wanted.name}",
@@ -102,7 +108,7 @@ def find_runner(os: str, abi: str) -> Path:
 
 
 def build(wanted: Platform) -> Path:
-    """Build the runner unless it is there, put the engines beside it, and return its path.
+    """Build the runner and the library unless they are there, put the engines beside them; the runner's path.
 
     Raises:
         ToolMissing: a compiler, CMake, nlohmann-json or the Android NDK.
@@ -112,11 +118,13 @@ def build(wanted: Platform) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home.with_suffix(".lock")):
         runner, key = home / NAME, _key(wanted)
-        if not _is_made_of(runner, key):
+        if not _is_made_of(runner, key) or not (home / LIBRARY).is_file():
             with console.step(f"building {NAME} for {wanted.name}"), _scratch(home) as folder:
-                shutil.copyfile(_compile(wanted, Path(folder)), home / f".{NAME}")
-                (home / f".{NAME}").chmod(0o755)
-                (home / f".{NAME}").replace(runner)
+                _compile(wanted, Path(folder))
+                for name in (LIBRARY, NAME):
+                    shutil.copyfile(Path(folder, name), home / f".{name}")
+                    (home / f".{name}").chmod(0o755)
+                    (home / f".{name}").replace(home / name)
                 made = {**key, "runner": file_digest(runner)}
                 write_atomic(home / _MADE_OF, pretty(made))
         if wanted.os == "linux":
@@ -142,24 +150,44 @@ def _home(wanted: Platform) -> Path:
     return cache.root() / "runners" / wanted.name
 
 
-def _key(wanted: Platform) -> dict[str, str]:
-    """What a runner is made of."""
+def _key(wanted: Platform) -> dict[str, Any]:
+    """What a runner is made of; no compiler where none is installed, as where it was only copied to."""
     sources = {name: cache.path_digest(SOURCES / name) for name in ("CMakeLists.txt", "src")}
-    return {"edgekit": __version__, "platform": wanted.name, **sources}
+    flags = {name: os.environ[name] for name in FLAGS if os.environ.get(name)}
+    try:
+        compiler = _compiler_id(wanted)
+    except ToolMissing:
+        compiler = []
+    made_for = engines.versions(ENGINES)
+    return {"platform": wanted.name, **sources, "flags": flags, "engines": made_for, "compiler": compiler}
 
 
-def _is_made_of(runner: Path, key: dict[str, str]) -> bool:
-    record = runner.with_name(_MADE_OF)
-    if not (runner.is_file() and record.is_file()):
+def _compiler_id(wanted: Platform) -> list[str]:
+    """The compiler that would be taken, with its version and what it is always told."""
+    if wanted.android_abi:
+        told = _ndk(wanted)
+        about = Path(told[0].partition("=")[2]).parents[2] / "source.properties"
+        return [*told[1:], about.read_text(encoding="utf-8") if about.is_file() else ""]
+    command = _compiler(wanted)
+    if "ziglang" in command:
+        return [*command[command.index("ziglang") :], *engines.versions(["ziglang"]).values()]
+    return [Path(command[0]).name, tools.run([*command, "--version"], timeout=VERSION_S).stdout.partition("\n")[0]]
+
+
+def _is_made_of(runner: Path, key: dict[str, Any]) -> bool:
+    try:
+        made = json.loads(runner.with_name(_MADE_OF).read_text(encoding="utf-8"))
+        wanted = {**key, "compiler": key["compiler"] or made["compiler"], "runner": file_digest(runner)}
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return record.read_text(encoding="utf-8") == pretty({**key, "runner": file_digest(runner)})
+    return bool(made == wanted)
 
 
 def _scratch(home: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="build-", dir=home.parent)
 
 
-def _compile(wanted: Platform, folder: Path) -> Path:
+def _compile(wanted: Platform, folder: Path) -> None:
     cmake = tools.find("cmake", next=wanted.apt_line)
     compiler = [] if wanted.android_abi else _compiler(wanted)
     settings = [f"-DEDGEKIT_VERSION={__version__}", *(_ndk(wanted) if wanted.android_abi else _linux(wanted))]
@@ -172,13 +200,12 @@ def _compile(wanted: Platform, folder: Path) -> Path:
     done = tools.run([cmake, "--build", folder, "--parallel", str(os.cpu_count() or 1)], timeout=BUILD_S)
     if done.returncode:
         raise _failed(done)
-    return folder / NAME
 
 
 def _compiler(wanted: Platform) -> list[str]:
     """Zig's, where pip brought it: its programs start on systems older than this one. Else GCC."""
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "c++", "-target", f"{wanted.abi}-linux-gnu.{GLIBC}"]
+        return [sys.executable, "-P", "-m", "ziglang", "c++", "-target", f"{wanted.abi}-linux-gnu.{GLIBC}"]
     return [str(tools.find(wanted.gcc, next=wanted.apt_line))]
 
 
@@ -193,7 +220,7 @@ def _ndk(wanted: Platform) -> list[str]:
     if folder is None or not toolchain.is_file():
         raise ToolMissing(
             f"{NAME} for Android is built with Google's NDK, and {_NDK[0]} names none",
-            next=f"{_NDK[0]}=/path/to/android-ndk {Path(sys.executable).name} -m {__spec__.name} {wanted.name}",
+            next=f"{_NDK[0]}=/path/to/android-ndk {Path(sys.executable).name} -P -m {__spec__.name} {wanted.name}",
         )
     return [
         f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
@@ -215,7 +242,7 @@ def _place_engines(wanted: Platform, home: Path) -> None:
 
     GenAI does not tell its version, so its file's name does.
     """
-    for package, library in (("onnxruntime", "libonnxruntime.so"), ("onnxruntime-genai", "libonnxruntime-genai.so")):
+    for package, library in zip(ENGINES, ("libonnxruntime.so", "libonnxruntime-genai.so"), strict=True):
         version = importlib.metadata.version(package)
         place = home / f"{library}.{version}"
         if place.is_file():
@@ -242,10 +269,10 @@ def _installed(package: str, library: str) -> Path:
 def _fetch(requirement: str, wanted: Platform, library: str, to: Path) -> None:
     """The library out of the wheel for another CPU, by pip: its index settings apply."""
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        command = [*tools.python(), "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+        command = tools.module("pip", "download", "--no-deps", "--only-binary=:all:", "--no-input")
         command += ["--disable-pip-version-check", "--progress-bar=off", f"--dest={folder}", requirement]
         command += [f"--platform=manylinux_{glibc}_{wanted.abi}" for glibc in _GLIBC]
-        done = tools.run(command, timeout=FETCH_S)
+        done = tools.run(command, timeout=FETCH_S, env=tools.environment())
         wheel = next(Path(folder).glob("*.whl"), None)
         if done.returncode or wheel is None:
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

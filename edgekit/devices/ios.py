@@ -27,16 +27,16 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import console, tools
-from edgekit.bundle.manifest import NAME, Manifest
 from edgekit.bundle.runtime import foreign
+from edgekit.contract.manifest import NAME, Manifest
 from edgekit.data import digest, file_digest
-from edgekit.devices import Found, Tell
+from edgekit.devices import Finding, Found, Look, Tell
 from edgekit.devices._lock import held_here
 from edgekit.devices._push import Item
 from edgekit.devices._shell import AGAIN, FREE_SPACE
-from edgekit.errors import BuildError, DeviceError, EdgekitError, ToolMissing, UsageError, from_code
+from edgekit.errors import BuildError, DeviceError, EdgekitError, ToolMissing, UsageError, from_child
 from edgekit.reading import Poll, Reader, Reading, Source
-from edgekit.report.measurement import Evidence
+from edgekit.results.measurement import Evidence
 
 SCHEME = "ios"
 APP = "dev.edgekit.sample"  # $EDGEKIT_IOS_APP names another bundle identifier
@@ -114,10 +114,23 @@ class Ios:
 
     def found(self) -> Found:
         """A line of `edgekit devices` for this device."""
-        for one in _devices():
-            if self._udid in (one.get("hardwareProperties", {}).get("udid"), one.get("identifier")):
-                return found(one)
+        for entry in _devices():
+            if self._udid in (entry.get("hardwareProperties", {}).get("udid"), entry.get("identifier")):
+                return found(entry)
         return Found(self.address, "not attached", "plug it in, unlock it and trust this Mac", {})
+
+    def findings(self, look: Look) -> Iterator[Finding]:
+        """See Device.findings; it is looked at without a shell."""
+        try:
+            line = self.found()
+        except EdgekitError as error:
+            yield Finding("device", self.address, "gap", error.message, error.next, error.exit_code)
+            return
+        if line.state != "ready":
+            yield Finding("device", self.address, "gap", line.state, line.next, DeviceError.exit_code)
+            return
+        yield Finding("device", self.address, "ok", f"{line.facts['model']}, {line.facts['os_version']}")
+        yield from look.fits("ios", str(line.facts["abi"] or "aarch64"), line.facts["ram_mb"])
 
     def reader(self) -> Reader:
         """See Device.reader: an iPhone shows a Mac neither files nor programs."""
@@ -158,7 +171,7 @@ class IosSession:
 
     def __init__(self, address: str, udid: str, *, foreign: bool) -> None:
         self._address, self._udid, self._foreign = address, udid, foreign
-        self._bundle = ""
+        self._bundle, self.runtime = "", "the sample app's"
         self._numbers = itertools.count(1)
 
     def push(self, items: Sequence[Item]) -> None:
@@ -298,8 +311,7 @@ def _outcome(path: Path, address: str) -> dict[str, Any]:
     if not isinstance(outcome, dict):
         raise DeviceError(f"the app on {address} left an outcome that cannot be read", next=AGAIN)
     if "error" in outcome:
-        error = outcome["error"]
-        raise from_code(error["code"], error["message"], error["next"])
+        raise from_child(outcome["error"])
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""This machine: the bundle's Python runtime in a child process, from the bundle's own folder."""
+"""This machine: edgekit's own Python runtime in a child process, beside the bundle and never from it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from edgekit import cache, tools
-from edgekit.bundle.manifest import Manifest
 from edgekit.bundle.runtime import command, foreign
-from edgekit.devices import Found, Tell
+from edgekit.contract.manifest import Manifest
+from edgekit.devices import Finding, Found, Look, Tell
+from edgekit.devices._reader import LocalReader
 from edgekit.errors import DeviceError, UsageError
-from edgekit.reading import LocalReader, Reader
-from edgekit.report.measurement import Evidence
+from edgekit.reading import Reader
+from edgekit.results.measurement import Evidence
+from edgekit.wrappers.python.manifest import PROVIDERS, host_abi, host_os
 
 SCHEME = "local"
 
 
 class LocalSession:
-    """A bundle where it lies; its runtime is executed from there."""
+    """A bundle where it lies; only a trusted one's runtime is executed from there."""
 
     def __init__(self, bundle: Path, manifest: Manifest, scratch: Path, *, trust: bool) -> None:
         self._bundle, self._scratch = bundle, scratch
         self._foreign = foreign(manifest)
-        self._command = command(bundle, manifest, trust=trust)
+        self._command = command(bundle, trust=trust)
+        self.runtime = self._command.whose
 
     def act(self, action: str, request: Mapping[str, Any], *, timeout: float, tell: Tell) -> dict[str, Any]:
         """See Session.act."""
@@ -38,7 +41,7 @@ class LocalSession:
                 full,
                 Path(folder),
                 timeout=timeout,
-                what="the bundle's runtime",
+                what="the runtime",
                 on_event=lambda event: tell(str(event.get("text", ""))),
                 env=self._command.env,
             )
@@ -72,6 +75,18 @@ class Local:
         finally:
             self._lock.release()
 
+    def findings(self, look: Look) -> Iterator[Finding]:
+        """See Device.findings."""
+        from edgekit.wrappers.python import machine
+
+        facts = machine.facts()
+        words = f"{facts['cpu'] or 'CPU'}, {facts['cores']} cores, {facts['ram_mb']} MB"
+        yield Finding("device", SCHEME, "ok", words)
+        if facts["hypervisor"]:
+            yield Finding("device", "evidence", "note", "a virtual machine: its figures are its own, not a device's")
+        yield from look.fits(host_os(), host_abi(), facts["ram_mb"])
+        yield from look.sensors(self.reader())
+
     def reader(self) -> Reader:
         """See Device.reader."""
         return LocalReader()
@@ -93,7 +108,6 @@ def attached() -> list[Found]:
     import onnxruntime
 
     from edgekit.wrappers.python import machine
-    from edgekit.wrappers.python.manifest import PROVIDERS
 
     here = onnxruntime.get_available_providers()
     eps = [name for name, provider in PROVIDERS.items() if provider in here]

@@ -6,12 +6,11 @@ which reads the same manifests.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
+from edgekit import registry
 from edgekit.data import nearest
 from edgekit.ep.provider import Ep, Option
 from edgekit.errors import ToolMissing, UsageError
@@ -24,8 +23,7 @@ _SHARED = ("pipeline", "provider")  # modules here that are no provider
 
 def names() -> list[str]:
     """The providers edgekit knows, sorted."""
-    found = (info.name for info in pkgutil.iter_modules(__path__))
-    return sorted(name for name in found if name not in _SHARED and not name.startswith("_"))
+    return [name for name in registry.members("edgekit.ep") if name not in _SHARED]
 
 
 def load(name: str) -> Ep:
@@ -38,7 +36,7 @@ def load(name: str) -> Ep:
         raise UsageError(
             f"unknown execution provider {name!r}{nearest(name, names())}", next=f"one of: {', '.join(names())}"
         )
-    found: Ep = importlib.import_module(f"{__name__}.{name}").EP
+    found: Ep = registry.member("edgekit.ep", name).EP
     return found
 
 
@@ -101,7 +99,7 @@ def _devices(found: Ep) -> list[Any]:
     devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == wanted]
     if not devices:
         try:
-            library = importlib.import_module(found.plugin).get_library_path()
+            library = registry.named(found.plugin).get_library_path()
             onnxruntime.register_execution_provider_library(wanted, library)
         except (Fail, InvalidArgument, RuntimeException, RuntimeError, OSError, ImportError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]

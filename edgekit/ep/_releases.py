@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from functools import lru_cache
-from importlib.resources import files
 
 from pydantic import Field
 
+from edgekit import files
 from edgekit.data import Strict
 from edgekit.errors import UsageError
 
@@ -69,7 +69,7 @@ def numbers(version: str) -> tuple[int, ...]:
 @lru_cache(maxsize=1)
 def releases() -> Releases:
     """The table."""
-    text = (files("edgekit.ep") / "releases.toml").read_text(encoding="utf-8")
+    text = files.resource("ep/releases.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     for one in data["operators"].values():
         one["more_inputs"] = {int(count): version for count, version in one.get("more_inputs", {}).items()}

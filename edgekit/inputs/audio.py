@@ -19,6 +19,7 @@ Samples = NDArray[np.float32]
 ZERO_CROSSINGS = 24  # of the resampling filter on each side: aliases below -80 dB
 BETA = 9.0  # of its Kaiser window
 ROLL_OFF = 0.945  # the filter's edge, as a share of the lower Nyquist frequency
+VARIANCE_FLOOR = 1e-7  # so that silence is not divided by zero; transformers' Wav2Vec2FeatureExtractor has the same
 AGAIN = "convert it to 16-bit PCM, or leave it out"
 
 
@@ -81,6 +82,8 @@ def windows(samples: Samples, form: AudioInput) -> list[Samples]:
 
 def prepare(window: Samples, form: AudioInput, tensor: Tensor) -> NDArray[Any]:
     """The array of one window, of the input's shape and dtype; integers are scaled to their full range."""
+    if form.normalize:
+        window = (window - window.mean()) / np.sqrt(window.var() + VARIANCE_FLOOR)
     kind = np.dtype(tensor.dtype)
     if kind.kind in "iu":
         window = np.round(np.clip(window, -1, 1) * np.iinfo(kind).max)

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgekit import cache
+from edgekit import cache, code, digests, kinds
 from edgekit.data import digest, jsonable
+from edgekit.digests import NOTHING, Snapshot
 from edgekit.errors import SourceError, UsageError
-from edgekit.inputs import arrays, audio, images, texts
+from edgekit.inputs import arrays, audio, boxes, images, texts
 from edgekit.inputs.feeds import Feed, FeedFolder, LazyFeeds, check, write_folder
+from edgekit.inputs.labels import NO_LABELS, Labels, of_files
 from edgekit.inputs.streams import Carrier, forms, free
 from edgekit.model import AudioInput, ImageInput, Model, TextInput
 
-if TYPE_CHECKING:  # of a layer above
-    from edgekit.catalog.cards import Card
-
 __all__ = ["Calibration", "Feed", "FeedFolder", "open_calibration"]
 
-FORMAT = 1  # of the split and the preprocessing: a change makes new cache entries
 SUFFIXES = {"image": images.SUFFIXES, "audio": audio.SUFFIXES, "text": texts.SUFFIXES, "array": arrays.SUFFIXES}
 WORDS = {"image": "pictures", "audio": "recordings", "text": "texts", "array": "arrays"}
 CALIBRATE, EVALUATE = 128, 256  # calls at most
 EVALUATE_BYTES = 512 * 2**20  # of feeds at most, but at least LEAST of them: the gate keeps them all
 LEAST = 64
+NAMES = "classes.txt"  # beside YOLO's labels: the names of their classes
 KEPT = "pictures, .wav, .txt (one text a line), .npz or .npy"
 
 
@@ -43,6 +42,9 @@ class Calibration:
         form: image, audio, text or array.
         items: usable pictures, recordings, lines or arrays in the folder.
         sha256: of the folder's files and of how they become inputs.
+        labels: of each feed of `evaluate` what it shows (labels.Labels), None where nobody says.
+        shown: what is known of all files.
+        snapshot: of the folder: feeds are read when they are needed, and the folder must then be as it was.
     """
 
     form: str
@@ -50,6 +52,9 @@ class Calibration:
     sha256: str
     calibrate: Sequence[Feed]
     evaluate: Sequence[Feed]
+    snapshot: Snapshot = NOTHING
+    labels: tuple[Any, ...] = ()
+    shown: Labels = NO_LABELS
 
     def facts(self) -> dict[str, Any]:
         """What a plan and a manifest say of it."""
@@ -69,20 +74,30 @@ class Calibration:
 Stream = list[Callable[[], Feed]]  # the calls that one item gives, without fixed values and state
 
 
-def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) -> Calibration:
+def open_calibration(
+    folder: Path, model: Model, decode: str | None, path: Path, labels: Path | None = None
+) -> Calibration:
     """Read a folder of calibration data for a model and check all of it that will be used.
 
     Args:
-        card: its labels and outputs do not matter here; the inputs' `preprocess` is in the model.
+        decode: how the model's outputs are read, and so what a label is; None where nobody says.
+        labels: a table of them, where they lie neither in the folder nor in the names of its sub-folders.
         path: the float source (.onnx): it must run the first call, and is run for the states of a model that has some.
 
     Raises:
         UsageError: no such folder, or nothing usable in it.
         SourceError: mixed kinds of files, a broken one, wrong shape or dtype, NaN, an input that cannot be made of it.
     """
-    if model.kind == "llm":
-        raise UsageError("no recipe for language models takes calibration data", next="leave --calibration out")
-    form, files = _listing(folder)
+    if kinds.of(model.kind).settings.OWN_TEXT:
+        title = kinds.of(model.kind).title
+        raise UsageError(f"no recipe for {title} takes calibration data", next="leave --calibration out")
+    taken = digests.snapshot(folder, what=f"the calibration data in {folder.name}")
+    with digests.unchanged(taken):
+        return replace(_read(folder, model, path, labels, decode or "none"), snapshot=taken)
+
+
+def _read(folder: Path, model: Model, path: Path, table: Path | None, decode: str) -> Calibration:
+    form, files = listing(folder)
     carrier = Carrier(model, path)
     usable = items(form, files, model, path)
     if not usable:
@@ -90,34 +105,60 @@ def open_calibration(folder: Path, model: Model, card: Card | None, path: Path) 
     if carrier.stateful and form == "array":  # one file a call, in the order of their names: one stream
         usable = [(folder.name, [call for _, stream in usable for call in stream])]
     first, second = _split(usable)
-    chosen = [_feeds(one, limit, carrier, model) for one, limit in ((first, CALIBRATE), (second, EVALUATE))]
-    carrier.try_run(chosen[0][0])
+    calibrate, evaluate = _feeds(first, CALIBRATE, carrier, model), _feeds(second, EVALUATE, carrier, model)
+    carrier.try_run(calibrate[0])
     facts = {
-        "format": FORMAT,
+        "code": code.digest("edgekit.inputs.calibration"),
         "files": cache.path_digest(folder),
         "inputs": [jsonable(one) for one in model.inputs],
-        "source": model.sha256 if carrier.stateful or form == "text" else "",
+        "source": model.sha256 if carrier.stateful else "",
+        "labels": cache.path_digest(table) if table is not None else "",
+        "tokenizer": cache.path_digest(path.parent / "tokenizer.json") if form == "text" else "",
     }
-    return Calibration(form, len(usable), digest(facts), *chosen)
+    shown = of_files(folder, files, table, decode)
+    known = _labels(shown, [_file(maker) for maker in evaluate.makers], model) if shown.by_file else ()
+    return Calibration(form, len(usable), digest(facts), calibrate, evaluate, labels=known, shown=shown)
 
 
-def _listing(folder: Path) -> tuple[str, list[Path]]:
-    """The one kind of usable files in a folder (its subfolders too), and the files by their names."""
+def _labels(shown: Labels, calls: Sequence[Path | None], model: Model) -> tuple[Any, ...]:
+    """What each call shows; boxes in pixels of the model's first picture. A window of a recording has no text."""
+    if shown.what == "text":
+        return tuple(shown.by_file.get(file) if file and calls.count(file) == 1 else None for file in calls)
+    pictures = forms(model, ImageInput)
+    if shown.what == "classes" or not pictures:
+        return tuple(shown.by_file.get(file) if file else None for file in calls)
+    tensor, form = pictures[0]
+    return tuple(
+        boxes.placed(shown.by_file[file], images.read(file).size, form, tensor) if file in shown.by_file else None
+        for file in calls
+    )
+
+
+def listing(folder: Path) -> tuple[str, list[Path]]:
+    """The one kind of usable files in a folder (its subfolders too), and the files by their names.
+
+    Texts that say what pictures or recordings of the same name show are no data of their own.
+    """
     if not folder.is_dir():
         raise UsageError(f"no calibration folder {folder}", next=f"give a folder with {KEPT}")
-    found: dict[str, list[Path]] = {}
+    by_kind: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") for part in inside):
             kind = next((name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
             if kind:
-                found.setdefault(kind, []).append(path)
-    if not found:
+                by_kind.setdefault(kind, []).append(path)
+    if not by_kind:
         raise UsageError(f"nothing in {folder} can be calibrated with", next=f"put {KEPT} into it")
-    if len(found) > 1:
-        counted = ", ".join(f"{len(files)} {WORDS[kind]}" for kind, files in sorted(found.items()))
+    if len(by_kind) > 1 and "text" in by_kind:
+        told = {path.with_suffix("") for kind in by_kind if kind != "text" for path in by_kind[kind]}
+        told |= {Path(*("labels" if part == "images" else part for part in path.parts)) for path in told}
+        by_kind["text"] = [path for path in by_kind["text"] if path.with_suffix("") not in told and path.name != NAMES]
+        by_kind = {kind: files for kind, files in by_kind.items() if files}
+    if len(by_kind) > 1:
+        counted = ", ".join(f"{len(files)} {WORDS[kind]}" for kind, files in sorted(by_kind.items()))
         raise SourceError(f"{folder.name} mixes kinds of data: {counted}", next="give a folder of one kind")
-    return next(iter(found.items()))
+    return next(iter(by_kind.items()))
 
 
 def items(form: str, files: list[Path], model: Model, path: Path) -> list[tuple[str, Stream]]:
@@ -218,6 +259,12 @@ def _checked(feed: Feed, model: Model, where: str) -> Feed:
 
 def _name(maker: Callable[[], Feed]) -> str:
     """The file behind a call, for messages."""
-    call = maker.args[0] if isinstance(maker, partial) else None
+    file = _file(maker)
+    return file.name if file is not None else "a text"
+
+
+def _file(maker: Callable[[], Feed]) -> Path | None:
+    """The file behind a call; None for a line of text, and for a model with state."""
+    call = maker.args[0] if isinstance(maker, partial) and maker.args else None
     first = call.args[0] if isinstance(call, partial) and call.args else None
-    return first.name if isinstance(first, Path) else "a text"
+    return first if isinstance(first, Path) else None

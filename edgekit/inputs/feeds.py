@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -14,6 +15,8 @@ from edgekit.model import Model, Tensor
 from edgekit.wrappers.python import npz
 
 Feed = dict[str, NDArray[Any]]
+MAX_FEEDS = 8  # of check data
+MAX_BYTES = 8 * 2**20  # of all of these together; the first is kept whatever its size
 
 
 class LazyFeeds(Sequence[Feed]):
@@ -21,6 +24,11 @@ class LazyFeeds(Sequence[Feed]):
 
     def __init__(self, makers: Sequence[Callable[[], Feed]]) -> None:
         self._makers = makers
+
+    @property
+    def makers(self) -> Sequence[Callable[[], Feed]]:
+        """What makes each feed."""
+        return self._makers
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -102,3 +110,16 @@ def _check_array(array: NDArray[Any], tensor: Tensor, where: str) -> None:
         raise SourceError(f"{where}: {tensor.name!r} is empty", next=f"save it as {describe(tensor)}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise SourceError(f"{where}: {tensor.name!r} holds NaN or infinity", next="leave this file out, or correct it")
+
+
+def named(feeds: Sequence[Feed]) -> npz.Arrays:
+    """{"0.x": ..., "1.x": ...}: the first few feeds, of MAX_BYTES at most."""
+    arrays: npz.Arrays = {}
+    room = math.inf
+    for at, feed in enumerate(feeds[:MAX_FEEDS]):
+        size = sum(array.nbytes for array in feed.values())
+        if size > room:
+            break
+        room = (MAX_BYTES if at == 0 else room) - size
+        arrays |= {f"{at}.{name}": array for name, array in feed.items()}
+    return arrays

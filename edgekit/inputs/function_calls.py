@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-FILE = "function_calls.json"  # of this package
+from edgekit import files
+
 # The engine's own key. Without it a weak model may write nothing but spaces.
 COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 # An end to every value, which a weak model may never find: it goes on with a text, a list or digits.
@@ -76,6 +76,6 @@ def _in_words(functions: list[dict[str, Any]]) -> str:
 
 @cache
 def _data() -> dict[str, Any]:
-    path = files("edgekit.inputs") / FILE
+    path = files.resource("inputs/function_calls.json")
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return data

@@ -55,6 +55,28 @@ def prepare(picture: Image.Image, form: ImageInput, tensor: Tensor) -> NDArray[A
     return cast(values[None], tensor.dtype)
 
 
+def shown(values: NDArray[Any], form: ImageInput) -> Image.Image:
+    """The picture that an array was made of, as far as the array still says it: `prepare` backwards.
+
+    What lies beyond 0 to 255, as where zeros were put behind, is drawn as the nearest.
+    """
+    rows = values[0].transpose(1, 2, 0) if form.layout == "NCHW" else values[0]
+    mean, std = np.asarray(form.mean, np.float32), np.asarray(form.std, np.float32)
+    pixels = np.clip(np.round((rows.astype(np.float32) * std + mean) / np.float32(form.scale)), 0, 255)
+    pixels = pixels[:, :, ::-1] if form.channels == "BGR" else pixels
+    return Image.fromarray(np.ascontiguousarray(pixels.astype(np.uint8)).squeeze())
+
+
+def remade(values: NDArray[Any], own: ImageInput, other: ImageInput) -> NDArray[Any]:
+    """An array as another scale, mean, std and order of channels would have made it; sizes and layout stay."""
+    last = (0, 1, 2, 3) if own.layout == "NHWC" else (0, 2, 3, 1)
+    rows = values.astype(np.float32).transpose(last)
+    pixels = (rows * np.asarray(own.std, np.float32) + np.asarray(own.mean, np.float32)) / np.float32(own.scale)
+    pixels = pixels[..., ::-1] if own.channels != other.channels else pixels
+    made = (pixels * np.float32(other.scale) - np.asarray(other.mean, np.float32)) / np.asarray(other.std, np.float32)
+    return cast(made.transpose(np.argsort(last)), str(values.dtype))
+
+
 def size(height: int, width: int, form: ImageInput, tensor: Tensor) -> tuple[int, int]:
     """Height and width of the array: of the form, else of the model, else the picture's own."""
     rows, columns = (2, 3) if form.layout == "NCHW" else (1, 2)
@@ -78,13 +100,54 @@ def cast(values: NDArray[Any], dtype: str) -> NDArray[Any]:
 
 
 def _fit(picture: Image.Image, height: int, width: int, form: ImageInput) -> Image.Image:
-    resample = Image.Resampling.BILINEAR
+    resample = Image.Resampling[form.resample.upper()]
+    if form.fit == "resize-crop":
+        return _cut(picture.resize(_before(*picture.size, form), resample), height, width)
     if form.fit == "stretch":
         return picture.resize((width, height), resample)
     if form.fit == "pad-right":
-        shown = min(width, -(-height * picture.width // picture.height))  # rounded up, as PaddleOCR does
-        return picture.resize((shown, height), resample)
+        return picture.resize((_shown(*picture.size, width, height), height), resample)
     return ImageOps.fit(picture, (width, height), resample, centering=(0.5, 0.5))
+
+
+def _shown(wide: int, high: int, width: int, height: int) -> int:
+    """pad-right: how many columns a picture fills; rounded up, as PaddleOCR does."""
+    return min(width, -(-height * wide // high))
+
+
+def _before(wide: int, high: int, form: ImageInput) -> tuple[int, int]:
+    """Width and height that a picture is scaled to before its centre is cut out; as transformers rounds them."""
+    if form.resized is not None:
+        return form.resized[1], form.resized[0]
+    if form.shortest is None:
+        return wide, high
+    short, long = sorted((wide, high))
+    other = int(form.shortest * long / short)
+    return (form.shortest, other) if wide <= high else (other, form.shortest)
+
+
+def scaled(wide: int, high: int, width: int, height: int, form: ImageInput) -> tuple[float, float, float, float]:
+    """Width and height of the whole picture in pixels of the input, and how many of them are cut at left and top.
+
+    Args:
+        wide, high: the picture's own size.
+        width, height: of the input.
+    """
+    if form.fit == "stretch":
+        return width, height, 0, 0
+    if form.fit == "pad-right":
+        return _shown(wide, high, width, height), height, 0, 0
+    if form.fit == "resize-crop":
+        across, down = _before(wide, high, form)
+        return across, down, (across - width) // 2, (down - height) // 2
+    ratio = max(width / wide, height / high)
+    return wide * ratio, high * ratio, (wide * ratio - width) / 2, (high * ratio - height) / 2
+
+
+def _cut(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """The centre of a picture; where it is smaller, black lies around it."""
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
 
 
 def _plain(picture: Image.Image) -> Image.Image:

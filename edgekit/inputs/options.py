@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgekit.data import nearest
 from edgekit.errors import UsageError
-from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, TextInput
+from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, Tensor, TextInput
 
 FORMS: dict[str, type[Preprocess]] = {
     "image": ImageInput,
@@ -24,7 +24,8 @@ FORMS: dict[str, type[Preprocess]] = {
     "fixed": FixedInput,
     "state": StateInput,
 }
-SIZES = {"width", "height", "multiple", "max_side", "sample_rate", "samples", "max_tokens"}
+WORDS = {"image": "pictures", "audio": "recordings", "text": "texts"}
+SIZES = {"width", "height", "multiple", "max_side", "shortest", "sample_rate", "samples", "max_tokens"}
 EXAMPLE = "write NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)"
 
 
@@ -65,6 +66,48 @@ def described(model: Model, forms: dict[str, Preprocess]) -> Model:
     return model.model_copy(update={"inputs": tuple(inputs)})
 
 
+def how_made(model: Model) -> list[str]:
+    """In words how each input is made of pictures, sound or text, and which of the values nobody gave."""
+    return [
+        f"the input {tensor.name!r} is made of {WORDS[tensor.preprocess.kind]}: "
+        + ", ".join(f"{key} {value}{'' if whence == 'said' else f' ({whence})'}" for key, value, whence in told(tensor))
+        for tensor in model.inputs
+        if tensor.preprocess is not None and tensor.preprocess.kind in WORDS
+    ]
+
+
+def told(tensor: Tensor) -> list[tuple[str, str, str]]:
+    """The name, the value and the origin of all that makes an input: "said" by somebody, the model's shape, or default.
+
+    What is off by default and was not set is left out.
+    """
+    form = tensor.preprocess
+    if form is None:
+        return []
+    values = []
+    for key, value in form:
+        if isinstance(form, ImageInput) and value is None and key in ("height", "width"):
+            axis = (
+                (form.layout.index("H") if key == "height" else form.layout.index("W"))
+                if len(tensor.shape) == 4
+                else None
+            )
+            size = tensor.shape[axis] if axis is not None else None
+            known = isinstance(size, int)
+            values.append(
+                (key, str(size) if known else "the picture's own", "the model's shape" if known else "default")
+            )
+        elif key != "kind" and value is not None:
+            values.append((key, _shown(value), "said" if key in form.model_fields_set else "default"))
+    return values
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ":".join(_shown(part) for part in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _name(word: str, model: Model) -> tuple[str, str]:
     """The input's name and what follows it; a name may itself hold a colon ("input:0")."""
     known = [one.name for one in model.inputs]
@@ -96,8 +139,10 @@ def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:
         return form.model_validate(values)  # type: ignore[return-value]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{word!r}: {key}: {first['msg'].lower()}", next=EXAMPLE) from None
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise UsageError(
+            f"{word!r}: {where}{first['msg'].lower().removeprefix('value error, ')}", next=EXAMPLE
+        ) from None
 
 
 def _value(text: str, kind: Any) -> Any:
@@ -106,6 +151,8 @@ def _value(text: str, kind: Any) -> Any:
         return tuple(float(Fraction(part)) for part in text.split(":"))
     if kind is float:
         return float(Fraction(text))
+    if any(int in get_args(part) for part in get_args(kind)):  # a height and a width, or nothing
+        return tuple(int(part) for part in text.split("x"))
     if int in get_args(kind) and type(None) not in get_args(kind):
         return tuple(int(part) for part in text.split("x") if part)
     return text

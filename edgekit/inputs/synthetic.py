@@ -7,7 +7,6 @@ declares nothing gets smooth arrays, and the note says so. They never calibrate.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import EdgekitError
+from edgekit import files
+from edgekit.errors import EdgekitError, SourceError
 from edgekit.inputs import audio, drawings, images, sounds, texts
 from edgekit.inputs.feeds import Feed, check
 from edgekit.inputs.streams import Carrier, forms, free
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # of a layer above
 
 LEAST, MOST = 64, 256  # feeds
 BYTES = 256 * 2**20  # of all feeds, where LEAST are not more
+NO_INPUTS = "no inputs could be made"  # how a note begins that says why
 SECONDS = 4.0  # of one synthesized recording
 OWN_SIZE = ((448, 640), (640, 448), (320, 320), (384, 736))  # of scenes, where neither form nor model has a size
 DYNAMIC = (224, 64, 128, 16, 256, 512, 1)  # sizes tried for dimensions that the model leaves open
@@ -38,29 +39,54 @@ def probe_feeds(model: Model, card: Card | None, path: Path) -> tuple[list[Feed]
     Args:
         path: the float source, which is run for the states of a model that has some.
     """
-    kinds = {type(one.preprocess) for one in free(model)}
     try:
-        if kinds == {ImageInput}:
-            made, what = _pictures(model, card), "drawn pictures"
-        elif kinds == {AudioInput}:
-            made, what = _recordings(model, path), "synthesized sound"
-        elif kinds == {TextInput}:
-            made, what = _texts(model, path), "the texts that ship with edgekit"
-        elif kinds == {type(None)}:
+        made, what = _made(model, card, path)
+        if made is None:
             return _arrays(model, path)
-        else:
-            return None, "no inputs could be made: the model takes several forms at once; give --calibration FOLDER"
         feeds = _affordable(made)
         for feed in feeds:
             check(feed, model, "a synthetic input")
     except EdgekitError as error:
-        return None, f"no inputs could be made: {error.message}"
+        return None, f"{NO_INPUTS}: {error.message}"
     return feeds, f"compared on {len(feeds)} synthetic inputs ({what}); --calibration FOLDER compares on your own"
+
+
+def tried(model: Model, path: Path) -> str:
+    """Run the float source once on an input that is made for it; why it did not run, or empty."""
+    try:
+        made, _ = _made(model, None, path)
+        if made is None:
+            feeds, note = _arrays(model, path)
+            return "" if feeds else note
+        Carrier(model, path).try_run(next(made))
+    except EdgekitError as error:
+        return error.message
+    except ValueError as error:  # a form that somebody described and that this graph does not take: the gate names it
+        return f"its inputs could not be made as they are described: {error}"
+    return ""
+
+
+def _made(model: Model, card: Card | None, path: Path) -> tuple[Iterator[Feed] | None, str]:
+    """The feeds that follow the declared forms, and what they are; None where nothing is declared.
+
+    Raises:
+        SourceError: the model takes several forms at once.
+    """
+    kinds = {type(tensor.preprocess) for tensor in free(model)}
+    if kinds == {ImageInput}:
+        return _pictures(model, card), "drawn pictures"
+    if kinds == {AudioInput}:
+        return _recordings(model, path), "synthesized sound"
+    if kinds == {TextInput}:
+        return _texts(model, path), "the texts that ship with edgekit"
+    if kinds == {type(None)}:
+        return None, "smooth arrays"
+    raise SourceError("the model takes several forms at once; give --calibration FOLDER")
 
 
 def sentences() -> list[str]:
     """The lines of text that ship with edgekit, 12 to 300 characters each, in their order."""
-    folder = files("edgekit") / "quality" / "data" / "text"
+    folder = files.resource("quality/data/text")
     whole = [one.read_text(encoding="utf-8") for one in sorted(folder.iterdir(), key=lambda one: one.name)]
     lines = [line.strip() for text in whole for line in text.splitlines()]
     return list(dict.fromkeys(line[:300] for line in lines if len(line) >= 12))
@@ -137,7 +163,7 @@ def _arrays(model: Model, path: Path) -> tuple[list[Feed] | None, str]:
     """Smooth arrays for a model whose inputs are not described, if its source runs them."""
     strange = [one for one in free(model) if np.dtype(one.dtype).kind not in "fiub"]
     if strange:
-        return None, f"no inputs could be made: {strange[0].name!r} is {strange[0].dtype}; give .npz files"
+        return None, f"{NO_INPUTS}: {strange[0].name!r} is {strange[0].dtype}; give .npz files"
     carrier = Carrier(model, path)
     reasons = []
     for length in DYNAMIC:
@@ -151,7 +177,7 @@ def _arrays(model: Model, path: Path) -> tuple[list[Feed] | None, str]:
             )
         except EdgekitError as error:
             reasons.append(error.message)
-    return None, f"no inputs could be made: {reasons[0]}; give .npz files with --calibration FOLDER"
+    return None, f"{NO_INPUTS}: {reasons[0]}; give .npz files with --calibration FOLDER"
 
 
 def _smooth(tensor: Tensor, at: int, length: int) -> NDArray[Any]:
@@ -163,9 +189,9 @@ def _smooth(tensor: Tensor, at: int, length: int) -> NDArray[Any]:
     for axis, size in enumerate(shape):
         wave = np.sin(np.linspace(0, random.uniform(1, 12), size) + random.uniform(0, 6)) * random.uniform(0.2, 1)
         values = values + wave.reshape([-1 if one == axis else 1 for one in range(len(shape))])
-    values = values / max(1.0, float(np.abs(values).max()))
+    values = np.asarray(values / max(1.0, float(np.abs(values).max())))  # NumPy makes a number of an array without axes
     if kind.kind == "f":
         return values.astype(kind)
     if kind.kind == "u" and kind.itemsize == 1 and len(shape) == 4:  # a picture
         return ((values + 1) * 127.5).astype(kind)
-    return (values > 0).astype(kind)
+    return np.asarray(values > 0).astype(kind)

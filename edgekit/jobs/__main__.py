@@ -6,24 +6,24 @@ existing, empty folder `out` from the file or folder `source`, and says what tak
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from edgekit.wrappers.python.protocol import Emit, serve
+from edgekit import registry, used
+from edgekit.used import Emit
 
 
 def main(name: str, request: Path) -> int:
     """Serve one request; returns the exit code."""
-    job = importlib.import_module(f"edgekit.jobs.{name}")
+    job = registry.named(f"edgekit.jobs.{name}")
 
     def handle(asked: dict[str, Any], emit: Emit) -> dict[str, Any]:
         source, out = Path(asked.pop("source")), Path(asked.pop("out"))
         outcome: dict[str, Any] = job.convert(source, out, lambda text: emit("progress", text=text), **asked)
         return outcome
 
-    return serve(handle, request)
+    return used.serve(handle, request)
 
 
 if __name__ == "__main__":

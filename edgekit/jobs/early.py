@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from edgekit.tools import FOLDER, WAIT
+from edgekit.start import WAIT
+from edgekit.tools import CWD, FOLDER
 
 
 def request(load: Callable[[], None]) -> Path:
@@ -27,9 +28,10 @@ def request(load: Callable[[], None]) -> Path:
     if not line or os.getppid() != parent:  # it needs no more, or has died
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(0)
+    path = Path(line)
+    os.chdir(path.with_name(CWD))
     with suppress(OSError):  # not empty: the parent removes it
         folder.rmdir()
-    path = Path(line)
     log = os.open(path.with_name("log.txt"), os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 2)
     return path

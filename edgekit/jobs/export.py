@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BuildError, SourceError
-from edgekit.sources.hf import EACH_GRAPH
+from edgekit.jobs import _pooling
+from edgekit.model import EACH_GRAPH
 
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # the source's own or none
 # What the model's inputs are made with; taken from the source as it is, not as transformers would rewrite it.
 KEPT = (
     "config.json",
@@ -21,7 +23,7 @@ KEPT = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
-    "preprocessor_config.json",
+    *PROCESSORS,
 )
 TEXTS = (
     "A quick brown fox jumps over the lazy dog.",
@@ -41,6 +43,7 @@ def convert(
     task: str,
     opset: int,
     trust_remote_code: bool,
+    modules: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Fill `out` with model.onnx and the files its inputs are made with.
 
@@ -48,6 +51,7 @@ def convert(
         task: as optimum names it ("feature-extraction", "image-classification").
         opset: of the default ONNX domain.
         trust_remote_code: the folder's own code may run.
+        modules: what becomes of the token vectors in the graph (sources.facts.modules).
 
     Returns: max_difference (largest absolute difference of any output from torch), compared (outputs), files.
 
@@ -83,10 +87,12 @@ def convert(
     _collect(source, work, out, task)
     on_event("comparing with torch")
     difference, compared = _compare(source, out / "model.onnx", task, options)
+    if modules:
+        _pooling.append(out / "model.onnx", modules, source)
     return {
         "max_difference": difference,
         "compared": compared,
-        "files": sorted(one.name for one in out.iterdir()),
+        "files": sorted(path.name for path in out.iterdir()),
     }
 
 
@@ -126,7 +132,8 @@ def _collect(source: Path, work: Path, out: Path, task: str) -> None:
     for path in work.glob("model.onnx*"):
         shutil.move(path, out / path.name)
     for name in KEPT:
-        kept = next((path for path in (source / name, work / name) if path.is_file()), None)
+        places = [source / name] if name in PROCESSORS else [source / name, work / name]
+        kept = next((path for path in places if path.is_file()), None)
         if kept is not None:
             shutil.copyfile(kept, out / name)
     shutil.rmtree(work)
@@ -153,8 +160,8 @@ def _compare(source: Path, graph: Path, task: str, options: dict[str, Any]) -> t
     load = TasksManager.get_model_from_task
     model = load(task, str(source), framework="pt", torch_dtype=torch.float32, **options).eval()
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    feeds = _feeds(source, model, task, [one.name for one in session.get_inputs()])
-    names = [one.name for one in session.get_outputs()]
+    feeds = _feeds(source, model, task, [value.name for value in session.get_inputs()])
+    names = [value.name for value in session.get_outputs()]
     found = dict(zip(names, session.run(names, {key: one.numpy() for key, one in feeds.items()}), strict=True))
     with torch.no_grad():
         expected = model(**feeds)

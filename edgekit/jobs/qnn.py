@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import ep
-from edgekit.errors import BuildError
+from edgekit.errors import BuildError, EdgekitError, SourceError
+from edgekit.used import Emit, serve
 from edgekit.wrappers.python import npz
-from edgekit.wrappers.python.protocol import Emit, serve
 
 PROVIDER = "qnn"
 NO_FALLBACK = ("session.disable_cpu_ep_fallback", "1")
@@ -57,7 +57,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     os.chdir(model.parent)
     entries = [RECORD, *(() if request["fallback"] else (NO_FALLBACK,))]
     session = _session(model.name, request["ep_options"], entries)
-    names = [one.name for one in session.get_outputs()]
+    names = [value.name for value in session.get_outputs()]
     files = sorted(Path(request["feeds"]).glob("*.npz"))
     for at, file in enumerate(files):
         emit("progress", text=f"emulating {at}/{len(files)}")
@@ -71,6 +71,7 @@ def _session(model: str, ep_options: dict[str, str], entries: list[tuple[str, st
 
     Raises:
         BuildError: with the provider's own words, such as the nodes it does not take where it must take all.
+        SourceError: a tensor of no elements.
     """
     import onnxruntime as ort
 
@@ -82,11 +83,20 @@ def _session(model: str, ep_options: dict[str, str], entries: list[tuple[str, st
     try:
         return ort.InferenceSession(model, options)
     except Exception as error:  # ONNX Runtime's exceptions have no common type
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise BuildError(
-            f"QNN cannot open {model}: {lines[0][:300]}",
-            next="edgekit inspect --partition names the nodes that QNN does not take",
-        ) from None
+        raise refusal(model, str(error) or type(error).__name__) from None
+
+
+def refusal(model: str, said: str) -> EdgekitError:
+    """The provider's words as an error: of the model itself, where QNN takes no such one."""
+    line = (said.strip().splitlines() or [""])[0][:300]
+    if "Zero tensor size" in said:
+        return SourceError(
+            f"the model has a tensor without elements (of zero rows), which QNN does not take: {line}",
+            next="export it without what is cut to nothing (a shift or a slice by zero), or take a target of the CPU",
+        )
+    return BuildError(
+        f"QNN cannot open {model}: {line}", next="edgekit inspect --partition names the nodes that QNN does not take"
+    )
 
 
 def _placed(session: Any) -> dict[str, dict[str, int]]:

@@ -1,6 +1,8 @@
-"""The reference job: what the float source itself says. Two actions, each cached by the parent.
+"""The reference job: what the float source itself says. Four actions, each cached by the parent.
 
 chat    token ids of conformance strings, rendered chat templates, greedy answers to prompts.
+rotary  how the source does on text as it is, and without its rotary settings.
+reading what texts become where the tokenizer's pattern is read as the engine reads it, and what that costs.
 logits  log-probabilities of the next token, teacher-forced over text, over those answers, and deep in the context.
 
 Log-probabilities are stored whole, in float16: against float64 the mean KL of SmolLM2 (0.17) moves by 3e-6, that of a
@@ -13,15 +15,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgekit.jobs import layered
-from edgekit.wrappers.python.chat import with_tools
-from edgekit.wrappers.python.protocol import Emit, serve
+from edgekit.jobs import engine_reading, layered
+from edgekit.used import Emit, serve
+from edgekit.wrappers.python.chat import in_message
 
 CACHE_BYTES = 512 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
 LOGITS_BYTES = 2**30  # of one pass, where weights are read anew for every pass
@@ -31,7 +35,7 @@ PLAIN_ANSWER = "Fine, thank you."
 
 def reference(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Do request["action"] for the Hugging Face folder request["source"] and leave the result in request["out"]."""
-    return {"chat": chat, "logits": logits}[request["action"]](request, emit)
+    return {"chat": chat, "logits": logits, "reading": reading, "rotary": rotary}[request["action"]](request, emit)
 
 
 def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -40,18 +44,23 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     Request: source, out, trust_remote_code, strings, conversations ({messages, tools, add_generation_prompt}),
     prompts, new_tokens.
     chat.json: ids (of the strings), rendered (text and ids of each conversation, None where the template refuses it or
-    takes no tools), control (the template's control tokens), end_token_id, eos_token_ids, prompts and answers (ids).
+    takes no tools), template_error (why the template refuses a first conversation; "" where there is none, or it does
+    not), control (the template's control tokens), unknown (those that the tokenizer does not have), end_token_id,
+    eos_token_ids, prompts and answers (ids).
     """
     emit("progress", text="source: loading")
     tokenizer = _tokenizer(request)
     rendered = [_render(tokenizer, conversation) for conversation in request["conversations"]]
+    control = {token for one in rendered if one for token in CONTROL_TOKEN.findall(one["text"])}
     model = _load(request, emit)
     eos = _eos_ids(model)
     prompts = [_prompt_ids(tokenizer, prompt) for prompt in request["prompts"]]
     found = {
         "ids": [tokenizer(text)["input_ids"] for text in request["strings"]],
         "rendered": rendered,
-        "control": sorted({token for one in rendered if one for token in CONTROL_TOKEN.findall(one["text"])}),
+        "template_error": _refused(tokenizer, request["conversations"][0]),
+        "control": sorted(control),
+        "unknown": sorted(control - set(tokenizer.get_vocab())),
         "end_token_id": _end_token(tokenizer),
         "eos_token_ids": eos,
         "prompts": prompts,
@@ -59,6 +68,65 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     }
     Path(request["out"], "chat.json").write_text(json.dumps(found), encoding="utf-8")
     return {"rendered": sum(one is not None for one in rendered)}
+
+
+def rotary(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write out/rotary.json: given and without, nats a token on the first text_tokens of the documents.
+
+    Request: source, out, trust_remote_code, documents, window, text_tokens, plain (what config.json is without them).
+    """
+    windows = _text_windows(_tokenizer(request), request, 0)
+    source, bare = Path(request["source"]), Path(request["out"], "bare")
+    bare.mkdir()
+    for path in source.iterdir():
+        if path.is_file() and path.name != "config.json":
+            (bare / path.name).symlink_to(path.resolve())
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    (bare / "config.json").write_text(json.dumps(config | request["plain"]), encoding="utf-8")
+    told = {}
+    for name, folder in (("given", source), ("without", bare)):
+        model = _load(request | {"source": str(folder)}, emit)
+        emit("progress", text="source: with and without its rotary settings")
+        nll = [
+            float(entry.sum()) for some in _passes(windows, model) for _, _, entry in _log_probabilities(model, some)
+        ]
+        told[name] = sum(nll) / sum(map(_predictions, windows))
+    shutil.rmtree(bare)
+    Path(request["out"], "rotary.json").write_text(json.dumps(told), encoding="utf-8")
+    return {"tokens": sum(map(_predictions, windows))}
+
+
+def reading(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Write out/reading.json.
+
+    Request: source, out, trust_remote_code, texts ({text, special: with the tokens that begin a text}), documents.
+    reading.json: ids, by cause (engine_reading.py) those of each text; tokens, of the documents; touched, of these the
+    ones that the engine cuts otherwise; shift, by which share the perplexity of the touched documents moves.
+    """
+    told: dict[str, Any] = {"ids": {}, "tokens": 0, "touched": 0, "shift": 0.0}
+    backend: Any = getattr(_tokenizer(request), "backend_tokenizer", None)
+    others = engine_reading.readings(backend) if backend is not None else {}
+    for cause, other in others.items():
+        told["ids"][cause] = [
+            other.encode(entry["text"], add_special_tokens=entry["special"]).ids for entry in request["texts"]
+        ]
+    pairs = []
+    for text in request["documents"] if others else ():
+        ours, theirs = backend.encode(text), list(others.values())[-1].encode(text)
+        told["tokens"] += len(ours.ids)
+        if touched := len(set(ours.offsets) - set(theirs.offsets)):
+            told["touched"] += touched
+            pairs += [ours.ids, theirs.ids]
+    if pairs:
+        windows = [{"ids": ids, "start": 0} for ids in pairs]
+        model = _load(request, emit)
+        emit("progress", text="source: perplexity of the same text in other tokens")
+        nll = [
+            float(entry.sum()) for some in _passes(windows, model) for _, _, entry in _log_probabilities(model, some)
+        ]
+        told["shift"] = math.expm1(abs(sum(nll[1::2]) - sum(nll[::2])) / sum(map(_predictions, windows[::2])))
+    Path(request["out"], "reading.json").write_text(json.dumps(told), encoding="utf-8")
+    return {"causes": len(others)}
 
 
 def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -163,13 +231,25 @@ def _render(tokenizer: Any, conversation: dict[str, Any]) -> dict[str, Any] | No
     try:
         text = _apply(tokenizer, conversation, tools)
         if tools is not None and text == _apply(tokenizer, conversation, None):
-            given = with_tools(tokenizer.chat_template, conversation["messages"], tools)[1]
+            given = in_message(tokenizer.chat_template, conversation["messages"], tools)
             text = _apply(tokenizer, conversation | {"messages": given}, None)
-            if text == _apply(tokenizer, conversation, None):
+            bare = [{key: value for key, value in message.items() if key != "tools"} for message in given]
+            if text == _apply(tokenizer, conversation | {"messages": bare}, None):
                 return None
     except Exception:  # a template refuses with whatever its raise_exception() raises
         return None
     return {"text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
+
+
+def _refused(tokenizer: Any, conversation: dict[str, Any]) -> str:
+    """What the template says of the plainest conversation, where it cannot write even that: it does not compile."""
+    if tokenizer.chat_template is None:
+        return ""
+    try:
+        _apply(tokenizer, conversation, conversation["tools"])
+    except Exception as error:  # whatever Jinja, or the template's raise_exception(), raises
+        return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+    return ""
 
 
 def _apply(tokenizer: Any, conversation: dict[str, Any], tools: Any) -> str:
@@ -250,15 +330,23 @@ def _windows(tokenizer: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
             windows.append({"ids": prompt + answer, "start": len(prompt) - 1, "kind": "chat", "document": at})
             count += len(answer)
     documents = [tokenizer(text)["input_ids"] for text in request["documents"]]
-    step = request["window"]
+    windows += _text_windows(tokenizer, request, count)
+    return windows + [_deep_window(documents, **one) for one in request["deep"]]
+
+
+def _text_windows(tokenizer: Any, request: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Pieces of the documents until `count` and they are text_tokens, and chat_tokens where these are asked for."""
+    documents = [tokenizer(text)["input_ids"] for text in request["documents"]]
+    windows: list[dict[str, Any]] = []
+    step, most = request["window"], request["text_tokens"] + request.get("chat_tokens", 0)
     # First the beginning of every document, then the second window of every document, and so on.
     for start in range(0, max(map(len, documents), default=0), step):
         for at, ids in enumerate(documents):
             piece = ids[start : start + step + 1]
-            if count < request["text_tokens"] + request["chat_tokens"] and len(piece) > step // 8:
+            if count < most and len(piece) > step // 8:
                 windows.append({"ids": piece, "start": 0, "kind": "text", "document": at})
                 count += len(piece) - 1
-    return windows + [_deep_window(documents, **one) for one in request["deep"]]
+    return windows
 
 
 def _deep_window(documents: list[list[int]], name: str, start: int, end: int) -> dict[str, Any]:

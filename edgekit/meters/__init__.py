@@ -10,32 +10,25 @@ reads and adds up; what a figure means for a budget is the report's matter. A fi
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from types import ModuleType
 
+from edgekit import registry
 from edgekit.meters._power import (
-    TOLERANCE,
     Energy,
-    Grade,
     Meter,
     Missing,
     PowerSample,
-    fine_enough,
     net,
     not_measured,
 )
 from edgekit.reading import Reader
 
 __all__ = [
-    "TOLERANCE",
     "Energy",
-    "Grade",
     "Meter",
     "Missing",
     "PowerSample",
     "find",
-    "fine_enough",
     "meters",
     "net",
     "not_measured",
@@ -57,6 +50,6 @@ def find(reader: Reader) -> tuple[list[Meter], dict[str, Missing]]:
 
 def meters() -> dict[str, ModuleType]:
     """The meters by name: the files here that have a `found`."""
-    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    names = registry.members("edgekit.meters")
+    modules = {name: registry.member("edgekit.meters", name) for name in names}
     return {name: module for name, module in modules.items() if hasattr(module, "found")}

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from edgekit.reading import Poll, Reader, Reading, Source
+from edgekit.results.measurement import TOLERANCE, Grade
 
-Grade = Literal["A", "B", "C", "D"]
-# A: external meter. B: rails, RAPL, EMI. C: fuel gauge, V times I over I2C, a fitted PMIC. D: modelled, no verdict.
-TOLERANCE: dict[Grade, float | None] = {"A": 0.02, "B": 0.10, "C": 0.20, "D": None}
 IDLE_APART = 0.10  # idle power before and after a run may differ by this share
 MOST_W = 1000.0  # more than any machine here takes: bounds how fast a counter can wrap
 MOST_GAPS = 0.10  # share of readings of a power sensor that may fail
@@ -234,16 +232,3 @@ def net(run: Energy, before: Energy, after: Energy) -> Energy:
         parts={},
         invalid=tuple(dict.fromkeys(invalid)),
     )
-
-
-def fine_enough(grade: Grade, value: float, limit: float) -> str:
-    """Why a sensor of this grade cannot decide a budget; empty where it can.
-
-    A limit within the sensor's tolerance of the value is finer than the sensor, and a modelled figure decides nothing.
-    """
-    tolerance = TOLERANCE[grade]
-    if tolerance is None:
-        return "a modelled figure (grade D) allows no verdict"
-    if abs(value - limit) <= tolerance * abs(value):
-        return f"the limit is finer than the sensor: grade {grade} may be off by {tolerance:.0%}"
-    return ""

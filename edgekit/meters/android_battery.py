@@ -113,10 +113,8 @@ def _why_no_current(reader: Reader) -> Missing | None:
         reader.text(f"{SUPPLY}/current_now")
         reader.text(f"{SUPPLY}/voltage_now")
     except PermissionError:
-        return Missing(
-            "Android denies the shell the battery's current (current_now)",
-            "take a Pixel 6 or later (it has rails), a rooted phone, or an external meter: --meter csv:FILE",
-        )
+        step = "take a Pixel 6 or later (it has rails), a rooted phone, or an external meter: --meter csv:FILE"
+        return Missing("Android denies the shell the battery's current (current_now)", step)
     except FileNotFoundError:
         return Missing("the battery tells no current (no power_supply/battery/current_now)")
     return None
@@ -159,7 +157,7 @@ def _conditions(states: list[State], readings: list[Reading]) -> list[str]:
 
 
 def _signs(amperes: list[float | None]) -> list[str]:
-    known = [one for one in amperes if one]
+    known = [current for current in amperes if current]
     if known and min(known) < 0 < max(known):
         return ["the current changed its direction: the battery was charged for a part of the run"]
     return []

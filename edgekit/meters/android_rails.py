@@ -15,9 +15,10 @@ import time
 from dataclasses import dataclass
 
 from edgekit.errors import EdgekitError
-from edgekit.meters._power import Count, Energy, Grade, Meter, Missing, add, count, long_enough, not_measured
+from edgekit.meters._power import Count, Energy, Meter, Missing, add, count, long_enough, not_measured
 from edgekit.meters._trace import Rails, rails
 from edgekit.reading import Reader
+from edgekit.results.measurement import Grade
 
 NAME = "Android power rails (perfetto)"
 SCOPE = "the sum of the power rails"

@@ -19,8 +19,9 @@ from datetime import datetime
 from pathlib import Path
 
 from edgekit.errors import UsageError
-from edgekit.meters._power import Energy, Grade, Meter, Missing, integrate, long_enough, not_measured
+from edgekit.meters._power import Energy, Meter, Missing, integrate, long_enough, not_measured
 from edgekit.reading import Reader
+from edgekit.results.measurement import Grade
 
 NAME = "external meter (CSV)"
 SCOPE = "what the external meter feeds"

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from edgekit.contract.result import Course
 from edgekit.errors import EdgekitError
 from edgekit.reading import Poll, Reader, Reading, Source
 
@@ -51,22 +52,6 @@ class Thermal:
     def hottest_c(self) -> float | None:
         """The highest temperature."""
         return max(self.temperatures_c.values(), default=None)
-
-
-@dataclass(frozen=True)
-class Course:
-    """What happened to temperature and clocks during a run.
-
-    Attributes:
-        at_s: since the first sample; the other lists have the same length.
-        why_throttled: the signs of throttling, in words; empty without any.
-    """
-
-    at_s: tuple[float, ...]
-    hottest_c: tuple[float | None, ...]
-    clock_mhz: tuple[float | None, ...]
-    status: tuple[int | None, ...]
-    why_throttled: tuple[str, ...] = ()
 
 
 def look(reader: Reader) -> Thermal:
@@ -141,7 +126,9 @@ def course(readings: Sequence[Reading], sources: Sequence[Source]) -> Course:
         clocks.append(statistics.median(freqs) / 1000 if freqs else None)
     times = tuple(reading.at_s - start for reading in readings)
     why = tuple(_throttled(status, clocks))
-    return Course(times, tuple(hottest), tuple(clocks), tuple(status), why)
+    return Course(
+        at_s=times, hottest_c=tuple(hottest), clock_mhz=tuple(clocks), status=tuple(status), why_throttled=why
+    )
 
 
 def _throttled(status: Sequence[int | None], clocks: Sequence[float | None]) -> list[str]:

@@ -6,22 +6,20 @@ asks it (evidence: host, or simulated where a stand-in for the hardware runs it)
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from edgekit import ep as providers
-from edgekit import tools
+from edgekit import registry, tools
 from edgekit.data import nearest
 from edgekit.errors import ToolMissing, UsageError
 from edgekit.partition import _measured
 from edgekit.partition._graph import CHILD, TIMEOUT, read, shown
 from edgekit.partition._place import Wanted
 from edgekit.partition._sum import summed
-from edgekit.report.partition import Partition
+from edgekit.results.partition import Partition
 
 API_LEVEL = 29  # Android 10, the oldest that NNAPI's per-channel int8 needs
 EXTERNAL = "some weights lie in another file: ONNX Runtime 1.21 left nodes that read such weights, 1.29 takes them"
@@ -29,8 +27,7 @@ EXTERNAL = "some weights lie in another file: ONNX Runtime 1.21 left nodes that 
 
 def predictable() -> list[str]:
     """The providers whose placement can be predicted, sorted."""
-    ours = (info.name for info in pkgutil.iter_modules(__path__))
-    return sorted(name for name in ours if name in providers.names())
+    return [name for name in registry.members("edgekit.partition") if name in providers.names()]
 
 
 def measurable() -> list[str]:
@@ -66,7 +63,7 @@ def predict(
             next=f"measure it with --partition on a machine that has it, or predict one of: {', '.join(predictable())}",
         )
     graph = shown(model, optimize=optimize)
-    module = importlib.import_module(f"{__name__}.{ep}")
+    module = registry.member("edgekit.partition", ep)
     release = runtime or version("onnxruntime")
     numbers = tuple(int(part) for part in release.split(".")[:3] if part.isdigit())
     placement = module.place(graph.view, Wanted(dict(options or {}), numbers, api_level))
@@ -111,11 +108,12 @@ def measure(model: Path, ep: str, options: Mapping[str, str] | None = None) -> P
     """
     if reason := providers.unavailable(ep):
         raise ToolMissing(f"no session of {ep} here: {reason}", next="predict it, or use a machine that has it")
+    model = model.absolute()
     graph = shown(model)
     with tempfile.TemporaryDirectory(prefix="edgekit-partition-") as folder:
         request = _measured.request(graph, ep, dict(options or {}), model, Path(folder))
         outcome = tools.job(
-            [*tools.python(), *CHILD],
+            tools.module(CHILD),
             request,
             Path(folder),
             timeout=TIMEOUT,

@@ -11,9 +11,6 @@ from edgekit import ep
 from edgekit.errors import BuildError
 from edgekit.wrappers.python.protocol import Emit, serve
 
-SAME = 1e-5  # of the largest output: two float32 graphs of the same function
-RUNS = 3
-
 
 def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Write the model after ONNX Runtime's basic optimizations to request["out"], weights inside."""
@@ -56,61 +53,6 @@ def place(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     }
 
 
-def convert(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Write the model in another opset to request["out"], if ONNX's converter can and both compute the same."""
-    import onnx
-    from onnx import version_converter
-
-    before = onnx.load(request["model"])
-    try:
-        after = version_converter.convert_version(before, request["opset"])
-    except Exception as error:  # the converter raises what its C++ core raises
-        lines = str(error).strip().splitlines() or ["no reason given"]
-        raise BuildError(
-            f"ONNX cannot convert the graph to opset {request['opset']}: {lines[0][:200]}",
-            next=f"export the model with opset {request['opset']}",
-        ) from None
-    onnx.save(after, request["out"])
-    difference = _difference(request["model"], request["out"])
-    if difference > SAME:
-        raise BuildError(
-            f"converted to opset {request['opset']} the graph computes something else (by {difference:g})",
-            next=f"export the model with opset {request['opset']}",
-        )
-    return {"difference": difference}
-
-
-def _difference(a: str, b: str) -> float:
-    """The largest difference of two models' outputs for the same random inputs, over the outputs' size."""
-    import numpy as np
-    import onnxruntime as ort
-
-    sessions = [ort.InferenceSession(path, _quiet(), providers=["CPUExecutionProvider"]) for path in (a, b)]
-    worst = 0.0
-    for seed in range(RUNS):
-        random = np.random.default_rng(seed)
-        feed = {one.name: _random(one, random) for one in sessions[0].get_inputs()}
-        for x, y in zip(*(session.run(None, feed) for session in sessions), strict=True):
-            if x.shape != y.shape or x.dtype != y.dtype:
-                return float("inf")
-            size = max(float(np.abs(x.astype(np.float64)).max(initial=0)), 1.0)
-            difference = np.abs(x.astype(np.float64) - y.astype(np.float64)).max(initial=0) / size
-            worst = max(worst, float(difference) if np.isfinite(difference) else float("inf"))
-    return worst
-
-
-def _random(value: Any, random: Any) -> Any:
-    """An array for one input; sizes that vary are 2."""
-    import numpy as np
-
-    shape = [size if isinstance(size, int) else 2 for size in value.shape]
-    kind = value.type.removeprefix("tensor(").removesuffix(")")
-    kind = {"float": "float32", "double": "float64"}.get(kind, kind)
-    if kind.startswith(("float", "bfloat")):
-        return random.normal(size=shape).astype(kind)
-    return random.integers(0, 2, shape).astype(np.dtype(kind))
-
-
 def _quiet() -> Any:
     import onnxruntime as ort
 
@@ -147,7 +89,10 @@ def _kernels(name: str) -> list[str] | None:
     if name != "webgpu":
         return None
     return sorted(
-        {f"{one.domain or 'ai.onnx'}:{one.op_name}" for one in state.get_registered_ep_kernel_defs(ep.provider(name))}
+        {
+            f"{kernel.domain or 'ai.onnx'}:{kernel.op_name}"
+            for kernel in state.get_registered_ep_kernel_defs(ep.provider(name))
+        }
     )
 
 
@@ -155,13 +100,13 @@ def _device(name: str) -> dict[str, str]:
     """Which plugin on which kind of device; a plugin on the CPU is a stand-in for its accelerator."""
     import onnxruntime as ort
 
-    for one in ort.get_ep_devices():
-        if one.ep_name == ep.provider(name) and ep.load(name).plugin:
-            return {"device": one.device.type.name, "plugin": one.ep_metadata.get("version", "")}
+    for device in ort.get_ep_devices():
+        if device.ep_name == ep.provider(name) and ep.load(name).plugin:
+            return {"device": device.device.type.name, "plugin": device.ep_metadata.get("version", "")}
     return {"device": "CPU", "plugin": ""}
 
 
-ACTIONS = {"optimize": optimize, "place": place, "convert": convert}
+ACTIONS = {"optimize": optimize, "place": place}
 
 
 if __name__ == "__main__":

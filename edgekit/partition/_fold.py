@@ -31,16 +31,20 @@ def fold(model: Any, folder: Path) -> Any:
     folded.CopyFrom(model)
     graph = folded.graph
     del graph.node[:], graph.value_info[:]
-    overridable = {one.name for one in model.graph.input} if model.ir_version >= 4 else set()
-    small = {one.name: _inline(one, folder) for one in model.graph.initializer if one.name not in overridable}
+    overridable = {value.name for value in model.graph.input} if model.ir_version >= 4 else set()
+    small = {
+        tensor.name: _inline(tensor, folder) for tensor in model.graph.initializer if tensor.name not in overridable
+    }
     known = {name: one for name, one in small.items() if one is not None}
-    types: Types = {one.name: one.type for one in (*model.graph.value_info, *model.graph.output, *model.graph.input)}
+    types: Types = {
+        value.name: value.type for value in (*model.graph.value_info, *model.graph.output, *model.graph.input)
+    }
     for one in model.graph.initializer:
         types[one.name] = helper.make_tensor_type_proto(one.data_type, list(one.dims))
     for node in model.graph.node:
         inferred = _inferred(node, known, types, model)
         values = _constant(node, known, types, inferred, model)
-        if values is not None and not set(node.output) & {one.name for one in model.graph.output}:
+        if values is not None and not set(node.output) & {value.name for value in model.graph.output}:
             for tensor in values:
                 known[tensor.name] = tensor
                 types[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
@@ -68,7 +72,11 @@ def _constant(node: Any, known: dict[str, Any], types: Types, inferred: Types, m
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
 
-    if node.domain not in ("", "ai.onnx") or node.op_type in KEPT or any(one.HasField("g") for one in node.attribute):
+    if (
+        node.domain not in ("", "ai.onnx")
+        or node.op_type in KEPT
+        or any(attribute.HasField("g") for attribute in node.attribute)
+    ):
         return None
     if node.op_type == "Shape" and not node.attribute:
         shape = _sizes(types.get(node.input[0]))
@@ -82,7 +90,7 @@ def _constant(node: Any, known: dict[str, Any], types: Types, inferred: Types, m
         return None  # not even to be computed: a few bytes can ask for gigabytes
     try:
         feeds = {name: numpy_helper.to_array(known[name]) for name in node.input if name}
-        results = ReferenceEvaluator(node, opsets={one.domain: one.version for one in model.opset_import}).run(
+        results = ReferenceEvaluator(node, opsets={opset.domain: opset.version for opset in model.opset_import}).run(
             None, feeds
         )
     except Exception:  # the reference lacks operators and types; what it cannot compute is simply not folded
@@ -98,7 +106,7 @@ def _sizes(kind: Any) -> list[int] | None:
     if kind is None or not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
         return None
     dims = kind.tensor_type.shape.dim
-    return [one.dim_value for one in dims] if all(one.HasField("dim_value") for one in dims) else None
+    return [dim.dim_value for dim in dims] if all(dim.HasField("dim_value") for dim in dims) else None
 
 
 def _inferred(node: Any, known: dict[str, Any], types: Types, model: Any) -> Types:
@@ -108,7 +116,7 @@ def _inferred(node: Any, known: dict[str, Any], types: Types, model: Any) -> Typ
     contrib = _CONTRIB.get(node.op_type)
     if contrib is not None and (node.domain == "com.microsoft" or node.op_type.startswith("Simplified")):
         return contrib(node, types)
-    opsets = {one.domain: one.version for one in model.opset_import}
+    opsets = {opset.domain: opset.version for opset in model.opset_import}
     try:
         schema = defs.get_schema(node.op_type, opsets.get(node.domain, 1), node.domain)
         return dict(
@@ -141,7 +149,7 @@ def _last(size: str) -> Callable[[Any, Types], Types]:
     """The first output is like the first input with another last size, which an attribute gives."""
 
     def infer(node: Any, types: Types) -> Types:
-        value = next((one.i for one in node.attribute if one.name == size), None)
+        value = next((attribute.i for attribute in node.attribute if attribute.name == size), None)
         return {} if value is None else _resized(node, types, value)
 
     return infer
@@ -149,7 +157,7 @@ def _last(size: str) -> Callable[[Any, Types], Types]:
 
 def _attention(node: Any, types: Types) -> Types:
     """GroupQueryAttention: like the query; a packed query (no key) holds keys and values too."""
-    number = {one.name: one.i for one in node.attribute}
+    number = {attribute.name: attribute.i for attribute in node.attribute}
     if len(node.input) > 1 and node.input[1]:
         return _like(0)(node, types)
     kind = types.get(node.input[0])

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import tools
-from edgekit.errors import EdgekitError, SourceError
+from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.partition._fold import fold
 from edgekit.partition._view import View
 
 LARGE = 256 << 20  # bytes inside the file: above, the optimized graph takes too long to write
 TIMEOUT = 300.0  # seconds
-CHILD = ("-m", "edgekit.partition._child")
+CHILD = "edgekit.partition._child"
 HALF = (10, 16)  # TensorProto.FLOAT16, BFLOAT16
 
 
@@ -53,16 +53,17 @@ def shown(path: Path, *, optimize: bool = True) -> Shown:
         with tempfile.TemporaryDirectory(prefix="edgekit-partition-") as folder:
             try:
                 return _optimized(path, Path(folder))
-            except EdgekitError:
-                pass  # whatever the reason, the graph as it is written can be looked at
+            except EdgekitError as error:  # whatever it does not like, the graph as it is written can be looked at
+                if isinstance(error, BuildError) and error.killed:
+                    raise
     folded = fold(model, path.parent)
     return Shown(View(folded, folded.graph, path.parent), "the graph as written, with constants folded")
 
 
 def _optimized(path: Path, folder: Path) -> Shown:
     outcome = tools.job(
-        [*tools.python(), *CHILD],
-        {"action": "optimize", "model": str(path), "out": str(folder / "basic.onnx")},
+        tools.module(CHILD),
+        {"action": "optimize", "model": str(path.absolute()), "out": str(folder / "basic.onnx")},
         folder,
         timeout=TIMEOUT,
         what="ONNX Runtime",
@@ -76,6 +77,6 @@ def _optimized(path: Path, folder: Path) -> Shown:
 def _halves(model: Any) -> bool:
     """True where a weight, input or output is float16 or bfloat16."""
     graph = model.graph
-    return any(one.data_type in HALF for one in graph.initializer) or any(
-        one.type.tensor_type.elem_type in HALF for one in (*graph.input, *graph.output)
+    return any(tensor.data_type in HALF for tensor in graph.initializer) or any(
+        value.type.tensor_type.elem_type in HALF for value in (*graph.input, *graph.output)
     )

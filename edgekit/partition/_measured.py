@@ -42,7 +42,11 @@ def _name(graph: Any, prefix: str) -> None:
 
 
 def _bodies(node: Any) -> list[Any]:
-    return [body for one in node.attribute for body in ([one.g] if one.HasField("g") else []) + list(one.graphs)]
+    return [
+        body
+        for attribute in node.attribute
+        for body in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs)
+    ]
 
 
 def _label(prefix: str, index: int) -> str:

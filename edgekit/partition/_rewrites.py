@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from functools import lru_cache
-from importlib.resources import files
 
+from edgekit import files
 from edgekit.data import Strict
 
 
@@ -21,8 +21,8 @@ class Rewrite(Strict):
 @lru_cache(maxsize=1)
 def known() -> tuple[Rewrite, ...]:
     """All entries, in order."""
-    text = (files("edgekit.partition") / "rewrites.toml").read_text(encoding="utf-8")
-    return tuple(Rewrite.model_validate(one) for one in tomllib.loads(text)["rewrite"])
+    text = files.resource("partition/rewrites.toml").read_text(encoding="utf-8")
+    return tuple(Rewrite.model_validate(row) for row in tomllib.loads(text)["rewrite"])
 
 
 def rewrite(operator: str, reason: str, ep: str) -> str:

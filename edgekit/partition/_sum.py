@@ -10,7 +10,7 @@ from edgekit.partition._graph import Shown
 from edgekit.partition._place import Key, Placement, key, round_trips
 from edgekit.partition._rewrites import rewrite
 from edgekit.partition._view import Node, View
-from edgekit.report.partition import Blocker, Partition
+from edgekit.results.partition import Blocker, Partition
 
 EXAMPLES = 3
 

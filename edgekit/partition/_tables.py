@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from edgekit.errors import ToolMissing
 
@@ -19,8 +20,10 @@ def table(name: str) -> frozenset[str]:
     Raises:
         ToolMissing: the installed onnxruntime has no such table.
     """
-    path = files("onnxruntime") / "tools" / "mobile_helpers" / name
-    if not path.is_file():
+    spec = find_spec("onnxruntime")  # importing the engine to read a text would take a second
+    places = (spec and spec.submodule_search_locations) or ()
+    path = next((file for place in places if (file := Path(place, "tools", "mobile_helpers", name)).is_file()), None)
+    if path is None:
         raise ToolMissing(f"the installed onnxruntime has no {name}", next="pip install 'onnxruntime>=1.26'")
     text = path.read_text(encoding="utf-8")
     return frozenset(f"{domain}:{_SPELLED.get(op, op)}" for domain, op in _ROW.findall(text))

@@ -77,7 +77,7 @@ def _group(node: Node, view: View) -> Unit | None:
     if node.op not in _GROUPED or node.domain not in ("", "com.microsoft"):
         return None
     parents = [view.producer.get(name) for name in node.inputs if name]
-    before = [one for one in parents if one is not None and one.op == DQ]
+    before = [parent for parent in parents if parent is not None and parent.op == DQ]
     clip = _clip(node, view)
     after = _readers(clip or node, view)
     if not before or not after or any(one.op != Q for one in after) or not _fits(node, before, after, clip, view):

@@ -77,8 +77,8 @@ class View:
     def __init__(self, model: Any, graph: Any, folder: Path, outer: View | None = None, owner: str = "") -> None:
         self.model, self.graph, self.folder, self.outer = model, graph, folder, outer
         self.owner = owner  # the operator this graph is a body of; "" for the whole graph
-        self.opsets = {one.domain or "ai.onnx": one.version for one in model.opset_import}
-        self._constants = {one.name: one for one in graph.initializer}
+        self.opsets = {opset.domain or "ai.onnx": opset.version for opset in model.opset_import}
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._types = {one.name: one.type.tensor_type for one in (*graph.input, *graph.output, *graph.value_info)}
         self.inputs = {one.name for one in graph.input}
         self.outputs = {one.name for one in graph.output}
@@ -117,7 +117,7 @@ class View:
             return tuple(self._constants[name].dims)
         found = self._types.get(name)
         if found is not None and found.HasField("shape"):
-            return tuple(one.dim_value if one.HasField("dim_value") else None for one in found.shape.dim)
+            return tuple(size.dim_value if size.HasField("dim_value") else None for size in found.shape.dim)
         return self.outer.shape(name) if self.outer and name not in self.producer else None
 
     def rank(self, name: str) -> int | None:

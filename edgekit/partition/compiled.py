@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.bundle.manifest import Variant
-from edgekit.report.partition import Blocker, Partition
+from edgekit.kinds.variant import Variant
+from edgekit.results.partition import Blocker, Partition
 
 
 def placement(variant: Variant) -> list[Partition]:

@@ -1,4 +1,4 @@
-"""A staged bundle against its target: does the oldest allowed runtime load it, what does the accelerator take?"""
+"""A staged bundle against its target: what does the accelerator take?"""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit import console, partition
-from edgekit.bundle.manifest import Manifest, Variant
+from edgekit.contract.manifest import Draft
 from edgekit.errors import BuildError, EdgekitError
-from edgekit.partition import floor
-from edgekit.report.partition import Partition
-from edgekit.target import Target
+from edgekit.kinds.variant import Variant
+from edgekit.results.partition import Partition
+from edgekit.target import Target, api_level
 
 
 def graph(staged: Path, variant: Variant) -> Path | None:
@@ -21,31 +21,9 @@ def graph(staged: Path, variant: Variant) -> Path | None:
     return path / "model.onnx" if (path / "model.onnx").is_file() else None
 
 
-def settle(staged: Path, made: Manifest, target: Target) -> tuple[str, ...]:
-    """Make every staged graph loadable by the target's oldest runtime; returns what was changed, in words.
-
-    Raises:
-        BuildError: one is not, and cannot be made so without changing what it computes.
-    """
-    oldest = target.engine_floor()
-    changes: list[str] = []
-    for variant in made.variants if oldest else ():
-        path = graph(staged, variant)
-        if path is None or oldest is None or not floor.check(path, oldest):
-            continue
-        changes += [f"{variant.name}: {line}" for line in floor.downgrade(path, oldest)]
-        if problems := floor.check(path, oldest):
-            need = f"; ONNX Runtime {problems[0].needs} loads it" if problems[0].needs else ""
-            raise BuildError(
-                f"{target.name} allows ONNX Runtime {oldest}, which cannot load this: {problems[0].text}{need}",
-                next="raise the floor in a target of your own (edgekit targets new), or take another recipe",
-            )
-    return tuple(changes)
-
-
 def placement(
     staged: Path,
-    made: Manifest,
+    made: Draft,
     target: Target,
     simulator: Mapping[str, str] | None = None,
     *,
@@ -59,7 +37,7 @@ def placement(
     Raises:
         BuildError: require_ep, and a provider takes less than the target's floor.
     """
-    settings = target.llm if made.contract.kind == "llm" else target.tensor
+    settings = target.settings(made.contract.kind)
     found = {}
     for variant in made.variants:
         path = graph(staged, variant)
@@ -71,9 +49,11 @@ def placement(
                 variant.ep,
                 simulator or variant.ep_options,
                 runtime=target.engine_floor(),
-                api_level=target.api_level(),
+                api_level=api_level(target.os, target.platform.os_min),
             )
         except EdgekitError as error:
+            if isinstance(error, BuildError) and error.killed:  # without its placement it would pass for the bundle
+                raise
             console.warn(f"placement of {variant.name} on {variant.ep} is not known: {error.message}")
             continue
         found[variant.name] = one

@@ -1,35 +1,42 @@
 """The quality gate: a built model beside its source, before a bundle exists.
 
-One file per gate: KIND ("llm" or "tensor"), METRICS (what it measures), ADVICE (what to try when one fails) and
+One file per gate: KIND (of the models it is for), METRICS (what it measures), ADVICE (what to try when one fails) and
 `measure(ctx) -> list[Measurement]`. Thresholds are data, in limits.toml.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import platform
 from importlib.metadata import version
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-from edgekit import console
-from edgekit.bundle.manifest import Quality
-from edgekit.errors import EdgekitError, NotMeasured, QualityError
+from edgekit import console, registry
+from edgekit.contract.manifest import Quality
+from edgekit.errors import BuildError, EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
-from edgekit.quality._limits import limits, parse
-from edgekit.report.measurement import Measurement, Verdict, VerdictWord, judge, weakest
-from edgekit.target import Budget
+from edgekit.quality._limits import fixed, limits
+from edgekit.quality._outputs import NO_NUMBERS
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement, Verdict, VerdictWord, weakest
+from edgekit.results.metrics import Limit, Metric
+from edgekit.verdicts.limits import judge, proof
 
-__all__ = ["Feed", "GateContext", "Mode", "explain", "gate", "gates", "parse"]
+__all__ = ["Feed", "GateContext", "Mode", "advice", "explain", "gate", "gates"]
+
+
+NO_REFERENCE = "run the source itself on these inputs: export it anew, or give the inputs that it takes (--calibration)"
+RELATIVE = "what its limit is relative to is not known"
 
 
 class Gate(Protocol):
     """What a gate's module has."""
 
     KIND: Kind
-    METRICS: tuple[str, ...]
+    METRICS: tuple[Metric, ...]
     ADVICE: str
+    CHILDREN: tuple[str, ...]  # modules of the processes that it starts, unless another gate of its kind names them
+    ON_PROVIDER: bool  # it runs the built model where the bundle does, if need be in a simulator; False without
 
     def measure(self, ctx: GateContext) -> list[Measurement]:
         """Every metric of METRICS that applies to this model, and others that are only reported."""
@@ -37,14 +44,31 @@ class Gate(Protocol):
 
 def gates(kind: Kind) -> dict[str, Gate]:
     """The gates of a kind by name, in the order in which they run: the cheap and telling ones first."""
-    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
-    found = {name: cast(Gate, importlib.import_module(f"{__name__}.{name}")) for name in names}
-    order = ["tokenizer", "template", "logits", "simulator", "depth", "behaviour", "structured"]
+    names = registry.members("edgekit.quality")
+    found = {name: cast(Gate, registry.member("edgekit.quality", name)) for name in names}
+    order = [
+        "source",
+        "tokenizer",
+        "template",
+        "rope",
+        "logits",
+        "simulator",
+        "depth",
+        "behaviour",
+        "structured",
+        "labels",
+        "tensors",
+    ]
     return {
         name: found[name]
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
         if kind == found[name].KIND
     }
+
+
+def children(kind: Kind) -> tuple[str, ...]:
+    """The modules of the processes that the gates of a kind start: code that a verdict depends on (edgekit.code)."""
+    return tuple(dict.fromkeys(child for gate in gates(kind).values() for child in getattr(gate, "CHILDREN", ())))
 
 
 def gate(ctx: GateContext) -> Quality:
@@ -53,23 +77,32 @@ def gate(ctx: GateContext) -> Quality:
     A gate whose engine fails is not measured, with the reason, and so is the whole.
     """
     if ctx.mode == "off":
-        return Quality(verdict="not-measured", mode="off", evidence=EVIDENCE, notes=("the gate was switched off",))
+        notes = ("the gate was switched off", *ctx.notes)
+        return Quality(verdict="not-measured", mode="off", evidence=EVIDENCE, notes=notes)
     measurements: list[Measurement] = []
     for name, module in gates(ctx.source.model.kind).items():
         with console.step(f"quality: {name}"):
-            measurements += _measure(module, ctx)
-    if ctx.ep != "cpu" and ctx.source.model.kind == "tensor":
-        measurements = [one.model_copy(update={"evidence": "simulated"}) for one in measurements]
+            measured = _measure(module, ctx)
+        if ctx.ep != "cpu" and getattr(module, "ON_PROVIDER", False):
+            measured = [entry.model_copy(update={"evidence": "simulated"}) for entry in measured]
+        measurements += measured
+        if not all(entry.valid for entry in measurements):
+            break  # of a bad source: whatever is near it is no better
     evidence = weakest([one.evidence for one in measurements] or [EVIDENCE])
     verdicts, note = _judge(ctx, measurements)
+    overall = _overall(verdicts)
+    doubtful = any(
+        entry.metric == m.SOURCE_FAULTS.name and entry.value for entry in measurements
+    )  # of a source as accepted
     return Quality(
-        verdict=_overall(verdicts),
+        verdict=overall,
+        proof=proof(overall == "pass", evidence, ctx.elsewhere or doubtful),
         mode=ctx.mode,
         ran_on=_machine() if ctx.ep == "cpu" else f"the simulator of {ctx.ep}, {_machine()}",
         evidence=evidence,
         measurements=tuple(measurements),
         verdicts=verdicts,
-        notes=(note,) if note else (),
+        notes=(*([note] if note else []), *ctx.notes),
     )
 
 
@@ -83,12 +116,16 @@ def explain(quality: Quality) -> EdgekitError | None:
         details = next((one.reason for one in quality.measurements if one.metric == bad[0].metric and one.reason), "")
         return QualityError(
             f"the built model is too far from its source: {parts}" + (f" ({details})" if details else ""),
-            next=f"{_advice(bad[0].metric)}; a limit is set with --limit {_limit(bad[0])}",
+            next=f"{advice(bad[0].metric)}; a limit is set with --limit {_limit(bad[0])}",
+        )
+    if quality.verdict == "invalid":
+        return NotMeasured(
+            f"the source is bad, and to be near it proves nothing: {bad[0].reason}", next=advice(bad[0].metric)
         )
     why = f"{bad[0].metric}: {bad[0].reason}" if bad else "; ".join(quality.notes) or "no gate applies to this model"
     return NotMeasured(
         f"the quality is not measured: {why}",
-        next=_advice(bad[0].metric) if bad else "run with --quality fast",
+        next=NO_REFERENCE if NO_NUMBERS in why else advice(bad[0].metric) if bad else "run with --quality fast",
     )
 
 
@@ -96,6 +133,8 @@ def _measure(module: Gate, ctx: GateContext) -> list[Measurement]:
     try:
         return module.measure(ctx)
     except EdgekitError as error:
+        if isinstance(error, BuildError) and error.killed == "somebody":  # which says nothing of the model
+            raise
         reason = f"{error.message} ({error.next})" if error.next else error.message
         return [not_measured(metric, reason) for metric in module.METRICS]
 
@@ -109,18 +148,25 @@ def _judge(ctx: GateContext, measurements: list[Measurement]) -> tuple[tuple[Ver
     verdicts = []
     # In the order of the gates, the telling ones first; then what somebody wants judged and nothing measured.
     for metric in dict.fromkeys([*found, *ctx.overrides]):
+        if metric == m.SOURCE_FAULTS.name and ctx.source.accepted:
+            continue  # reported, never judged
         if metric in table:
-            budget = table[metric].budget(metric, found)
-            verdicts.append(judge(found.get(metric) if budget else None, metric, budget or Budget()))
+            limit = fixed(table[metric], metric, found)
+            if limit is None and metric in found and found[metric].value is not None:
+                verdicts.append(Verdict(metric=metric, verdict="not-measured", limit=Limit(), reason=RELATIVE))
+            else:
+                verdicts.append(judge(found.get(metric), metric, limit or Limit()))
     return tuple(verdicts), note
 
 
 def _overall(verdicts: tuple[Verdict, ...]) -> VerdictWord:
     words = {verdict.verdict for verdict in verdicts}
+    if "invalid" in words:
+        return "invalid"
     return "fail" if "fail" in words else "pass" if words == {"pass"} else "not-measured"
 
 
-def _bound(limit: Budget) -> str:
+def _bound(limit: Limit) -> str:
     bounds = (("at least", limit.min), ("at most", limit.max))
     return " and ".join(f"{words} {value:g} asked" for words, value in bounds if value is not None)
 
@@ -130,9 +176,11 @@ def _limit(verdict: Verdict) -> str:
     return f"{verdict.metric}:{side}=VALUE"
 
 
-def _advice(metric: str) -> str:
-    modules: dict[str, Any] = gates("llm") | gates("tensor")
-    return next((module.ADVICE for module in modules.values() if metric in module.METRICS), "try another recipe")
+def advice(metric: str) -> str:
+    """What to do where this metric is bad, by the gate that measures it."""
+    modules = (*gates("llm").values(), *gates("tensor").values())
+    advice = (module.ADVICE for module in modules if metric in (one.name for one in module.METRICS))
+    return next(advice, "try another recipe")
 
 
 def _machine() -> str:

@@ -19,10 +19,15 @@ SAME_IOU = 0.5  # the usual border of a detection that counts as found
 
 def text_boxes(probability: NDArray[np.floating]) -> NDArray[np.float64]:
     """Boxes [n, 4] of left, top, right, bottom in pixels, from a map [height, width] of text's probability."""
+    return scored_boxes(probability)[:, :4]
+
+
+def scored_boxes(probability: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The boxes and their mean probability, [n, 5]."""
     labels = _regions(probability > MAP_THRESHOLD)
     rows, columns = np.nonzero(labels)
     if not len(rows):
-        return np.empty((0, 4))
+        return np.empty((0, 5))
     _, found = np.unique(labels[rows, columns], return_inverse=True)
     count = int(found.max()) + 1
     score = np.bincount(found, weights=probability[rows, columns]) / np.bincount(found)
@@ -33,14 +38,14 @@ def text_boxes(probability: NDArray[np.floating]) -> NDArray[np.float64]:
     width, height = (high - low).T
     kept = (score >= BOX_THRESHOLD) & (np.minimum(width, height) >= MIN_SIDE)
     grown = (width * height * UNCLIP / (2 * (width + height)))[:, None]
-    return np.asarray(np.hstack([low - grown, high + grown])[kept])
+    return np.asarray(np.hstack([low - grown, high + grown, score[:, None]])[kept])
 
 
 def matches(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
     """How many boxes of one [n, 4] have one of the other's to themselves, the closest pairs first."""
     if not len(first) or not len(second):
         return 0
-    overlap = _iou(first, second)
+    overlap = iou(first, second)
     count = 0
     while overlap.size and overlap.max() >= SAME_IOU:
         at = np.unravel_index(int(overlap.argmax()), overlap.shape)
@@ -49,7 +54,7 @@ def matches(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
     return count
 
 
-def _iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+def iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intersection over union of each pair, [n, m]."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.ep.pipeline import Pipeline, is_pipeline
+from edgekit.contract import genai_config
 from edgekit.errors import BuildError
 from edgekit.quality import _stats
-from edgekit.wrappers.python.chat import template_of, with_tools
+from edgekit.quality._pipeline import Pipeline, is_pipeline
+from edgekit.wrappers.python import chat
+from edgekit.wrappers.python.chat import template_of
 from edgekit.wrappers.python.protocol import Emit, serve
+from edgekit.wrappers.python.text import begun
 
 LEAD = 8  # tokens that are generated before the first prediction that is compared
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -38,13 +41,16 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def tokens(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """The runtime's ids of request["strings"], and what it puts before every text."""
+    """The runtime's ids of request["strings"], and what the engine itself puts before every text.
+
+    The first request["plain"] of them begin with request["prefix"].
+    """
     emit("progress", text="tokenizer")
     tokenizer = _tokenizer(request)
-    return {
-        "ids": [_encode(tokenizer, text) for text in request["strings"]],
-        "prefix": _encode(tokenizer, ""),
-    }
+    ids = [_encode(tokenizer, text) for text in request["strings"]]
+    plain = request.get("plain", 0)
+    ids[:plain] = [begun(some, request["prefix"]) for some in ids[:plain]]
+    return {"ids": ids, "prefix": _encode(tokenizer, "")}
 
 
 def render(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         emit("progress", text=f"answers {at}/{len(request['prompts'])}")
         params = og.GeneratorParams(model)
         begin = _filled(len(prompt), window)
-        params.set_search_options(do_sample=False, max_length=begin + request["new_tokens"])
+        params.set_search_options(do_sample=False, repetition_penalty=1.0, max_length=begin + request["new_tokens"])
         generator = og.Generator(model, params)
         generator.append_tokens(prompt)
         while not generator.is_done():
@@ -113,7 +119,7 @@ def _guided(model: Any, tokenizer: Any, prompt: str, case: dict[str, Any], reque
     ids = tokenizer.encode(prompt)
     begin = _filled(len(ids), _window(request))
     params = og.GeneratorParams(model)
-    params.set_search_options(do_sample=False, max_length=begin + request["new_tokens"])
+    params.set_search_options(do_sample=False, repetition_penalty=1.0, max_length=begin + request["new_tokens"])
     try:
         params.set_guidance("json_schema", json.dumps(case["schema"]))
         generator = og.Generator(model, params)
@@ -294,18 +300,17 @@ class Session:
     def __init__(self, folder: Path) -> None:
         import onnxruntime
 
-        config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))["model"]
-        self._decoder = config["decoder"]
+        self._decoder = genai_config.read(folder).model.decoder
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a third faster on a busy machine
-        path = folder / self._decoder["filename"]
+        path = folder / self._decoder.filename
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._past = dict(self._empty_past())
 
     def logits(self, ids: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """float32 [tokens, vocabulary] of a text that begins here."""
-        names = self._decoder["inputs"]
+        names = self._decoder.inputs
         count = len(ids)
         known = {
             names.get("input_ids", "input_ids"): np.array([ids], np.int64),
@@ -313,14 +318,14 @@ class Session:
             names.get("position_ids", "position_ids"): np.arange(count, dtype=np.int64)[None],
         }
         feed = {one.name: known[one.name] for one in self._session.get_inputs() if one.name in known} | self._past
-        output = self._decoder.get("outputs", {}).get("logits", "logits")
+        output = self._decoder.outputs.get("logits", "logits")
         values = self._session.run([output], feed)[0][0]
         if len(values) != count:
             raise _cannot("its graph gives the logits of the last token only")
         return np.asarray(values, dtype=np.float32)
 
     def _empty_past(self) -> Iterator[tuple[str, Any]]:
-        names = self._decoder["inputs"]
+        names = self._decoder.inputs
         known = {names.get(name, name) for name in ("input_ids", "attention_mask", "position_ids")}
         for one in self._session.get_inputs():
             if one.name in known:
@@ -359,17 +364,12 @@ def _encode(tokenizer: Any, text: str) -> list[int]:
 
 def _render(tokenizer: Any, template: str | None, conversation: dict[str, Any]) -> dict[str, str]:
     """As the Python runtime renders it."""
-    tools = conversation["tools"] or ()
-    form, messages = with_tools(template or "", conversation["messages"], tools)
+    tools, answer = conversation["tools"] or (), conversation["add_generation_prompt"]
     try:
-        text = tokenizer.apply_chat_template(
-            json.dumps(messages),
-            add_generation_prompt=conversation["add_generation_prompt"],
-            **({"template_str": form} if tools else {}),
-        )
+        text = chat.render(tokenizer, template or "", conversation["messages"], tools, answer=answer)
     except Exception as error:  # the engine raises RuntimeError, ValueError or its own kind
         return {"error": str(error).splitlines()[0][:200]}
-    return {"text": str(text)}
+    return {"text": text}
 
 
 if __name__ == "__main__":

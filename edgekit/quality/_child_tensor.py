@@ -5,8 +5,10 @@ A process of its own, because a broken model or an execution provider can abort 
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +18,34 @@ from numpy.typing import NDArray
 from edgekit.ep import attach
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.inputs.feeds import Feed, FeedFolder
-from edgekit.quality import _boxes, _stats
+from edgekit.quality import _boxes, _spectra, _stats
+from edgekit.quality._survey import Answers, Outputs, Survey, channel_axis, followed, survey
+from edgekit.sources.facts import onnx_graph, random_operators
 from edgekit.wrappers.python import npz
+from edgekit.wrappers.python.agreement import largest, unlike
 from edgekit.wrappers.python.protocol import Emit, serve
 
-Outputs = dict[str, NDArray[Any]]
-SUMS = ("dot", "source", "built", "noise")  # a.b, a.a, b.b, |a - b|^2 of source a and built b
-CHANNELS = 1024  # more of them are no channels of a detector
+# a.b, a.a, b.b, |a - b|^2 of source a and built b; then the first three of both less the source's mean
+SUMS = ("dot", "source", "built", "noise", "centred.dot", "centred.source", "centred.built")
+ZERO = -1100  # the power of two of an answer without values: below that of the smallest double
 
 
 def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Run both models on every feed.
+    """Run both models on every feed, the source first: what its outputs have in common is what nobody is judged by.
 
     Request: source and model (paths), feeds (folder), states ({input: output}), decode, mask (name of the input that
     masks token vectors, or ""), out; ep and ep_options (of the built model; a provider other than the CPU must take
     every node).
-    Writes out/compared.npz: for each float output NAME "NAME.dot" ... (SUMS), float64 [calls, channels], and by the
-    decode: same_best (bool [calls]), edits and characters (int [calls]), embedding.source and embedding.built
-    (float64 [calls, width]), boxes (int [maps, 3]: found by both, by the source, by the built).
-    Outcome: outputs ({name: {size, varies, calls, equal}}; size: values of one call; varies: the source does not
-    always answer the same; equal: mean share of equal values, not for float), nonfinite, shape_mismatches.
+    Writes out/compared.npz: for each float output NAME "NAME.dot" ... (SUMS), float64 [calls, channels]; by the decode:
+    same_best (bool [calls]), edits and characters (int [calls]), embedding.source and embedding.built (float64 [calls,
+    width]), boxes (int [maps, 3]: found by both, by the source, by the built).
+    Outcome: outputs ({name: {size, varies, calls, values, nan, infinite, equal, skill, ranks}}), nonfinite (places with
+    another NaN or infinity than the source's), shape_mismatches. size: values of one call; varies: the source does not
+    always answer the same; values, nan, infinite: counts of the source's. Not for float: equal: mean share of equal
+    values; skill: of agreement above the best constant's. For float: ranks: rank correlation from call to call.
+    distance: {metric: value} of the distributions, where the two do not draw their random numbers alike. The sums of an
+    output are of values over one power of two, so that no square overflows or becomes zero; only their ratios mean
+    something.
     """
     source = Runner(Path(request["source"]), request["states"], SourceError, "the float source")
     built = Runner(
@@ -47,12 +57,22 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         ep_options=request["ep_options"],
     )
     feeds = FeedFolder(Path(request["feeds"]))
-    found = Comparison(request["decode"], request["mask"])
-    for at, feed in enumerate(feeds):
+    answers = Answers(partial(_run, source, feeds, emit))
+    drawn = random_operators.outputs(Path(request["source"]))
+    alike = source.draws == built.draws
+    comparison = Comparison(request["decode"], request["mask"], survey(answers, len(feeds)), drawn, alike=alike)
+    for at, (feed, expected) in enumerate(zip(feeds, answers, strict=True)):
         emit("progress", text=f"inputs {at}/{len(feeds)}")
-        found.add(feed, source.run(feed), built.run(feed))
-    npz.write(Path(request["out"]) / "compared.npz", found.arrays())
-    return found.outcome()
+        comparison.add(feed, expected, built.run(feed))
+    npz.write(Path(request["out"]) / "compared.npz", comparison.arrays())
+    return comparison.outcome()
+
+
+def _run(source: Runner, feeds: FeedFolder, emit: Emit) -> Iterator[Outputs]:
+    source.begin()
+    for at, feed in enumerate(feeds):
+        emit("progress", text=f"source: inputs {at}/{len(feeds)}")
+        yield source.run(feed)
 
 
 class Runner:
@@ -72,6 +92,7 @@ class Runner:
 
         self._states, self._error, self._what = states, error, what
         self._carried: Feed | None = None
+        self.draws: tuple[str, ...] = ()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -80,10 +101,24 @@ class Runner:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
             attach(options, ep, ep_options or {})
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(self._model(path, options), options, providers=providers)
         except Exception as reason:  # ONNX Runtime's errors have no common base
             raise self._failed("cannot be loaded", reason) from None
         self._names = [one.name for one in self._session.get_outputs()]
+
+    def _model(self, path: Path, options: Any) -> str | bytes:
+        """The file; one that draws random numbers as bytes, with seeds, its weights beside it where they are."""
+        if not random_operators.named(path):
+            return str(path)
+        proto = onnx_graph.parse(path)
+        self.draws = tuple(random_operators.seeded(proto))
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+        model: bytes = proto.SerializeToString()
+        return model
+
+    def begin(self) -> None:
+        """Forget the state: another stream begins."""
+        self._carried = None
 
     def run(self, feed: Feed) -> Outputs:
         """All outputs of one call. A feed whose states are zero begins a stream; in any other call but the first the
@@ -108,10 +143,23 @@ class Runner:
 class Comparison:
     """Sums over the calls, per output and channel, and what the decode asks for."""
 
-    def __init__(self, decode: str, mask: str) -> None:
-        self._decode, self._mask = decode, mask
-        self._sums: dict[str, list[NDArray[np.float64]]] = {}
-        self._first: Outputs = {}
+    def __init__(
+        self,
+        decode: str,
+        mask: str,
+        source: Mapping[str, Survey],
+        drawn: Collection[str] = (),
+        *,
+        alike: bool = True,
+    ) -> None:
+        """`drawn` are the outputs that depend on random numbers, which both models draw `alike`, or not."""
+        self._spectra = {name: _spectra.Spectra() for name in drawn}
+        self._apart = set() if alike else set(drawn)
+        self._decode, self._mask, self._source = decode, mask, source
+        self._means = {name: surveyed.mean() for name, surveyed in source.items()}
+        self._places = {name: surveyed.places() for name, surveyed in source.items()}
+        self._sums: dict[str, list[tuple[int, NDArray[np.float64]]]] = {}
+        self._followed: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._decoded: dict[str, list[Any]] = {}
         self._nonfinite = self._mismatches = 0
@@ -120,24 +168,30 @@ class Comparison:
         """One call's outputs."""
         for name, expected in source.items():
             got = built[name]
-            facts = self._facts.setdefault(name, {"size": 0, "varies": False, "calls": 0, "equal": []})
+            facts = self._facts.setdefault(name, {"size": 0, **self._source[name].facts(), "calls": 0, "equal": []})
             facts["calls"] += 1
             facts["size"] = max(facts["size"], int(np.size(expected)))
-            first = self._first.setdefault(name, expected)
-            facts["varies"] |= first.shape != expected.shape or not _same(first, expected)
+            if name in self._spectra:
+                self._spectra[name].add(expected, got)
             if np.shape(expected) != np.shape(got):
-                self._mismatches += 1
-            elif expected.dtype.kind == "f":
-                self._nonfinite += int((np.isfinite(expected) & ~np.isfinite(got)).sum())
-                self._sums.setdefault(name, []).append(_sums(expected, got))
+                self._mismatches += name not in self._spectra
+                self._apart |= {name} & set(self._spectra)
+                continue
+            if expected.dtype.kind == "f":
+                self._nonfinite += unlike(expected, got)
+                self._sums.setdefault(name, []).append(_sums(expected, got, self._means[name]))
             else:
                 facts["equal"].append(float(np.mean(expected == got)) if expected.size else 1.0)
+            both = followed(expected, self._places[name]), followed(got, self._places[name])
+            self._followed.setdefault(name, []).append(both)
         self._decode_first(feed, source, built)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The contents of compared.npz."""
         found: dict[str, NDArray[Any]] = {}
-        for name, calls in self._sums.items():
+        for name, scaled in self._sums.items():
+            power = max(own for own, _ in scaled)
+            calls = [np.ldexp(sums, 2 * (own - power)) for own, sums in scaled]
             if len({one.shape for one in calls}) > 1:  # channels that come and go are none
                 calls = [one.sum(axis=1, keepdims=True) for one in calls]
             stacked = np.stack(calls)
@@ -147,10 +201,25 @@ class Comparison:
     def outcome(self) -> dict[str, Any]:
         """What fits into JSON."""
         outputs = {
-            name: {**facts, "equal": float(np.mean(facts["equal"])) if facts["equal"] else None}
+            name: {**facts, "equal": float(np.mean(facts["equal"])) if facts["equal"] else None, **self._over(name)}
             for name, facts in self._facts.items()
         }
-        return {"outputs": outputs, "nonfinite": self._nonfinite, "shape_mismatches": self._mismatches}
+        for name in self._apart:
+            outputs[name]["distance"] = self._spectra[name].distance()
+        return {"outputs": outputs, "nonfinite": self._nonfinite, "mismatches": self._mismatches}
+
+    def _over(self, name: str) -> dict[str, float | None]:
+        """How an output changes from call to call, beside the source's."""
+        if not (self._source[name].varies and self._followed.get(name)):
+            return {"skill": None, "ranks": None}
+        source, built = (np.concatenate(values) for values in zip(*self._followed[name], strict=True))
+        if not source.size:
+            return {"skill": None, "ranks": None}
+        if source.dtype.kind == "f":
+            sound = np.isfinite(source).all(axis=0) & np.isfinite(built).all(axis=0)
+            ranks = _stats.rank_agreement(source[:, sound], built[:, sound]) if sound.any() else None
+            return {"skill": None, "ranks": ranks}
+        return {"skill": _stats.skill(source, built), "ranks": None}
 
     def _decode_first(self, feed: Feed, source: Outputs, built: Outputs) -> None:
         """What an app makes of the first output, from the source and from the built model."""
@@ -177,29 +246,22 @@ class Comparison:
             self._decoded.setdefault(name, []).append(value)
 
 
-def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
-    """Equal but for float noise: a graph of constants may still add in another order."""
-    if first.dtype.kind != "f":
-        return bool((first == second).all())
-    return bool(np.allclose(first, second, rtol=1e-6, atol=1e-12, equal_nan=True))
+def _sums(expected: NDArray[Any], got: NDArray[Any], mean: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
+    """A power of two that no finite value of either exceeds, and SUMS of the values over it: float64 [7, channels].
 
-
-def _sums(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
-    """float64 [4, channels]; values that are not finite in either are left out."""
-    a, b = expected.astype(np.float64), got.astype(np.float64)
+    Places that are not finite in either are left out.
+    """
+    size = max(largest(expected), largest(got), largest(mean))
+    power = math.frexp(size)[1] if size else ZERO
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        a, b = expected.astype(np.float64), got.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
-    a, b = np.where(finite, a, 0.0), np.where(finite, b, 0.0)
-    axis = _channel_axis(a)
+    a, b, usual = (np.ldexp(np.where(finite, values, 0.0), -power) for values in (a, b, mean))
+    x, y = a - usual, b - usual
+    axis = channel_axis(a)
     others = tuple(at for at in range(a.ndim) if at != axis)
-    return np.stack([np.atleast_1d(one.sum(axis=others)) for one in (a * b, a * a, b * b, (a - b) ** 2)])
-
-
-def _channel_axis(array: NDArray[Any]) -> int | None:
-    """The shorter of two: detector heads are [1, boxes, values] or [1, values, boxes], maps have it first or last."""
-    if array.ndim < 3:
-        return None
-    axis = min((1, array.ndim - 1), key=lambda at: array.shape[at])
-    return axis if array.shape[axis] <= CHANNELS else None
+    products = (a * b, a * a, b * b, (a - b) ** 2, x * y, x * x, y * y)
+    return power, np.stack([np.atleast_1d(product.sum(axis=others)) for product in products])
 
 
 def _pooled(vectors: NDArray[Any], mask: NDArray[Any]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit import console, tools
-from edgekit.bundle.manifest import LlmContract, TensorContract
 from edgekit.catalog.cards import Card
-from edgekit.report.measurement import Evidence, Measurement
+from edgekit.digests import Snapshot
+from edgekit.inputs.labels import NO_TRUTH, Truth
+from edgekit.kinds import Contract
+from edgekit.results.measurement import Evidence, Measurement
+from edgekit.results.metrics import Limit, Metric
 from edgekit.sources.source import Source
-from edgekit.target import Budget, Target
+from edgekit.target import Target
 
 Mode = Literal["default", "fast", "thorough", "off"]
 Feed = dict[str, NDArray[Any]]  # one array for each input of the model
@@ -62,29 +65,39 @@ class GateContext:
         precision: of the recipe; chooses the limits.
         card: the catalogue's card, if the model has one.
         feeds: tensor models: inputs that were not used for calibration.
+        truth: tensor models: what the feeds really show, where the user says it.
         text: llm: the user's text, instead of the one that ships with edgekit.
         work: a folder for the gate's own files; the caller removes it.
         overrides: limits from the command line.
         ep, ep_options: other than the CPU it is the accelerator's simulator. It runs a built tensor model and must take
             every node, and the evidence is "simulated"; of a language model it runs samples (simulator.py).
+        elsewhere: the CPU here stands in for the target, whose system or provider is another.
         uncompiled: llm: the folder of the same model before it was compiled, whose graphs the CPU runs.
+        prepared: tensor models: the float graph that the quantizer was given, where it is known.
+        notes: what else a reader of the findings must know: what was compared on, what was done to the graph.
+        read: of the source and the text; what is kept of them for other gates is made while they are unchanged.
     """
 
     source: Source
     staged: Path
     model_path: str
-    contract: LlmContract | TensorContract
+    contract: Contract
     target: Target
     precision: str
     work: Path
     card: Card | None = None
     mode: Mode = "default"
     feeds: list[Feed] | None = None
+    truth: Truth = NO_TRUTH
     text: Path | None = None
-    overrides: Mapping[str, Budget] = field(default_factory=dict)
+    overrides: Mapping[str, Limit] = field(default_factory=dict)
     ep: str = "cpu"
     ep_options: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: bool = False
     uncompiled: Path | None = None
+    prepared: Path | None = None
+    notes: tuple[str, ...] = ()
+    read: tuple[Snapshot, ...] = ()
 
     @property
     def model(self) -> Path:
@@ -110,8 +123,8 @@ def run_child(ctx: GateContext, child: str, request: Mapping[str, Any]) -> tuple
     folder = ctx.work / f"{child.strip('_')}-{request['action']}"
     folder.mkdir(parents=True, exist_ok=True)
     outcome = tools.job(
-        [*tools.python(), "-m", f"edgekit.quality.{child}"],
-        {"model": str(ctx.model), **request, "out": str(folder)},
+        tools.module(f"edgekit.quality.{child}"),
+        {"model": str(ctx.model.absolute()), **request, "out": str(folder.absolute())},
         folder,
         timeout=TIMEOUT,
         what="the built model",
@@ -120,19 +133,29 @@ def run_child(ctx: GateContext, child: str, request: Mapping[str, Any]) -> tuple
     return folder, outcome
 
 
+def runtime_ids(ctx: GateContext, texts: Sequence[str], plain: int) -> list[list[int]]:
+    """The runtime's ids: the first `plain` texts are an app's own and begin with what the contract says."""
+    prefix = list(getattr(ctx.contract, "prefix_token_ids", ()))
+    request = {"action": "tokens", "strings": texts, "prefix": prefix, "plain": plain}
+    ids: list[list[int]] = run_child(ctx, "_child_llm", request)[1]["ids"]
+    return ids
+
+
 def measured(
-    metric: str, value: float, *, n: int, interval: tuple[float, float] | None = None, reason: str = ""
+    metric: Metric, value: float, *, n: int, interval: tuple[float, float] | None = None, reason: str = ""
 ) -> Measurement:
     """A measurement of this machine, rounded to what repeats; a value that is no number is not measured."""
     if not math.isfinite(value):
         return not_measured(metric, reason or "the value is not finite")
     low, high = (_rounded(interval[0]), _rounded(interval[1])) if interval else (None, None)
-    return Measurement(metric=metric, value=_rounded(value), evidence=EVIDENCE, n=n, low=low, high=high, reason=reason)
+    return Measurement(
+        metric=metric.name, value=_rounded(value), evidence=EVIDENCE, n=n, low=low, high=high, reason=reason
+    )
 
 
-def not_measured(metric: str, reason: str) -> Measurement:
+def not_measured(metric: Metric, reason: str) -> Measurement:
     """A metric that could not be measured, and why."""
-    return Measurement(metric=metric, value=None, evidence=EVIDENCE, reason=reason)
+    return Measurement(metric=metric.name, value=None, evidence=EVIDENCE, reason=reason)
 
 
 def _rounded(value: float) -> float:

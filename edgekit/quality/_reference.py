@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from dataclasses import dataclass
 from functools import cache as once
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache, console, tools
+from edgekit import cache, console, files, tools
+from edgekit.code import Basis
 from edgekit.data import digest, file_digest
 from edgekit.extras import require
 from edgekit.quality._context import TIMEOUT, GateContext
 
 WINDOW = 256  # predictions of one piece of text
 BEFORE, AFTER = 16, 112  # predictions compared on both sides of a place deep in the context
+THETAS = 1e4, 1e8  # of the rotary embeddings of published models; the first is what a configuration without one means
+ROTARY_TOKENS = 512  # predictions by which rotary settings are judged
 LONGROPE = ("longrope", "su", "yarn-longrope")
 CHUNK = 2000  # characters; a user's text is cut into documents of this size
 ENGINES = ("torch", "transformers", "tokenizers")
-CODE = ("jobs/reference.py", "jobs/layered.py", "wrappers/python/chat.py")
+BASIS = Basis(("edgekit.jobs.reference", "edgekit.tools"), ("edgekit.quality._reference",), ENGINES)
 WEATHER = {
     "type": "function",
     "function": {
@@ -61,7 +63,7 @@ def conversations() -> list[dict[str, Any]]:
 @once
 def conformance() -> dict[str, Any]:
     """The conformance strings, with the causes of the mismatches that are known."""
-    data: dict[str, Any] = json.loads(_data("conformance.json").read_text(encoding="utf-8"))
+    data: dict[str, Any] = json.loads(files.resource("quality/data/conformance.json").read_text(encoding="utf-8"))
     return data
 
 
@@ -73,7 +75,7 @@ def strings() -> list[str]:
 @once
 def shipped_text() -> list[str]:
     """The documents that ship with edgekit, in their order."""
-    folder = _data("text")
+    folder = files.resource("quality/data/text")
     return [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir(), key=lambda path: path.name)]
 
 
@@ -81,6 +83,23 @@ def chat(ctx: GateContext) -> dict[str, Any]:
     """The source's token ids, rendered templates and greedy answers: chat.json of the reference job."""
     said: dict[str, Any] = json.loads(_chat_file(ctx).read_text(encoding="utf-8"))
     return said
+
+
+def reading(ctx: GateContext, texts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What these texts become where the tokenizer's pattern is read as the engine reads it: the job's reading.json."""
+    request = {"action": "reading", "texts": texts, "documents": shipped_text()}
+    folder = _produce(ctx, request, {}, {})
+    told: dict[str, Any] = json.loads((folder / "reading.json").read_text(encoding="utf-8"))
+    return told
+
+
+def rotary(ctx: GateContext) -> tuple[float, float]:
+    """Nats a token of the source on short text: as it is, and without its rotary settings."""
+    plain = {"rope_scaling": None} | ({"rope_theta": THETAS[0]} if _odd_theta(ctx) else {})
+    request = {"action": "rotary", "documents": shipped_text(), "window": min(WINDOW, _longest(ctx)), "plain": plain}
+    folder = _produce(ctx, request | {"text_tokens": ROTARY_TOKENS}, {}, {})
+    told = json.loads((folder / "rotary.json").read_text(encoding="utf-8"))
+    return told["given"], told["without"]
 
 
 def logits(ctx: GateContext) -> Path:
@@ -147,21 +166,40 @@ def _longest(ctx: GateContext) -> int:
     return min((length for length in lengths if length), default=WINDOW + 1) - 1
 
 
+def rope_kind(ctx: GateContext) -> str | None:
+    """What config.json does to the rotary embedding ("longrope", "rope_theta 10"); None where it leaves it plain."""
+    scaling = _config(ctx).get("rope_scaling") or {}
+    kind = scaling.get("rope_type", scaling.get("type"))
+    return _odd_theta(ctx) if kind in (None, "default") else str(kind)
+
+
+def _odd_theta(ctx: GateContext) -> str | None:
+    theta = _config(ctx).get("rope_theta")
+    if not isinstance(theta, int | float) or isinstance(theta, bool) or THETAS[0] <= theta <= THETAS[1]:
+        return None
+    return f"rope_theta {theta:g}"
+
+
+def _config(ctx: GateContext) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((ctx.source.path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config
+
+
 def longrope(ctx: GateContext) -> int | None:
     """The length, in tokens, beyond which the source changes its rotary factors; None for one that never does."""
-    try:
-        config = json.loads((ctx.source.path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    config = _config(ctx)
     scaling = config.get("rope_scaling") or {}
-    if scaling.get("rope_type", scaling.get("type")) not in LONGROPE:
+    if rope_kind(ctx) not in LONGROPE:
         return None
     border = config.get("original_max_position_embeddings") or scaling.get("original_max_position_embeddings")
     return int(border) if border else None
 
 
 def _chat_file(ctx: GateContext) -> Path:
-    prompts: list[str] = json.loads(_data("prompts.json").read_text(encoding="utf-8"))
+    prompts: list[str] = json.loads(files.resource("quality/data/prompts.json").read_text(encoding="utf-8"))
     request = {
         "action": "chat",
         "strings": strings(),
@@ -179,19 +217,19 @@ def _produce(ctx: GateContext, request: dict[str, Any], inputs: dict[str, str], 
         "source": cache.path_digest(ctx.source.path),
         "request": digest(request),
         "inputs": inputs,
-        "code": [file_digest(Path(str(files("edgekit"))) / name) for name in CODE],
-        "tools": {name: _version(name) for name in ENGINES},
+        "basis": BASIS.key(),
     }
     what = f"float reference of {ctx.source.model.name} ({request['action']})"
     request |= {"source": str(ctx.source.path.absolute()), **places}
-    return cache.produce("gate", key, lambda folder: _make(request, folder), what=what).path
+    make = partial(_make, request)
+    return cache.produce("gate", key, make, what=what, read=ctx.read, basis=BASIS).path
 
 
-def _make(request: dict[str, Any], folder: Path) -> None:
+def _make(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     require("build")
     with console.step(f"float reference ({request['action']})"):
-        tools.job(
-            [*tools.python(), "-m", "edgekit.jobs.reference"],
+        outcome = tools.job(
+            tools.module("edgekit.jobs.reference"),
             {**request, "out": str(folder)},
             folder,
             timeout=TIMEOUT,
@@ -202,6 +240,8 @@ def _make(request: dict[str, Any], folder: Path) -> None:
         )
     for name in ("request.json", "outcome.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)
+    used: dict[str, Any] = outcome["used"]
+    return used
 
 
 def _documents(text: Path | None) -> list[str]:
@@ -211,14 +251,3 @@ def _documents(text: Path | None) -> list[str]:
     with text.open(encoding="utf-8", errors="replace") as stream:
         own = stream.read(64 * CHUNK)
     return [own[start : start + CHUNK] for start in range(0, len(own), CHUNK)] + shipped_text()
-
-
-def _data(name: str) -> Any:
-    return files("edgekit.quality") / "data" / name
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None

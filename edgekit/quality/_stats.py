@@ -78,7 +78,7 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> float:
 
 def cosine(dot: Floats, first: Floats, second: Floats) -> Floats:
     """a.b / (|a| |b|) from sums a.b, a.a, b.b. Two zero vectors agree (1); one zero vector does not (0)."""
-    length = np.sqrt(first * second)
+    length = np.sqrt(first) * np.sqrt(second)  # the product of the sums could overflow or vanish
     both_zero = (first == 0) & (second == 0)
     return np.where(both_zero, 1.0, dot / np.where(length == 0, 1.0, length))
 
@@ -98,6 +98,32 @@ def spearman(first: Floats, second: Floats) -> float:
     if squares[0] == squares[1] == 0:
         return 1.0
     return dot / float(np.sqrt(squares[0] * squares[1])) if squares[0] and squares[1] else 0.0
+
+
+def rank_agreement(source: Floats, built: Floats) -> float:
+    """Spearman's correlation from call to call, [calls, places]: of the ranks within each place, all places together.
+
+    A built model that always answers the same has 0. Places that vary by less than a tenth of the most are left out:
+    the order of their values is noise.
+    """
+    spread = np.ptp(source, axis=0)
+    ranks = [
+        np.stack([_ranks(column) for column in values.T[spread >= 0.1 * spread.max(initial=0)]], axis=1)
+        for values in (source, built)
+    ]
+    a, b = (rank - rank.mean(axis=0) for rank in ranks)
+    length = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / length if length else 0.0
+
+
+def skill(source: NDArray[Any], built: NDArray[Any]) -> float | None:
+    """Agreement above the best constant's: (agreement - constant) / (1 - constant), of values [calls, places].
+
+    The constant is each place's commonest value. 1 is equal, a model that always answers the same has 0 or less. None
+    where the source's values never change.
+    """
+    constant = float(np.mean([np.unique(column, return_counts=True)[1].max() / len(column) for column in source.T]))
+    return (float(np.mean(source == built)) - constant) / (1 - constant) if constant < 1 else None
 
 
 def _ranks(values: Floats) -> NDArray[np.float64]:

@@ -6,11 +6,11 @@ import numpy as np
 
 from edgekit.quality import _reference, _stats
 from edgekit.quality._context import GateContext, measured, run_child
-from edgekit.quality._limits import AT_SOURCE
-from edgekit.report.measurement import Measurement
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement
 
 KIND = "llm"
-METRICS = ("eos_rate", "repetition_rate")
+METRICS = (m.EOS_RATE, m.REPETITION_RATE)
 ADVICE = "check the end tokens first, then try a recipe that keeps more bits"
 
 
@@ -28,14 +28,14 @@ def measure(ctx: GateContext) -> list[Measurement]:
     longest = ctx.effort.new_tokens
     # The source's answers hold their end token, the runtime's do not: without it "shorter" is "stopped" for both.
     answers = {
-        AT_SOURCE: [ids[:-1] if ids and ids[-1] in source["eos_token_ids"] else ids for ids in source["answers"]],
+        m.SOURCE: [ids[:-1] if ids and ids[-1] in source["eos_token_ids"] else ids for ids in source["answers"]],
         "": built["answers"],
     }
     found = []
     for where, given in answers.items():
         stopped = np.mean([len(ids) < longest for ids in given])
         repeated = np.mean([_stats.repetition_rate(ids) for ids in given])
-        found.append(measured(f"eos_rate{where}", float(stopped), n=len(given)))
-        found.append(measured(f"repetition_rate{where}", float(repeated), n=len(given)))
+        found.append(measured(m.EOS_RATE.at(where), float(stopped), n=len(given)))
+        found.append(measured(m.REPETITION_RATE.at(where), float(repeated), n=len(given)))
     same = [_stats.common_prefix(a, b) for a, b in zip(*answers.values(), strict=True)]
-    return [*found, measured("greedy_prefix_agreement", float(np.mean(same)), n=len(same))]
+    return [*found, measured(m.GREEDY_PREFIX_AGREEMENT, float(np.mean(same)), n=len(same))]

@@ -11,10 +11,11 @@ import numpy as np
 
 from edgekit.quality import _reference
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
-from edgekit.report.measurement import Measurement
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement
 
 KIND = "llm"
-METRICS = ("kl_mean@half_context", "kl_mean@sliding_window", "kl_mean@longrope")
+METRICS = tuple(m.KL_MEAN.at(place) for place in ("half_context", "sliding_window", "longrope"))
 ADVICE = "build with a shorter max_length, which keeps texts before the place, and report the model"
 
 
@@ -30,7 +31,7 @@ def measure(ctx: GateContext) -> list[Measurement]:
     beyond = "; ".join(f"{place.name} is not reached: {place.why}" for place in everywhere if place.why)
     measurements = []
     for place in places:
-        metric = f"kl_mean@{place.name}"
+        metric = m.KL_MEAN.at(place.name)
         reason = f"after {place.start} to {place.end - 1} tokens" + (f"; {beyond}" if beyond else "")
         values = found[place.name]
         if values is None:

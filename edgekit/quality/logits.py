@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from edgekit.quality import _reference, _stats
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
-from edgekit.report.measurement import Measurement
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement
+from edgekit.results.metrics import Metric
 
 KIND = "llm"
-METRICS = ("nonfinite_outputs", "kl_mean", "kl_p99", "top1_agreement", "perplexity_ratio")
+CHILDREN = ("edgekit.quality._child_llm", *_reference.BASIS.roots)
+METRICS = (m.NONFINITE_OUTPUTS, m.KL_MEAN, m.KL_P99, m.TOP1_AGREEMENT, m.PERPLEXITY_RATIO)
 ADVICE = "try a recipe that keeps more bits (--recipe auto finds one)"
 
 
@@ -22,43 +25,49 @@ def measure(ctx: GateContext) -> list[Measurement]:
     reference = _reference.logits(ctx)
     folder, outcome = run_child(ctx, "_child_llm", {"action": "logits", "reference": str(reference)})
     with np.load(folder / "compared.npz") as file:
-        found = {name: file[name] for name in file.files}
-    nonfinite = measured("nonfinite_outputs", outcome["nonfinite"], n=len(found["kl"]))
+        compared = {name: file[name] for name in file.files}
+    nonfinite = measured(m.NONFINITE_OUTPUTS, outcome["nonfinite"], n=len(compared["kl"]))
+    if strange := int(np.count_nonzero(~np.isfinite(compared["nll_source"]))):
+        reason = f"{strange} of the source's own {len(compared['kl'])} predictions are no number"
+        own = measured(m.NONFINITE_OUTPUTS.at(m.SOURCE), strange, n=len(compared["kl"]), reason=reason)
+        return [nonfinite, own, *(not_measured(metric, reason) for metric in METRICS[1:])]
     if outcome["nonfinite"]:
         return [nonfinite, *(not_measured(metric, "the logits are not finite") for metric in METRICS[1:])]
-    return [nonfinite, *_divergence(found), *_perplexity(found)]
+    return [nonfinite, *_divergence(compared), *_perplexity(compared)]
 
 
 def _divergence(found: dict[str, NDArray[Any]]) -> list[Measurement]:
     chat = int(found["chat"].sum())
     reason = f"{len(found['kl']) - chat} predictions on text, {chat} on the source's own answers"
-    statistics: tuple[tuple[str, str, Callable[..., float]], ...] = (
-        ("kl_mean", "kl", lambda kl: float(kl.mean())),
-        ("kl_p99", "kl", lambda kl: float(np.quantile(kl, 0.99))),
-        ("top1_agreement", "same_best", lambda same: float(same.mean())),
+    statistics: tuple[tuple[Metric, str, Callable[..., float]], ...] = (
+        (m.KL_MEAN, "kl", lambda kl: float(kl.mean())),
+        (m.KL_P99, "kl", lambda kl: float(np.quantile(kl, 0.99))),
+        (m.TOP1_AGREEMENT, "same_best", lambda same: float(same.mean())),
     )
-    return [_with_interval(name, one, (found[column],), found["document"], reason) for name, column, one in statistics]
+    return [
+        _with_interval(metric, one, (found[column],), found["document"], reason) for metric, column, one in statistics
+    ]
 
 
 def _perplexity(found: dict[str, NDArray[Any]]) -> list[Measurement]:
     """On text only: the source's own answers are the tokens it finds likeliest, so any other model does worse there."""
     text = ~found["chat"]
     if not text.any():
-        return [not_measured("perplexity_ratio", "there is no text")]
+        return [not_measured(m.PERPLEXITY_RATIO, "there is no text")]
     nll, source, document = (found[name][text] for name in ("nll", "nll_source", "document"))
     ratio = _with_interval(
-        "perplexity_ratio", lambda a, b: _stats.perplexity(a - b), (nll, source), document, "on text"
+        m.PERPLEXITY_RATIO, lambda a, b: _stats.perplexity(a - b), (nll, source), document, "on text"
     )
-    both = (("perplexity", nll), ("perplexity@source", source))
-    return [ratio, *(measured(name, _stats.perplexity(values), n=len(values)) for name, values in both)]
+    both = ((m.PERPLEXITY, nll), (m.PERPLEXITY.at(m.SOURCE), source))
+    return [ratio, *(measured(metric, _stats.perplexity(values), n=len(values)) for metric, values in both)]
 
 
 def _with_interval(
-    name: str,
+    metric: Metric,
     statistic: Callable[..., float],
     columns: tuple[NDArray[Any], ...],
     groups: NDArray[Any],
     reason: str,
 ) -> Measurement:
     interval = _stats.bootstrap(statistic, columns, groups)
-    return measured(name, statistic(*columns), n=len(groups), interval=interval, reason=reason)
+    return measured(metric, statistic(*columns), n=len(groups), interval=interval, reason=reason)

@@ -10,10 +10,11 @@ import numpy as np
 
 from edgekit.quality import _reference
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
-from edgekit.report.measurement import Evidence, Measurement
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Evidence, Measurement
 
 KIND = "llm"
-METRICS = ("kl_mean@simulator",)
+METRICS = (m.KL_MEAN.at("simulator"),)
 ADVICE = "compare with kl_mean: if that one passes, the compiler or the chip's arithmetic is to blame: report the model"
 EVIDENCE: Evidence = "simulated"
 PIECES = {"fast": 1, "default": 2, "thorough": 8}  # of text, and of the source's own answers
@@ -37,12 +38,12 @@ def measure(ctx: GateContext) -> list[Measurement]:
     found = run_child(ctx, "_child_llm", request)[1]
     count = len(found["kl"])
     if found["nonfinite"]:
-        return [not_measured("kl_mean@simulator", f"{found['nonfinite']} of the logits are not finite")]
+        return [not_measured(METRICS[0], f"{found['nonfinite']} of the logits are not finite")]
     values = {
-        "kl_mean@simulator": (np.mean(found["kl"]), count),
-        "top1_agreement@simulator": (np.mean(found["same_best"]), count),
-        "greedy_prefix_agreement@simulator": (np.mean(found["prefixes"]), len(found["prefixes"])),
-        "kl_mean@one_token": (np.mean(found["token_kl"]), len(found["token_kl"])),
+        METRICS[0]: (np.mean(found["kl"]), count),
+        m.TOP1_AGREEMENT.at("simulator"): (np.mean(found["same_best"]), count),
+        m.GREEDY_PREFIX_AGREEMENT.at("simulator"): (np.mean(found["prefixes"]), len(found["prefixes"])),
+        m.KL_MEAN.at("one_token"): (np.mean(found["token_kl"]), len(found["token_kl"])),
     }
-    made = [measured(name, float(value), n=n) for name, (value, n) in values.items()]
+    made = [measured(metric, float(value), n=n) for metric, (value, n) in values.items()]
     return [one.model_copy(update={"evidence": EVIDENCE}) for one in made]

@@ -12,12 +12,13 @@ from typing import Any
 
 from edgekit.inputs import function_calls
 from edgekit.quality import _reference
-from edgekit.quality._context import GateContext, measured, run_child
-from edgekit.report.measurement import Measurement
+from edgekit.quality._context import GateContext, measured, not_measured, run_child
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement
 from edgekit.wrappers.python.calls import call_of
 
 KIND = "llm"
-METRICS = ("json_parse_rate",)
+METRICS = (m.JSON_PARSE_RATE,)
 ADVICE = "compare the tokenizer and the end tokens with the source's: guidance needs both"
 FAST = 3  # cases of a quick look
 NEW_TOKENS = 192
@@ -32,6 +33,8 @@ def measure(ctx: GateContext) -> list[Measurement]:
     said = _reference.chat(ctx)
     names = [conversation["name"] for conversation in _reference.conversations()]
     takes = {name for name, rendered in zip(names, said["rendered"], strict=True) if rendered}
+    if said["template_error"]:
+        return [not_measured(m.JSON_PARSE_RATE, f"the source's chat template fails ({said['template_error']})")]
     if "one turn" not in takes:
         return []
     tools = "tools" in takes
@@ -49,8 +52,8 @@ def measure(ctx: GateContext) -> list[Measurement]:
     how = "with the template's tools" if tools else "in words: the template takes no tools"
     reason = "; ".join(wrong[:3]) or f"{len(cases)} function calls asked for {how}"
     return [
-        measured("json_parse_rate", 1 - len(wrong) / len(cases), n=len(cases), reason=reason),
-        measured("function_call_agreement", right / len(cases), n=len(cases), reason="calls as their authors expect"),
+        measured(m.JSON_PARSE_RATE, 1 - len(wrong) / len(cases), n=len(cases), reason=reason),
+        measured(m.FUNCTION_CALL_AGREEMENT, right / len(cases), n=len(cases), reason="calls as their authors expect"),
     ]
 
 

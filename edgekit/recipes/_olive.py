@@ -7,17 +7,22 @@ done to the graph (one copy of tied weights, scales stored in half precision).
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from edgekit import ep
+from edgekit import ep, files
 from edgekit.data import file_digest
 from edgekit.errors import UsageError
-from edgekit.model import Model
-from edgekit.target import LlmSettings
+from edgekit.kinds.llm import LlmSettings
+from edgekit.model import NORM_EPSILON, Model
 
 EXTERNAL_DATA = "model.onnx.data"
+ONE_FILE = {"save_as_external_data": True, "all_tensors_to_one_file": True, "external_data_name": EXTERNAL_DATA}
+# Decoders whose parts have other names than Llama's, and what there is for them instead of a quantized checkpoint, of
+# which GenAI's builder cannot read them.
+FLOAT_ONLY = {
+    "PhiForCausalLM": "take --recipe int4_mixed, int4_kquant, int4_rtn or int8_rtn, for CPU or GPU",
+    "HunYuanDenseV1ForCausalLM": "take --recipe llm_float16 or llm_float32",
+}
 HEAD, EMBEDDINGS = "lm_head", "model.embed_tokens"
 # An 8-bit block twice or four times as long as a 4-bit one still adds a hundredth of its error, and saves scales.
 EIGHT_BLOCK = 64
@@ -44,7 +49,16 @@ def quantizer(kind: str, model: Model, settings: LlmSettings, *, bits: int = 4, 
 
     Args:
         more: parameters of the pass; with `embeds`, the embeddings too, unless the settings leave them in 16 bits.
+
+    Raises:
+        UsageError: the graph builder cannot read a quantized checkpoint of this architecture.
     """
+    if model.architecture in FLOAT_ONLY:
+        named = kind.removeprefix("Edgekit")
+        raise UsageError(
+            f"GenAI's graph builder reads {model.architecture} in float alone, not quantized by {named}",
+            next=FLOAT_ONLY[model.architecture],
+        )
     if more.get("embeds"):
         more |= {"embeds": settings.embedding_bits != UNQUANTIZED}
     return {
@@ -121,7 +135,20 @@ def calibration_text() -> dict[str, Any]:
 def finish(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """What follows the quantization: the graph, one copy of tied weights, half-precision scales."""
     tied = model.llm is not None and model.llm.tied_embeddings and settings.embedding_bits != UNQUANTIZED
-    return [model_builder(settings), surgery(*(["TieWordEmbeddings"] if tied else []), "EdgekitHalfScales")]
+    tie = ["TieWordEmbeddings"] if tied else []
+    return [model_builder(settings), surgery(*tie, "EdgekitHalfScales", *repairs(model))]
+
+
+def float_graph(model: Model, builder: dict[str, Any], *surgeons: str) -> list[dict[str, Any]]:
+    """A graph that is not quantized, with these surgeries and those that the builder's faults ask for."""
+    wanted = repairs(model)
+    return [builder, surgery(*surgeons, *wanted)] if surgeons or wanted else [builder]
+
+
+def repairs(model: Model) -> list[dict[str, str]]:
+    """Surgeries that put right what the graph builder gets wrong of this architecture."""
+    key = NORM_EPSILON.get(model.architecture)
+    return [{"surgeon": "EdgekitNormEpsilon", "source": "${SOURCE}", "key": key}] if key else []
 
 
 def model_builder(settings: LlmSettings, precision: str = "int4") -> dict[str, Any]:
@@ -150,17 +177,12 @@ def own_graph(settings: LlmSettings) -> bool:
     return ep.load(settings.ep).graph
 
 
-def surgery(*surgeons: str) -> dict[str, Any]:
+def surgery(*surgeons: str | dict[str, str]) -> dict[str, Any]:
     """Changes of the finished graph, saved with all weights in one file."""
-    return {
-        "type": "GraphSurgeries",
-        "surgeries": [{"surgeon": name} for name in surgeons],
-        "save_as_external_data": True,
-        "all_tensors_to_one_file": True,
-        "external_data_name": EXTERNAL_DATA,
-    }
+    surgeries = [{"surgeon": one} if isinstance(one, str) else one for one in surgeons]
+    return {"type": "GraphSurgeries", "surgeries": surgeries, **ONE_FILE}
 
 
 @cache
 def _default_digest() -> str:
-    return file_digest(Path(str(files("edgekit.recipes") / "data" / "calibration.txt")))
+    return file_digest(files.resource("recipes/data/calibration.txt"))

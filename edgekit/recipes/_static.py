@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.inputs import static
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
 from edgekit.recipes import _graph
-from edgekit.target import TensorSettings
 
 
 def fixed(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
 from edgekit.recipes import _graph, _static
-from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "float32"
 SUMMARY = "float32, shapes inferred"
 CALIBRATED = False
+RUNGS: dict[int, dict[str, Any]] = {3: {}}
 
 
 def passes(model: Model, settings: TensorSettings) -> list[dict[str, Any]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
 from edgekit.recipes import _graph, _static
-from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "float16"
@@ -18,7 +18,8 @@ CALIBRATED = False
 WITHOUT_FLOAT16 = (
     "ArrayFeatureExtractor", "Binarizer", "CastMap", "CategoryMapper", "DictVectorizer", "FeatureVectorizer",
     "Imputer", "LabelEncoder", "LinearClassifier", "LinearRegressor", "Normalizer", "OneHotEncoder",
-    "RandomUniformLike", "SVMClassifier", "SVMRegressor", "Scaler", "TreeEnsembleClassifier",
+    "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+    "SVMClassifier", "SVMRegressor", "Scaler", "TreeEnsembleClassifier",
     "TreeEnsembleRegressor", "TreeEnsemble", "ZipMap", "NonMaxSuppression", "TopK", "RoiAlign", "Range", "CumSum",
     "Min", "Max", "Upsample",
 )

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.llm import LlmSettings
 from edgekit.model import SMALL, Model
-from edgekit.recipes import _olive
-from edgekit.target import LlmSettings
+from edgekit.recipes import _olive, _on_graph
 
 KIND = "llm"
 PRECISION = "int4"
@@ -30,6 +30,8 @@ SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_at
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """Rtn with more bits where they count, then the GenAI graph."""
+    if model.architecture in _on_graph.ARCHITECTURES:
+        return _on_graph.round_to_nearest(model, settings, layers=4, ends=8, mixed=True)
     overrides = _olive.ends(model, settings, head=8, embeddings=8)
     if model.parameters >= SMALL or model.llm is None:
         mixed = {"type": "SelectiveMixedPrecision", "algorithm": "k_quant_mixed"}

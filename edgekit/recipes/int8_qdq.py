@@ -2,7 +2,7 @@
 
 Only those are quantized: with every operator in int8 the detection, recognition and orientation nets of PP-OCR fail the
 gate, as their cheap element-wise operators gain no speed and lose most of the signal. Of those the noisiest stay float
-(edgekit/jobs/static_int8.py). Weights are per channel.
+(edgekit/jobs/olive/passes/static_int8.py). Weights are per channel.
 
 On the CPU weights are unsigned: with signed ones an x86 without VNNI adds two products of 8 bits into 16 and saturates.
 PP-OCRv4's orientation net, all of it in int8, is then 15.2 dB above its noise instead of 21.5; unsigned it is 27.1 on
@@ -17,14 +17,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
 from edgekit.recipes import _graph, _static
-from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "int8"
 SUMMARY = "static int8 (QDQ) of convolutions and matrix products, per channel, calibrated on your data"
 CALIBRATED = True
+RUNGS: dict[int, dict[str, Any]] = {1: {}}
 
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 ONE_SCALE = {"nnapi": ("Gemm", "MatMul")}  # by EP: operators whose weights it takes per tensor only

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
-from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "as-is"

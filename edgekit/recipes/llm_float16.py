@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.llm import LlmSettings
 from edgekit.model import Model
 from edgekit.recipes import _olive
-from edgekit.target import LlmSettings
 
 KIND = "llm"
 PRECISION = "float16"
 SUMMARY = "float16 weights, not quantized"
 CALIBRATED = False
+RUNGS: dict[int, dict[str, Any]] = {8: {}}
 
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """The GenAI graph in float16; or in float32 (always for the CPU), its weights stored in half precision."""
     if _olive.own_graph(settings) and settings.activation_bits == 16:
-        return [_olive.model_builder(settings, "fp16")]
-    return [_olive.model_builder(settings, "fp32"), _olive.surgery("EdgekitHalfWeights")]
+        return _olive.float_graph(model, _olive.model_builder(settings, "fp16"))
+    return _olive.float_graph(model, _olive.model_builder(settings, "fp32"), "EdgekitHalfWeights")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.llm import LlmSettings
 from edgekit.model import Model
 from edgekit.recipes import _olive
-from edgekit.target import LlmSettings
 
 KIND = "llm"
 PRECISION = "float32"
@@ -16,4 +16,4 @@ CALIBRATED = False
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """The GenAI graph."""
-    return [_olive.model_builder(settings, "fp32")]
+    return _olive.float_graph(model, _olive.model_builder(settings, "fp32"))

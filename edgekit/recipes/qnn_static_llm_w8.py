@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.llm import LlmSettings
 from edgekit.model import Model
-from edgekit.recipes import qnn_static_llm
-from edgekit.target import LlmSettings
+from edgekit.recipes import _htp
 
 KIND = "llm"
 PRECISION = "w8a16"
@@ -20,9 +20,9 @@ CALIBRATED = True
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
     """QuaRot, GPTQ, both ends, then the static graphs."""
-    return qnn_static_llm.chain(model, settings, bits=8)
+    return _htp.chain(model, settings, bits=8)
 
 
 def files(model: Model, settings: LlmSettings) -> tuple[str, ...]:
     """As qnn_static_llm; twice the bytes may take more splits."""
-    return qnn_static_llm.files(model, settings, bits=8)
+    return _htp.files(model, bits=8)

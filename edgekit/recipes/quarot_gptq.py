@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.llm import LlmSettings
 from edgekit.model import Model
 from edgekit.recipes import _olive
-from edgekit.target import LlmSettings
 
 KIND = "llm"
 PRECISION = "int4"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model
 from edgekit.recipes import _static
-from edgekit.target import TensorSettings
 
 KIND = "tensor"
 PRECISION = "w8a8"

@@ -1,16 +1,19 @@
-"""A comparison of bundles as a picture (SVG or PNG), drawn with matplotlib: the extra `report`."""
+"""A comparison of bundles as a picture: a panel for each figure, a bar for each bundle, the best marked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from edgekit import extras
+from edgekit import plain
+from edgekit.report.page import picture
+from edgekit.report.page.svg import LETTER, TOP, WIDE, Canvas, Scale
 
-COLOURS = ("#2f6bd8", "#c8641b", "#2e8062", "#8a6d9e", "#b93329", "#5c646e", "#a08a2b", "#3f8fa6")
-BEST = "#1b1f24"
-LABEL = 32  # characters; longer names leave the bars no room
+COLUMNS = 3
+ROW = 40.0
+HEAD = 30.0
+GAP = 24.0
+FILLS = 4  # colours; after so many bundles they begin again
 
 
 @dataclass(frozen=True)
@@ -26,60 +29,36 @@ class Panel:
     best: int | None = None
 
 
-def draw(names: Sequence[str], panels: Sequence[Panel], path: Path) -> None:
-    """Write bars side by side, a panel for each figure; the best of a panel is marked.
-
-    Raises:
-        ToolMissing: matplotlib is not installed; the pip line is given.
-        OSError: the file cannot be written.
-    """
-    extras.require("report")
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = min(3, len(panels))
+def draw(names: Sequence[str], panels: Sequence[Panel]) -> str:
+    """An SVG of bars, panels side by side."""
+    columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    with matplotlib.rc_context({"svg.hashsalt": "edgekit", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(4.2 * columns, rows * (0.9 + 0.34 * len(names)) + 0.5), layout="constrained")
-        FigureCanvasAgg(figure)
-        places = figure.subplots(rows, columns, squeeze=False).flatten()
-        for at, axes in enumerate(places):
-            if at >= len(panels):
-                axes.set_axis_off()
-                continue
-            _bars(axes, panels[at], names, labelled=at % columns == 0)
-        form = "svg" if path.suffix.lower() == ".svg" else "png"
-        metadata = {"Date": None} if form == "svg" else {"Software": None}  # the same figures give the same bytes
-        figure.savefig(path, format=form, dpi=160, metadata=metadata)
+    tall = HEAD + ROW * len(names) + GAP
+    canvas = Canvas(TOP + tall * rows, wide=columns * (WIDE + GAP) - GAP)
+    for at, panel in enumerate(panels):
+        _bars(canvas, names, panel, (at % columns) * (WIDE + GAP), TOP + tall * (at // columns))
+    said = (f"{panel.title}: {', '.join(map(_value, panel.values))}" for panel in panels)
+    return picture.svg(canvas, f"Comparison of {', '.join(map(plain.cell, names))}", f"{'; '.join(said)}.")
 
 
-def _short(name: str) -> str:
-    """The end of a long name: of a path it tells most."""
-    return name if len(name) <= LABEL else f"...{name[3 - LABEL :]}"
+def _bars(canvas: Canvas, names: Sequence[str], panel: Panel, left: float, top: float) -> None:
+    canvas.text(left + 4, top + 12, plain.cell(panel.title), "mark")
+    most = max((value for value in panel.values if value is not None), default=0.0)
+    x = Scale(0, most or 1.0, 0, WIDE - 8)
+    for at, (name, value) in enumerate(zip(names, panel.values, strict=True)):
+        y, best = top + HEAD + at * ROW, at == panel.best
+        shown = _value(value) + (" (best)" if best else "")
+        canvas.text(left + 4, y + 6, _end(name, WIDE - 24 - LETTER * len(shown)), "label")
+        canvas.text(left + WIDE - 4, y + 6, shown, "mark" if best else "value", "end")
+        canvas.bar(left + 4, y + 12, WIDE - 8, 13, "track")
+        canvas.bar(left + 4, y + 12, x(value or 0.0), 13, f"dot{at % FILLS + 1}", shown)
 
 
-def _bars(axes: object, panel: Panel, names: Sequence[str], *, labelled: bool) -> None:
-    from matplotlib.axes import Axes
+def _value(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:,.4g}"
 
-    assert isinstance(axes, Axes)
-    places = list(range(len(names)))
-    values = [value or 0.0 for value in panel.values]
-    bars = axes.barh(places, values, color=[COLOURS[at % len(COLOURS)] for at in places], height=0.66)
-    for at, (value, bar) in enumerate(zip(panel.values, bars, strict=True)):
-        text = "not measured" if value is None else f"{value:,.4g}" + (" (best)" if at == panel.best else "")
-        axes.annotate(
-            text,
-            (bar.get_width(), at),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            color=BEST,
-            fontweight="bold" if at == panel.best else "normal",
-        )
-    axes.set_title(panel.title, loc="left", fontsize=10)
-    axes.set_yticks(places, [_short(name) for name in names] if labelled else [""] * len(names))
-    axes.invert_yaxis()
-    axes.set_xlim(0, (max(values) or 1.0) * 1.35)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(left=False)
+
+def _end(name: str, room: float) -> str:
+    """The end of a name that is too long: of a path it tells most."""
+    name, letters = plain.cell(name), int(room / LETTER)
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"

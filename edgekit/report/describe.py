@@ -4,52 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.report import metrics
-from edgekit.report.measurement import Measurement, Report, VerdictWord
-from edgekit.target import Budget
+from edgekit.contract.result import Conditions, Report
+from edgekit.results import metrics as m
+from edgekit.results.measurement import TRUSTED, Measurement, VerdictWord
+from edgekit.results.metrics import Headline, Metric
 
-# The one or two figures that people ask for first, by kind of model; the first that was measured counts.
-SPEEDS = ("decode_tps", "latency_p50_ms", "throughput_ips")
-MEMORY = ("peak_footprint_mb", "peak_rss_mb")
-ENERGY = ("energy_j_per_token", "energy_j_per_inference")
-HEADLINES = (SPEEDS, ("ttft_ms",), MEMORY, ENERGY)
+COLUMNS: tuple[Headline, ...] = ("speed", "first token", "memory", "energy")  # what people ask for first
 ORDER: tuple[VerdictWord, ...] = ("fail", "invalid", "not-measured", "pass")  # the worst first
 
 
 def bundle(report: Report) -> str:
     """The bundle's name."""
-    return str(report.bundle.get("name", "a bundle"))
+    return report.bundle.name
 
 
 def device(report: Report) -> str:
     """What people call the device: its model, else its processor."""
     found = report.device
-    return str(found.get("model") or found.get("soc") or found.get("cpu") or "unknown machine")
+    return found.model or found.soc or found.cpu or "unknown machine"
 
 
 def platform(report: Report) -> str:
     """Operating system, ABI and processor, where they are told."""
     found = report.device
-    parts = [found.get("os_version") or found.get("os"), found.get("abi"), found.get("cpu")]
-    return ", ".join(str(part) for part in parts if part and part != device(report))
+    parts = [found.os_version or found.os, found.abi, found.cpu]
+    return ", ".join(part for part in parts if part and part != device(report))
 
 
 def goldens(report: Report) -> str:
     """The golden answers in one line."""
     found = report.goldens
-    if not found["compared"]:
+    if not found.compared:
         return "goldens: not measured, none is sure enough to be compared"
-    word = "pass" if found["passed"] else "FAIL"
-    kernels = "" if found["same_kernels"] else "; recorded on another kind of CPU"
-    first = f"; {found['mismatches'][0]}" if found["mismatches"] else ""
-    return f"goldens: {word}, {found['compared']} compared ({found['rule']}){kernels}{first}"
+    word = "pass" if found.passed else "FAIL"
+    kernels = "" if found.same_kernels else "; recorded on another kind of CPU"
+    first = f"; {found.mismatches[0]}" if found.mismatches else ""
+    return f"goldens: {word}, {found.compared} compared ({found.rule}){kernels}{first}"
+
+
+def runtime(conditions: Conditions) -> str:
+    """A line where code of the bundle was executed; empty where it was not."""
+    return "the bundle's own runtime was executed (--trust-bundle-code)" if conditions.runtime == TRUSTED else ""
 
 
 def outcome(report: Report) -> VerdictWord:
     """One word for a report: the worst of its goldens and verdicts. Without a budget the goldens decide."""
-    if not report.goldens["passed"]:
+    if not report.goldens.passed:
         return "fail"
-    words = {one.verdict for one in report.verdicts} | (set() if report.goldens["compared"] else {"not-measured"})
+    words = {one.verdict for one in report.verdicts} | (set() if report.goldens.compared else {"not-measured"})
     return next((word for word in ORDER if word in words), "pass")
 
 
@@ -62,7 +64,7 @@ def number(metric: str, value: float | None) -> str:
     """A value with the unit of its metric."""
     if value is None:
         return "not measured"
-    known = metrics.of(metric)
+    known = m.of(metric)
     if known is not None and known.unit == "share":
         return f"{value:.0%}"
     return f"{value:,.4g} {known.unit if known else ''}".rstrip()
@@ -73,12 +75,6 @@ def interval(one: Measurement) -> str:
     return f"{one.low:,.4g} .. {one.high:,.4g}" if one.low is not None and one.high is not None else ""
 
 
-def limit(budget: Budget) -> str:
-    """ ">= 20", "<= 900" or both."""
-    bounds = ((">=", budget.min), ("<=", budget.max))
-    return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
-
-
 def headline(report: Report) -> list[str]:
     """The figures that people ask for first, each with its metric: "decode_tps 31.4 tokens/s"."""
     return [f"{one.metric} {value(one)}" for one in headlines(report)]
@@ -86,10 +82,10 @@ def headline(report: Report) -> list[str]:
 
 def headlines(report: Report) -> list[Measurement]:
     """The measurements that people ask for first: speed, time to first token, memory, energy."""
-    return [found for choices in HEADLINES if (found := first(report, choices)) is not None]
+    return [found for column in COLUMNS if (found := first(report, m.headlines(column))) is not None]
 
 
-def first(report: Report, choices: Sequence[str]) -> Measurement | None:
+def first(report: Report, choices: Sequence[Metric]) -> Measurement | None:
     """The first measurement of these metrics, of any workload, that has a value."""
-    wanted = (one for name in choices for one in report.measurements if one.metric.partition("@")[0] == name)
+    wanted = (one for metric in choices for one in report.measurements if m.of(one.metric) is metric)
     return next((one for one in wanted if one.value is not None), None)

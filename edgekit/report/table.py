@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgekit import console
+from edgekit.contract.result import Report
 from edgekit.report import describe
-from edgekit.report.ab import AbReport
-from edgekit.report.baseline import Baseline, Change
-from edgekit.report.measurement import Measurement, Report, Verdict
+from edgekit.results.measurement import Measurement, Verdict
+from edgekit.verdicts.ab import AbReport
+from edgekit.verdicts.baseline import Baseline, Change
 
 
 def show(report: Report) -> None:
@@ -14,23 +15,27 @@ def show(report: Report) -> None:
     device = report.device
     engines = ", ".join(f"{name} {version}" for name, version in report.tools.items())
     console.out(
-        f"{report.bundle['name']} on {describe.device(report)} ({device.get('os')} {device.get('abi')}), "
-        f"evidence: {device['evidence']}"
+        f"{report.bundle.name} on {describe.device(report)} ({device.os} {device.abi}), evidence: {device.evidence}; "
+        f"{report.bundle.target}: {report.proof}"
     )
     console.out(f"with {engines}")
+    if trusted := describe.runtime(report.conditions):
+        console.out(trusted)
     console.out(describe.goldens(report))
     verdicts = {one.metric: one for one in report.verdicts}
     rows = [_row(one, verdicts.pop(one.metric, None)) for one in report.measurements]
     rows += [[metric, "", "", "", _words(verdict)] for metric, verdict in verdicts.items()]
     if rows:
         console.table("", ["metric", "value", "95 % interval", "samples", "verdict"], rows, right=(1, 2, 3))
-    for reason in report.conditions.get("invalid", ()):
+    for reason in report.conditions.invalid:
         console.out(f"invalid: {reason}")
 
 
 def show_ab(report: AbReport) -> None:
     """Print an A/B: the ratio of every metric with its verdict."""
-    console.out(f"A {report.a['name']}, B {report.b['name']}, evidence: {report.device['evidence']}")
+    console.out(f"A {report.a.name}, B {report.b.name}, evidence: {report.device.evidence}")
+    if trusted := describe.runtime(report.conditions):
+        console.out(trusted)
     rows = [
         [
             one.metric,
@@ -60,7 +65,7 @@ def show_changes(baseline: Baseline, changes: tuple[Change, ...]) -> None:
         ]
         for one in changes
     ]
-    title = f"{baseline.bundle['name']}: beside a baseline of {baseline.processes} processes (+ is worse)"
+    title = f"{baseline.bundle.name}: beside a baseline of {baseline.processes} processes (+ is worse)"
     columns = ["metric", "before", "now", "worse by", "95 % interval", "limit", "verdict"]
     console.table(title, columns, rows, right=(1, 2, 3, 4, 5))
     for one in changes:
@@ -77,4 +82,4 @@ def _row(one: Measurement, verdict: Verdict | None) -> list[str]:
 
 def _words(verdict: Verdict) -> str:
     why = f": {verdict.reason}" if verdict.verdict == "not-measured" else ""
-    return f"{verdict.verdict} ({describe.limit(verdict.limit)}){why}"
+    return f"{verdict.verdict} ({verdict.limit}){why}"

@@ -7,20 +7,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.catalog.cards import Card
+from edgekit.contract.manifest import Manifest
+from edgekit.contract.result import Report
 from edgekit.data import pretty
+from edgekit.lint import Lint
 from edgekit.plan import Plan
-from edgekit.report.ab import AbReport
-from edgekit.report.baseline import Baseline
-from edgekit.report.measurement import Report
 from edgekit.target import Target
+from edgekit.verdicts.ab import AbReport
+from edgekit.verdicts.baseline import Baseline
 
 MODELS: dict[str, type[BaseModel]] = {
     "ab": AbReport,
     "baseline": Baseline,
     "bundle": Manifest,
     "card": Card,
+    "lint": Lint,
     "plan": Plan,
     "report": Report,
     "target": Target,

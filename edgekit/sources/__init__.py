@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit import console
 from edgekit.sources._places import fetch
+from edgekit.sources._trial import trial
 from edgekit.sources.source import Emit, Options, Source
 
-__all__ = ["Options", "Source", "open_source"]
+__all__ = ["Options", "Source", "open_source", "trial"]
 
 
 def open_source(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 from collections.abc import Mapping
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit import cache, tools
-from edgekit.data import digest, file_digest
+from edgekit.code import Basis
+from edgekit.digests import Snapshot
 from edgekit.extras import require
 from edgekit.sources.source import Emit
 
@@ -22,27 +22,35 @@ MODEL, OUTCOME = "model", "outcome.json"
 
 
 def convert(
-    job: str, source: Path, sha256: str, options: Mapping[str, Any], *, what: str, emit: Emit
+    job: str, source: Path, sha256: str, options: Mapping[str, Any], taken: Snapshot, *, what: str, emit: Emit
 ) -> tuple[Path, dict[str, Any]]:
     """Run edgekit.jobs.<job> on `source`, or find its result: the folder it filled and what it reported.
 
     Args:
         sha256: of `source`.
         options: plain JSON, handed to the job beside "source" and "out".
+        taken: of `source`, from before its sha256 was.
         what: words for progress and for `edgekit cache show`.
     """
-    key = {"job": job, "code": _code(job), "source": sha256, "options": dict(options), "tools": _versions()}
+    key = {"job": job, "source": sha256, "options": dict(options), "basis": basis(job).key()}
     request = {**options, "source": str(source.absolute())}
-    entry = cache.produce("import", key, lambda folder: _make(job, request, folder, what, emit), what=what)
+    make = partial(_make, job, request, what, emit)
+    entry = cache.produce("import", key, make, what=what, read=[taken], basis=basis(job))
     return entry.path / MODEL, json.loads((entry.path / OUTCOME).read_text(encoding="utf-8"))
 
 
-def _make(job: str, request: Mapping[str, Any], folder: Path, what: str, emit: Emit) -> None:
+def basis(job: str) -> Basis:
+    """The code and the engines that what a job converts depends on."""
+    roots = ("edgekit.jobs.__main__", f"edgekit.jobs.{job}", "edgekit.tools")
+    return Basis(roots, ("edgekit.sources._convert",), ENGINES)
+
+
+def _make(job: str, request: Mapping[str, Any], what: str, emit: Emit, folder: Path) -> dict[str, Any]:
     require("build")
     emit(what)
     (folder / MODEL).mkdir()
-    tools.job(
-        [*tools.python(), "-m", "edgekit.jobs", job],
+    outcome = tools.job(
+        tools.module("edgekit.jobs", job),
         {**request, "out": str(folder / MODEL)},
         folder,
         timeout=TIMEOUT,
@@ -53,19 +61,6 @@ def _make(job: str, request: Mapping[str, Any], folder: Path, what: str, emit: E
     shutil.rmtree(folder / "hf", ignore_errors=True)
     for name in ("request.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)
-
-
-def _code(job: str) -> str:
-    """The digest of the job's own source files: changed code never meets an old result."""
-    folder = Path(str(files("edgekit"))) / "jobs"
-    return digest({path.name: file_digest(path) for path in sorted(folder.glob(f"{job}*.py"))})
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ENGINES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    used: dict[str, Any] = outcome.pop("used")
+    (folder / OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
+    return used

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from edgekit import registry
 from edgekit.catalog import cards
+from edgekit.contract import genai_config
 from edgekit.data import nearest
 from edgekit.errors import SourceError
+from edgekit.sources.facts import architectures, beside
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
@@ -50,20 +51,21 @@ def fetch(ref: str, options: Options) -> Source:
         ref.encode()
     except UnicodeEncodeError:
         raise SourceError("the model's path is not UTF-8", next="rename it, or give a link to it") from None
+    if (nowhere := architectures.unpublished(ref)) and not Path(ref).exists():
+        raise nowhere
     for place in places():
         if place.matches(ref):
             source: Source = place.fetch(ref, options)
+            assert source.snapshot.stamps, f"{place.__name__} took no snapshot"
+            source.snapshot.check()
             return source
     raise _explain(ref)
 
 
 def places() -> Iterator[ModuleType]:
     """The modules of this package that are places, by name."""
-    package = importlib.import_module("edgekit.sources")
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.ispkg or info.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"edgekit.sources.{info.name}")
+    for name in registry.members("edgekit.sources"):
+        module = registry.member("edgekit.sources", name)
         if hasattr(module, "matches"):
             yield module
 
@@ -105,7 +107,12 @@ def _explain_folder(path: Path) -> SourceError:
     graphs = sorted(one.name for one in path.glob("*.onnx"))
     if not any(path.iterdir()):
         return SourceError(f"the folder {name} is empty", next="give the folder of a model")
-    if (path / "genai_config.json").is_file():
+    if (path / beside.ADAPTER).is_file():
+        return SourceError(
+            f"{name} holds {beside.described(path)}, no model",
+            next="merge it with its base where you trust it (peft: merge_and_unload, save_pretrained), give the result",
+        )
+    if genai_config.there(path):
         return SourceError(f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from")
     if len(graphs) > 1:
         return SourceError(f"{name} holds {len(graphs)} ONNX models", next=f"give one: {', '.join(graphs[:8])}")

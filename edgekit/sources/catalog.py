@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgekit import cache
 from edgekit.catalog import cards
 from edgekit.catalog.cards import Card
 from edgekit.errors import SourceError
-from edgekit.model import Model, StateInput
-from edgekit.sources import _places, hf
-from edgekit.sources._convert import convert
+from edgekit.model import Answers, Model, StateInput
+from edgekit.sources import _places
 from edgekit.sources.facts.files import slug
 from edgekit.sources.source import Options, Source
 
@@ -24,19 +24,18 @@ def matches(ref: str) -> bool:
 
 
 def fetch(ref: str, options: Options) -> Source:
-    """What the card's own reference gives, transformed and described as the card says."""
+    """What the card's own reference gives, described as the card says."""
     card = cards.load(ref.removeprefix(PREFIX))
     at = _resolve(card, Path(ref).parent if ref.endswith(".toml") else None)
-    inner = replace(options, name=slug(card.name), task=options.task or (card.task if card.kind == "tensor" else None))
+    task = options.task or card.task or None
+    inner = replace(options, name=slug(card.name), task=task, token_vectors=card.decode == "mean-pool")
     source = _places.fetch(at, inner)
-    if card.transform:
-        source = _transformed(source, card, inner)
     if source.model.kind != card.kind:
         raise SourceError(
             f"the card {card.name} says {card.kind}, its model is {source.model.kind}",
             next="correct the card",
         )
-    return replace(source, ref=card.name, card=card, model=_described(source.model, card))
+    return replace(source, ref=card.name, card=card, decode=card.decode, model=_described(source.model, card))
 
 
 def _resolve(card: Card, folder: Path | None) -> str:
@@ -56,29 +55,24 @@ def _resolve(card: Card, folder: Path | None) -> str:
     return str(path)
 
 
-def _transformed(source: Source, card: Card, options: Options) -> Source:
-    """The same function as another architecture."""
-    folder, outcome = convert(
-        card.transform, source.path, source.model.sha256, {}, what=f"repacking {card.name}", emit=options.emit
-    )
-    opened = hf.fetch(str(folder), options)
-    line = f"repacked as {opened.model.architecture}: logits at most {outcome['max_difference']:.1e} from before"
-    return replace(opened, origin=(*source.origin, line), licences=source.licences)
-
-
 def _described(model: Model, card: Card) -> Model:
     """The model with the card's licence, task and inputs.
 
     Raises:
         SourceError: the card speaks of an input or an output that the model does not have.
     """
-    outputs = {one.name for one in model.outputs}
+    outputs = {tensor.name for tensor in model.outputs}
     states = {form.output for form in card.inputs.values() if isinstance(form, StateInput)}
-    unknown = sorted((set(card.inputs) - {one.name for one in model.inputs}) | (states - outputs))
+    unknown = sorted((set(card.inputs) - {tensor.name for tensor in model.inputs}) | (states - outputs))
     if unknown:
-        has = ", ".join(repr(one.name) for one in (*model.inputs, *model.outputs))
+        has = ", ".join(repr(tensor.name) for tensor in (*model.inputs, *model.outputs))
         raise SourceError(f"the card {card.name} names {unknown[0]!r}, the model has {has}", next="correct the card")
     inputs = tuple(
-        one.model_copy(update={"preprocess": card.inputs.get(one.name, one.preprocess)}) for one in model.inputs
+        tensor.model_copy(update={"preprocess": card.inputs.get(tensor.name, tensor.preprocess)})
+        for tensor in model.inputs
     )
-    return model.model_copy(update={"licence": card.licence, "task": card.task or model.task, "inputs": inputs})
+    told: dict[str, Any] = {"license": card.license or model.license, "task": card.task or model.task, "inputs": inputs}
+    if model.llm is not None and card.sampling is not None:
+        answers = (model.llm.answers or Answers()).model_copy(update={"sampling": card.sampling})
+        told.update(llm=model.llm.model_copy(update={"answers": answers}))
+    return model.model_copy(update=told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit import cache
+from edgekit import cache, digests
 from edgekit.errors import SourceError
 from edgekit.sources import hf
 from edgekit.sources._convert import convert
@@ -30,13 +30,14 @@ def matches(ref: str) -> bool:
 def fetch(ref: str, options: Options) -> Source:
     """The folder that the file converts to."""
     path = Path(ref).absolute()
+    taken = digests.snapshot(path, what=f"the model {path.name}")
     with path.open("rb") as stream:
         head = stream.read(4)
     if head != MAGIC:
         wrong = "is empty" if not head else "is not a GGUF file"
         raise SourceError(f"{path.name} {wrong}", next=AGAIN)
     sha256 = cache.path_digest(path)
-    folder, _ = convert("gguf", path, sha256, {}, what=f"converting {path.name}", emit=options.emit)
+    folder, _ = convert("gguf", path, sha256, {}, taken, what=f"converting {path.name}", emit=options.emit)
     opened = hf.fetch(str(folder), replace(options, name=options.name or name_of(path)))
     return replace(
         opened,

@@ -22,7 +22,7 @@ from edgekit.errors import BuildError, SourceError
 from edgekit.extras import require
 from edgekit.sources import _places, hf
 from edgekit.sources.facts import hub_files, safetensors
-from edgekit.sources.facts.files import GENERIC, licence_files, licence_of, name_of, slug
+from edgekit.sources.facts.files import GENERIC, license_files, license_of, name_of, slug
 from edgekit.sources.facts.hf_folder import read_config
 from edgekit.sources.facts.hub_files import RemoteFile
 from edgekit.sources.facts.onnx_graph import external_files
@@ -81,8 +81,8 @@ def fetch(ref: str, options: Options) -> Source:
     name = name_of(files / record["model"]) if stem and stem not in GENERIC else named
     opened = _places.fetch(str(files / record["model"]), replace(options, name=options.name or name))
     model = opened.model
-    if model.licence == "unknown":  # a GGUF is converted elsewhere, without the repository's README
-        model = model.model_copy(update={"licence": licence_of(files)})
+    if model.license == "unknown":  # a GGUF is converted elsewhere, without the repository's README
+        model = model.model_copy(update={"license": license_of(files)})
     what = f"{pinned.path} of {pinned.repo}" if pinned.path else pinned.repo
     line = f"{what}, from the Hugging Face hub at commit {pinned.revision}: {record['files']} files as it lists them"
     return replace(
@@ -90,7 +90,7 @@ def fetch(ref: str, options: Options) -> Source:
         ref=pinned.ref(),
         model=model,
         origin=(line, *opened.origin),
-        licences=opened.licences or licence_files(files),
+        licenses=opened.licenses or license_files(files),
     )
 
 
@@ -159,7 +159,7 @@ def _store(wanted: Wanted) -> Iterator[Path]:
     It is an entry of the cache of its own, so that `edgekit cache` shows and prunes it; the lock of the entry that is
     being made is its lock too.
     """
-    store = cache.downloads() / f"part-{digest(wanted.key)[:32]}"
+    store = cache.folder_of("downloads") / f"part-{digest(wanted.key)[:32]}"
     store.mkdir(exist_ok=True)
     write_atomic(store / "entry.json", pretty({"what": f"{wanted.ref()}, not whole yet", "key": {}, "files": {}}))
     yield store / "files"
@@ -188,7 +188,7 @@ def _ask(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """One request to the hub, by a child process: huggingface_hub takes its settings from the environment."""
     with tempfile.TemporaryDirectory(prefix="edgekit-hub-") as folder:
         return tools.job(
-            [*tools.python(), "-m", "edgekit.jobs.hub"],
+            tools.module("edgekit.jobs.hub"),
             request,
             Path(folder),
             timeout=TIMEOUT,

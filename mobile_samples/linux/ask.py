@@ -16,7 +16,7 @@ def main() -> int:
 
     try:
         bundle = open_bundle(folder)
-        if bundle.kind != "llm":
+        if bundle.form != "genai":
             sys.exit(f"{folder} is no language model")
         for piece in bundle.generate([{"role": "user", "content": question}]):
             print(piece, end="", flush=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from device_bundle import MISBEHAVING, build
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.bundle.read import read
+from edgekit.contract.manifest import Manifest
+from tests.device.device_bundle import MISBEHAVING, build
 from tests.peers.phone import Phone, adb_server, make_root, phone
 from tests.peers.ssh_host import Host, ssh_host
 

@@ -9,20 +9,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundle import aside
 from edgekit.bundle.check_data import write_check
-from edgekit.bundle.manifest import (
-    Manifest,
-    Memory,
-    Quality,
-    RecipeFacts,
-    SourceFacts,
-    TargetFacts,
-    TensorContract,
-    Variant,
-)
 from edgekit.bundle.runtime import OWN
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import WRAPPER, stage
+from edgekit.contract.manifest import Manifest, Quality
+from edgekit.kinds import Footprint
+from edgekit.kinds.tensor import TensorContract
 from edgekit.model import Model, Tensor
+from tests.unit.bundle import tiny_bundle
 
 WIDTH = 512  # the weights are WIDTH x WIDTH float32, 1 MiB, and there are two of them
 ODD = "model/portable/weiße Gewichte v2.data"  # a path as people write them
@@ -67,26 +61,13 @@ def build(folder: Path, *, name: str = "tiny-linux-cpu", seed: int = 0, runtime:
         runtime: text of a runtime of one file instead of the Python wrapper.
     """
     feature = Tensor(name="x", dtype="float32", shape=("n", WIDTH))
-    draft = Manifest(
-        name=name,
-        target=TargetFacts(
-            name="linux-cpu",
-            title="Linux",
-            status="supported",
-            status_reason="",
-            os="linux",
-            abi=("x86_64", "aarch64"),
-            sha256="0" * 64,
-            runtime=(),
-        ),
+    outputs = (Tensor(name="y", dtype="float32", shape=("n", WIDTH)),)
+    draft = tiny_bundle.draft(
+        name,
+        target=tiny_bundle.draft().target.model_copy(update={"abi": ("x86_64", "aarch64")}),
         model=Model(name="tiny", kind="tensor", sha256="1" * 64, inputs=(feature,)),
-        source=SourceFacts(ref="tiny.onnx", kind="onnx", sha256="1" * 64, licence="MIT"),
-        recipe=RecipeFacts(name="float32", summary="kept", precision="float32", sha256="2" * 64),
-        tools={},
-        variants=(Variant(name="portable", path="model/portable/model.onnx", ep="cpu"),),
-        contract=TensorContract(inputs=(feature,), outputs=(Tensor(name="y", dtype="float32", shape=("n", WIDTH)),)),
-        memory=Memory(mapped_bytes=8 * WIDTH * WIDTH, predicted_peak_bytes=10**7),
-        quality=Quality(verdict="pass", mode="off"),
+        contract=TensorContract(inputs=(feature,), outputs=outputs),
+        memory=Footprint(mapped_bytes=8 * WIDTH * WIDTH, predicted_peak_bytes=10**7),
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with aside.workspace(folder) as room:
@@ -101,7 +82,7 @@ def build(folder: Path, *, name: str = "tiny-linux-cpu", seed: int = 0, runtime:
             for path in sorted((staged / WRAPPER).rglob("*"), reverse=True):
                 path.unlink()
             (staged / WRAPPER / "__main__.py").write_text(runtime, encoding="utf-8")
-        return seal(staged, draft, folder)
+        return seal(staged, draft, {"portable": Quality(verdict="pass", mode="off")}, folder)
 
 
 def _write_model(folder: Path, seed: int) -> None:

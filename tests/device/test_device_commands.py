@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.commands import main
+from edgekit.contract.manifest import Manifest
 from edgekit.devices import open_device
 from tests.peers.phone import PIXEL_8, Phone, make_root
 from tests.peers.ssh_host import Host
@@ -81,7 +81,7 @@ def test_a_doctor_finds_nothing_in_the_way_of_a_linux_board(board: Phone, ask: C
     document = ask("doctor", "--device", board.address, "--target", "linux-cpu")
     found = findings(document, "device")
     assert document["exit_code"] == 0
-    assert found["runtime, tensor models"]["detail"].startswith("Python 3.")
+    assert found["runtime, onnx models"]["detail"].startswith("Python 3.")
     assert found["target linux-cpu"]["state"] == "ok" and found["free space"]["detail"].endswith("MB")
     assert found["evidence"]["state"] == "note" and found["power"]["next"]
     assert findings(document, "here")["adb"]["state"] == "ok"
@@ -97,7 +97,7 @@ def test_a_doctor_names_the_line_for_each_gap(
     found = findings(document, "device")
     assert document["exit_code"] == 3  # the first of 3 (target) and 7 (no runner) in the order of the exit codes
     assert found["target linux-cpu"]["state"] == "gap" and "android-cpu" in found["target linux-cpu"]["next"]
-    assert found["runtime, tensor models"]["state"] == "gap" and "_runner" in found["runtime, tensor models"]["next"]
+    assert found["runtime, onnx models"]["state"] == "gap" and "_runner" in found["runtime, onnx models"]["next"]
     fitting = ask("doctor", "--device", phone.address, "--target", "android-cpu")
     assert fitting["exit_code"] == 7
 

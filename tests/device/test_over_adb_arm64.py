@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.check import Options, check
+from edgekit.contract.manifest import Manifest
 from edgekit.devices import open_device
-from edgekit.target import Budget
+from edgekit.results.metrics import Limit
 from tests.peers.arm64_root import TOOLS, arm64_root
 from tests.peers.phone import Phone, arm64_programs, arm64_runs_with, make_root
 
 pytestmark = pytest.mark.cross
 
 Bundle = tuple[Path, Manifest]
-OPTIONS = Options(budgets={"latency_p50_ms": Budget(max=10_000)}, quick=True)
+OPTIONS = Options(budgets={"latency_p50_ms": Limit(max=10_000)}, quick=True)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +53,8 @@ def test_a_check_on_an_arm64_phone(
         need_runner("linux-aarch64")
     board = phone(python)
     report = check(bundle[0], open_device(board.address), OPTIONS)
-    assert report.goldens["passed"] and report.goldens["compared"] == 3
-    assert report.device["abi"] == "aarch64" and report.device["evidence"] == "emulated"
+    assert report.goldens.passed and report.goldens.compared == 3
+    assert report.device.abi == "aarch64" and report.device.evidence == "emulated"
     verdict = next(one for one in report.verdicts if one.metric == "latency_p50_ms")
     assert verdict.verdict == "not-measured"
     assert sorted(path.name for path in board.base.iterdir()) == ["bundles"]

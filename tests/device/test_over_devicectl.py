@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.check import Options, check
+from edgekit.contract.manifest import Manifest
 from edgekit.devices import ios, open_device
 from edgekit.errors import DeviceError, ToolMissing, UsageError
 from tests.peers import iphone
@@ -76,8 +76,8 @@ def test_a_bundle_is_sent_once_and_answers(phone: Path, bundle: Bundle) -> None:
 
 def test_a_check_in_the_app(phone: Path, bundle: Bundle) -> None:
     report = check(bundle[0], open_device(ADDRESS), Options(quick=True))
-    assert report.goldens["passed"] and report.goldens["compared"] == 3
-    assert report.device["evidence"] == "device"  # devicectl tells that, and nothing else here is one
+    assert report.goldens.passed and report.goldens.compared == 3
+    assert report.device.evidence == "device"  # devicectl tells that, and nothing else here is one
     assert jobs(phone) == []
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bundle.manifest import Manifest
 from edgekit.check import Options, check
+from edgekit.contract.manifest import Manifest
 from edgekit.devices import open_device, ssh
 from edgekit.devices._remote import RemoteDevice
 from edgekit.errors import DeviceError, ToolMissing
@@ -45,7 +45,7 @@ def test_a_check_gives_the_same_goldens_as_here(
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))  # its locks are of these tests alone
     there = check(bundle[0], device_of(host), Options(quick=True))
     here = check(bundle[0], open_device("local"), Options(quick=True))
-    assert there.goldens == here.goldens and there.goldens["passed"]
+    assert there.goldens == here.goldens and there.goldens.passed
     assert set(there.raw) == set(here.raw) and {one.metric for one in there.measurements} == {
         one.metric for one in here.measurements
     }

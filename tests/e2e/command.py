@@ -28,3 +28,9 @@ def manifest(bundle: Path) -> dict[str, Any]:
     """A bundle's edgekit.json."""
     found: dict[str, Any] = json.loads((bundle / "edgekit.json").read_text(encoding="utf-8"))
     return found
+
+
+def judged(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the gate found of the one variant that it judged."""
+    [quality] = manifest["quality"].values()
+    return dict(quality)

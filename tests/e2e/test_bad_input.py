@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.runtimes
 
 EDGEKIT = [sys.executable, "-m", "edgekit"]
 SWIFT = "pypi:swift-f0==0.3.0#swift_f0/model.onnx"
@@ -57,6 +57,13 @@ def _unknown_key(folder: Path) -> list[str]:
     return [str(net(folder / "net.onnx")), "--target", str(folder / "mine.toml")]
 
 
+def _unknown_metric(folder: Path) -> list[str]:
+    (folder / "mine.toml").write_text(
+        'extends = "linux-cpu"\nname = "mine"\n[tensor.budget]\nlatency_p91_ms = { max = 9 }\n'
+    )
+    return [str(net(folder / "net.onnx")), "--target", str(folder / "mine.toml")]
+
+
 MISTAKES = {
     "missing path": Mistake(lambda f: [str(f / "gone.onnx"), "--target", "linux-cpu"], 4, "there is no "),
     "empty file": Mistake(_empty, 4, "empty.onnx is empty"),
@@ -64,6 +71,7 @@ MISTAKES = {
     "unknown model": Mistake(lambda f: ["swift-f1", "--target", "linux-cpu"], 4, "did you mean 'swift-f0'"),
     "unknown target": Mistake(lambda f: ["swift-f0", "--target", "linux-cpuu"], 3, "did you mean 'linux-cpu'"),
     "unknown key in a target": Mistake(_unknown_key, 3, "did you mean 'max_length'"),
+    "unknown metric in a target": Mistake(_unknown_metric, 3, "tensor.budget: no metric 'latency_p91_ms'"),
     "unknown recipe": Mistake(
         lambda f: [str(net(f / "net.onnx")), "--target", "linux-cpu", "--recipe", "int8_qdqq"],
         2,
@@ -84,6 +92,12 @@ MISTAKES = {
     ),
     "unknown limit": Mistake(
         lambda f: [str(net(f / "net.onnx")), "--target", "linux-cpu", "--limit", "cosine_men:min=1"], 2, "cosine_mean"
+    ),
+    "limit of the other kind": Mistake(
+        lambda f: [str(net(f / "net.onnx")), "--target", "linux-cpu", "--limit", "kl_mean:max=1"], 2, "of llm models"
+    ),
+    "limit outside of its range": Mistake(
+        lambda f: [str(net(f / "net.onnx")), "--target", "linux-cpu", "--limit", "cosine_mean:min=99"], 2, "no value"
     ),
 }
 

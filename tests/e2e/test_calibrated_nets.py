@@ -13,7 +13,7 @@ from onnx import helper
 
 from edgekit.inputs import drawings, sounds
 from tests.e2e import pictures
-from tests.e2e.command import edgekit, manifest
+from tests.e2e.command import edgekit, judged, manifest
 from tests.unit.inputs.nets import save, value
 
 pytestmark = pytest.mark.olive
@@ -29,7 +29,7 @@ def build(source: str | Path, out: Path, *more: str | Path) -> tuple[Path, dict[
 
 
 def measured(manifest: dict[str, Any]) -> dict[str, float]:
-    return {one["metric"]: one.get("value") for one in manifest["quality"]["measurements"]}
+    return {one["metric"]: one.get("value") for one in judged(manifest)["measurements"]}
 
 
 def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> 
     assert manifest["recipe"]["calibration"] | {"sha256": ""} == {
         "inputs": 96, "form": "image", "calibration": 32, "evaluation": 64, "sha256": "",
     }  # fmt: skip
-    assert manifest["quality"]["verdict"] == "pass"
-    assert "64 inputs that calibration did not see" in " ".join(manifest["quality"]["notes"])
+    assert judged(manifest)["verdict"] == "pass"
+    assert "64 inputs that calibration did not see" in " ".join(judged(manifest)["notes"])
     assert measured(manifest)["character_agreement"] >= 0.98
     size = next(one["size"] for one in manifest["files"] if one["path"].endswith("model.onnx"))
     assert size < 0.6 * manifest["model"]["source_bytes"]
@@ -51,12 +51,13 @@ def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> 
     assert read.replace(" ", "").strip("'") == TEXT.replace(" ", "")
 
 
+@pytest.mark.nightly
 def test_detection_in_pages_is_static_int8_and_finds_the_same_boxes(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     for at, picture in enumerate(pictures.pages(80)):
         picture.save(tmp_path / "pages" / f"{at:02}.png")
     _, manifest = build("ppocrv4-det", tmp_path, "--calibration", tmp_path / "pages")
-    assert manifest["recipe"]["name"] == "int8_qdq" and manifest["quality"]["verdict"] == "pass"
+    assert manifest["recipe"]["name"] == "int8_qdq" and judged(manifest)["verdict"] == "pass"
     assert measured(manifest)["box_f1"] >= 0.9
 
 
@@ -110,7 +111,7 @@ def test_any_onnx_file_is_calibrated_on_arrays_of_several_sizes(classifier: Path
         array = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
         np.savez(tmp_path / "data" / f"{at:02}.npz", x=array)
     bundle, manifest = build(classifier, tmp_path / "out", "--calibration", tmp_path / "data")
-    assert manifest["recipe"]["name"] == "int8_qdq" and manifest["quality"]["verdict"] == "pass"
+    assert manifest["recipe"]["name"] == "int8_qdq" and judged(manifest)["verdict"] == "pass"
     assert measured(manifest)["sqnr_db"] > 15
     graph = onnx.load(str(bundle / manifest["variants"][0]["path"])).graph
     assert sum(node.op_type == "QuantizeLinear" for node in graph.node) >= 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.report.check_plan import GoldensOutcome
+from edgekit.contract.check_plan import GoldensOutcome
 from edgekit.tools import QUIET_ENGINES
 
 pytestmark = pytest.mark.tools

@@ -25,18 +25,18 @@ from hypothesis.strategies import SearchStrategy
 from pydantic import ValidationError
 
 from edgekit import plan, target
-from edgekit.bundle import arrays, genai
-from edgekit.bundle.graph import Graph
-from edgekit.bundle.manifest import seal_digest
 from edgekit.bundle.read import parse
 from edgekit.bundle.verify import verify
 from edgekit.catalog import cards
+from edgekit.contract import check_plan
+from edgekit.contract.manifest import seal_digest
 from edgekit.data import digest, jsonable
 from edgekit.jobs.gguf import convert
 from edgekit.model import Model
-from edgekit.report import check_plan
 from edgekit.sources.facts import hf_folder, hub_files, safetensors
+from edgekit.sources.facts.content import Graph
 from edgekit.sources.facts.onnx_graph import external_files, metadata, read_model
+from edgekit.wrappers.python import guard, npz
 from edgekit.wrappers.python import manifest as runtime
 from tests.unit.bundle import tiny_bundle
 from tests.unit.sources import odd_graphs, tiny_models
@@ -253,7 +253,8 @@ def read_graph(path: Path) -> None:
     with path.open("rb") as stream:
         graph = Graph(stream, path.name)
     graph.facts()
-    list(graph.references())
+    with path.open("rb") as stream:
+        list(guard.graph(stream, "model/portable/model.onnx", {}))
 
 
 def read_zip(path: Path) -> None:
@@ -295,12 +296,14 @@ def read_listing(path: Path) -> None:
 
 
 def read_genai(path: Path) -> None:
-    list(genai.unsafe(path.read_bytes(), "model/portable/genai_config.json", {"model/portable/model.onnx"}))
+    name = "model/portable/genai_config.json"
+    sizes = {name: 1, "model/portable/model.onnx": 1}
+    list(guard.faults(sizes, lambda _: path.open("rb"), [], "genai", readable={name}))
 
 
 def read_npz(path: Path) -> None:
     with path.open("rb") as stream:
-        list(arrays.unsafe(stream, path.name))
+        list(npz.faults(stream))
 
 
 def sealed() -> SearchStrategy[bytes]:

@@ -11,10 +11,27 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from edgekit import plan, sources, target
-from edgekit.jobs.olive import optimize
+from edgekit.jobs.olive.run import optimize
+from edgekit.plan import Plan
+
+
+def error_of(made: Plan, source: Path, work: Path) -> str:
+    """Build a plan's model in work/model; why it failed, or nothing."""
+    work.mkdir(parents=True)
+    request = {
+        "config": made.optimize_step(made.main).config,
+        "source": str(source),
+        "work": str(work),
+        "calibration": None,
+        "expected": list(made.expected_files),
+    }
+    try:
+        optimize(request, lambda event, **data: None)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def main(source: str, out: Path, recipes: list[str]) -> None:
@@ -25,20 +42,7 @@ def main(source: str, out: Path, recipes: list[str]) -> None:
         recipe, _, name = wanted.partition("@")
         made = plan.make(opened.model, target.load(name or "linux-cpu"), recipe=recipe)
         done = made.main.recipe + (f"@{made.target}" if name else "")
-        work = out / done
-        work.mkdir(parents=True)
-        request: dict[str, Any] = {
-            "config": made.optimize_step(made.main).config,
-            "source": str(opened.path),
-            "work": str(work),
-            "calibration": None,
-            "expected": list(made.expected_files),
-        }
-        try:
-            optimize(request, lambda event, **data: None)
-            errors[done] = ""
-        except Exception as error:
-            errors[done] = f"{type(error).__name__}: {error}"
+        errors[done] = error_of(made, opened.path, out / done)
     print(json.dumps(errors))
 
 

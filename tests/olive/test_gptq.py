@@ -9,7 +9,7 @@ from olive.passes.pytorch.gptq import Gptq
 from olive.passes.pytorch.quant_utils import QuantInfo
 
 from edgekit.errors import BuildError
-from edgekit.jobs.gptq import EdgekitGptq, Grid, Inputs, round_columns
+from edgekit.jobs.olive.passes.gptq import EdgekitGptq, Grid, Inputs, round_columns
 
 pytestmark = pytest.mark.olive
 

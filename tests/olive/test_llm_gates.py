@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgekit import sources, target, tools
-from edgekit.bundle.manifest import LlmContract
 from edgekit.errors import QualityError
+from edgekit.kinds.llm import LlmContract
 from edgekit.quality import GateContext, depth, explain, gate, logits, structured, template, tokenizer
 from edgekit.quality import _reference as reference
-from edgekit.report.measurement import Measurement
+from edgekit.results.measurement import Measurement
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
@@ -39,7 +40,7 @@ def build(source: Path, out: Path) -> Path:
 
 
 def context(source: Path, built: Path, work: Path, **changes: Any) -> GateContext:
-    opened = sources.open_source(str(source))
+    opened = replace(sources.open_source(str(source)), accepted=True)  # its weights are random
     facts = opened.model.llm
     assert facts is not None
     work.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,7 @@ def context(source: Path, built: Path, work: Path, **changes: Any) -> GateContex
             context_length=facts.context_length,
             max_length=facts.context_length,
             vocab_size=facts.vocab_size,
+            prefix_token_ids=facts.prefix_token_ids,
         ),
         "target": target.load("linux-cpu"),
         "precision": "float32",
@@ -161,7 +163,7 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_right_sliding_window_passes(windowed: tuple[Path, Path], tmp_path: Path) -> None:
     found = values(depth.measure(context(*windowed, tmp_path)))
     assert set(found) == {"kl_mean@half_context", "kl_mean@sliding_window"}
-    assert all(abs(value or 0) < 1e-4 for value in found.values())
+    assert all(value is not None and abs(value) < 1e-4 for value in found.values())
 
 
 def test_a_forgotten_sliding_window_is_seen_only_beyond_it(windowed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -176,7 +178,8 @@ def test_a_forgotten_sliding_window_is_seen_only_beyond_it(windowed: tuple[Path,
     assert changed
     onnx.save(model, str(forgetful / "model" / "model.onnx"))
     ctx = context(source, forgetful, tmp_path / "work", precision="int4")
-    assert abs(values(logits.measure(ctx))["kl_mean"] or 0) < 1e-4
+    near = values(logits.measure(ctx))["kl_mean"]
+    assert near is not None and abs(near) < 1e-4
     beyond = values(depth.measure(ctx))["kl_mean@sliding_window"]
     assert beyond is not None and beyond > 0.3
 
@@ -209,3 +212,34 @@ def test_the_users_text_is_what_is_measured(source: Path, built: Path, tmp_path:
     read = Tokenizer.from_file(str(source / "tokenizer.json"))
     assert "heron stood in the reeds" in read.decode(texts[0]["ids"])
     assert values(logits.measure(ctx))["perplexity"] is not None
+
+
+BROKEN = {
+    "a block that is not closed": "{% for message in messages %}{{ message['content'] }}",
+    "a filter that nobody has": "{% for message in messages %}{{ message['content'] | brackets }}{% endfor %}",
+    "a function that nobody has": "{{ today() }}{% for message in messages %}{{ message['content'] }}{% endfor %}",
+    "a first turn refused": "{{ raise_exception('say please') }}",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_template_that_writes_nothing_is_not_one_that_is_absent(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from edgekit.jobs import reference as job
+
+    turn = reference.conversations()[0]
+    folder = tiny_llm.tokenizer(tmp_path / "broken", template=BROKEN[kind])
+    assert job._refused(AutoTokenizer.from_pretrained(folder), turn)
+    for name, text in (("whole", tiny_llm.CHATML), ("base", "")):
+        sound = tiny_llm.tokenizer(tmp_path / name, template=text)
+        assert not job._refused(AutoTokenizer.from_pretrained(sound), turn)
+
+
+def test_a_template_that_does_not_compile_is_not_measured_by_name(source: Path, built: Path, tmp_path: Path) -> None:
+    broken = tiny_llm.copy(source, tmp_path / "source", tokenizer_config={"chat_template": "{% if x %}"})
+    (broken / "chat_template.jinja").unlink(missing_ok=True)
+    ctx = context(broken, built, tmp_path / "work")
+    figures = {figure.metric: figure for figure in (*template.measure(ctx), *structured.measure(ctx))}
+    for metric in ("template_mismatch_rate", "control_token_splits", "json_parse_rate"):
+        assert figures[metric].value is None and "TemplateSyntaxError" in figures[metric].reason

@@ -11,13 +11,14 @@ import pytest
 
 from edgekit import tools
 from edgekit.jobs import layered
+from tests import needs
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
 HERE = Path(__file__).parent
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's RLIMIT_DATA")
+@needs.linux
 def test_a_model_beyond_the_memory_limit_says_the_same_layer_by_layer(tmp_path: Path) -> None:
     """The control in the same process: loaded whole under that limit, it is refused."""
     sizes = {"hidden_size": 768, "intermediate_size": 2048, "num_attention_heads": 12, "num_key_value_heads": 12}

@@ -33,7 +33,7 @@ def test_it_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callab
     assert commands.main(["build", str(path), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "-q"]) == 0
     (built,) = [one for one in (tmp_path / "out").iterdir() if one.is_dir()]
     manifest = read(built)
-    assert manifest.recipe.name == recipe and manifest.quality.verdict == "pass"
+    assert manifest.recipe.name == recipe and manifest.judged.verdict == "pass"
     model = onnx.load(str(built / manifest.variants[0].path), load_external_data=False)
     assert {one.name for one in model.graph.input} == {one.name for one in manifest.model.inputs}
 

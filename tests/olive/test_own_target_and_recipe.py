@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,10 @@ from onnx import helper
 
 from edgekit import commands
 from edgekit.bundle.read import read
+from tests.added import block
 from tests.unit.inputs.nets import save, value
 
 pytestmark = pytest.mark.olive
-
-CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
-
-
-def block(heading: str, language: str) -> str:
-    """The code of this language in the section of this heading."""
-    section = re.split(r"^## ", CONTRIBUTING.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    text = next(one for one in section if one.startswith(heading))
-    (code,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    return str(code)
 
 
 @pytest.fixture
@@ -47,7 +37,7 @@ def test_a_target_and_a_recipe_of_ones_own(net: Path, tmp_path: Path, capfd: pyt
     manifest = read(bundle)
     assert (manifest.recipe.name, manifest.recipe.precision) == ("int8_matmul", "int8")
     assert (manifest.target.name, manifest.target.abi) == ("my-board", ("aarch64",))  # the first is its own
-    assert manifest.quality.verdict == "pass"
+    assert manifest.judged.verdict == "pass"
     graph = onnx.load(str(bundle / manifest.variants[0].path)).graph
     assert "MatMulInteger" in {node.op_type for node in graph.node}
 

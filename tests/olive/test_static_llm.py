@@ -17,9 +17,14 @@ import numpy as np
 import pytest
 
 from edgekit.compile import _context
-from edgekit.ep.pipeline import Pipeline
+from edgekit.quality._pipeline import Pipeline
+from edgekit.wrappers.python import open_bundle
+from edgekit.wrappers.python.answers import Sampling
+from edgekit.wrappers.python.events import Done, Progress, Text
+from edgekit.wrappers.python.llm import LlmBundle
+from edgekit.wrappers.python.slots import Slots
+from tests.engines.wrappers.runtimes import PYTHON, Program
 from tests.olive import tiny_llm
-from tests.unit.wrappers.runtimes import PYTHON, Program
 
 pytestmark = pytest.mark.olive
 
@@ -46,7 +51,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tiny_llm.llama(folder / "tiny")
     command = [sys.executable, "-m", "edgekit", "build", str(source), "--target", "android-qnn", "--json"]
     command += ["--recipe", "qnn_static_llm", "-o", str(folder)]
-    command += ["--quality", "fast", "--limit", "top1_agreement:min=0.3"]
+    command += ["--accept-source", "--quality", "fast", "--limit", "top1_agreement:min=0.3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])
@@ -73,7 +78,7 @@ def test_every_part_is_compiled_for_each_chip(bundle: Path, manifest: dict[str, 
 
 
 def test_the_simulator_answers_as_the_cpu_does(manifest: dict[str, Any]) -> None:
-    quality = manifest["quality"]
+    [quality] = manifest["quality"].values()
     assert quality["verdict"] == "pass" and quality["evidence"] == "simulated"
     found = {one["metric"]: one for one in quality["measurements"]}
     assert found["kl_mean@simulator"]["evidence"] == "simulated" and found["kl_mean"]["evidence"] == "host"
@@ -97,6 +102,22 @@ def test_the_runtime_reads_texts_of_any_length(bundle: Path, tmp_path: Path) -> 
     expected = Pipeline(bundle / "model" / "portable").logits(ids)
     for count in counts:
         assert np.abs(np.load(tmp_path / f"{count}.npy") - expected[:count]).max() < 1e-4
+
+
+def test_a_prompt_is_read_in_whole_windows(bundle: Path) -> None:
+    """However few tokens a piece may have; and no cache is kept, for a pipeline does not rewind."""
+    opened = open_bundle(bundle, variant="portable", foreign=True)
+    assert isinstance(opened, LlmBundle)
+    for count in (70, 140, 300):
+        answers = []
+        for piece in (1 << 20, 128, 64, 1):
+            opened.slots = Slots(opened, 1, piece)
+            events = list(opened.respond("A " * count, max_tokens=12, sampling=Sampling()))
+            read = [event.read for event in events if isinstance(event, Progress)]
+            end = events[-1]
+            assert isinstance(end, Done) and end.reused == 0 and all(tokens % 64 == 0 for tokens in read[:-1])
+            answers.append([event.text for event in events if isinstance(event, Text)])
+        assert answers[0] and answers == [answers[0]] * 4, count
 
 
 @pytest.mark.tools

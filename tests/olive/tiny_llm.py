@@ -49,7 +49,7 @@ def tokenizer(folder: Path, template: str = CHATML, vocabulary: int = VOCAB) -> 
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
         "model_max_length": 100_000,
-        "chat_template": template,
+        **({"chat_template": template} if template else {}),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
@@ -106,6 +106,36 @@ def llama(folder: Path, *, layers: int = 2, template: str = CHATML, dtype: str =
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**(sizes | changes))).to(getattr(torch, dtype))
     model.generation_config.eos_token_id = [2, 0]
+    model.save_pretrained(folder)
+    return folder
+
+
+def phi(folder: Path, *, layers: int = 2, **changes: Any) -> Path:
+    """A PhiForCausalLM folder, as Phi-2: partial rotary, biases everywhere and of norms too, no chat template."""
+    import torch
+    from transformers import PhiConfig, PhiForCausalLM
+
+    tokenizer(folder, "")
+    sizes = {
+        "vocab_size": VOCAB,
+        "hidden_size": 64,
+        "intermediate_size": 160,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "partial_rotary_factor": 0.5,
+        "max_position_embeddings": 512,
+        "initializer_range": 0.15,
+        "tie_word_embeddings": False,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    }
+    torch.manual_seed(0)
+    model = PhiForCausalLM(PhiConfig(**(sizes | changes)))
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+        if name.endswith("embed_tokens.weight"):
+            parameter.data *= 0.01  # a stream this small shows another epsilon
     model.save_pretrained(folder)
     return folder
 

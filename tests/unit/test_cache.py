@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import pytest
 
-from edgekit import cache
-from edgekit.errors import BuildError, UsageError
+from edgekit import cache, digests
+from edgekit.commands.cache import remove
+from edgekit.errors import BuildError, SourceError, UsageError
 
 pytestmark = pytest.mark.unit
 
@@ -84,30 +83,6 @@ def test_leftovers_of_a_killed_build_are_removed(own_cache: Path) -> None:
     assert not left.exists()
 
 
-def _slow(root: str, made: str) -> None:
-    os.environ["EDGEKIT_CACHE"] = root
-
-    def make(folder: Path) -> None:
-        with Path(made).open("a") as log:
-            log.write("x")
-        time.sleep(0.3)
-        (folder / "a.txt").write_text("one")
-
-    cache.produce("optimize", {"n": 1}, make)
-
-
-def test_two_processes_make_one_result(own_cache: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    made = tmp_path / "made"
-    workers = [context.Process(target=_slow, args=(str(own_cache), str(made))) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    assert made.read_text() == "x"
-
-
 def test_lookup_makes_nothing(own_cache: Path) -> None:
     assert cache.lookup("optimize", {"n": 1}) is None
     entry = cache.produce("optimize", {"n": 1}, _write("one"))
@@ -119,9 +94,9 @@ def test_prune_by_age_and_by_size(own_cache: Path) -> None:
     new = cache.produce("optimize", {"n": 2}, _write("x" * 1000))
     for path in (old.path, old.path / "entry.json"):
         os.utime(path, (1, 1))
-    assert [entry.path for entry in cache.prune(older_than_days=1)] == [old.path]
+    assert [entry.path for entry in remove(older_than_days=1)] == [old.path]
     assert new.path.exists()
-    assert [entry.path for entry in cache.prune(max_bytes=10)] == [new.path]
+    assert [entry.path for entry in remove(max_bytes=10)] == [new.path]
     assert cache.entries() == []
 
 
@@ -144,3 +119,57 @@ def test_a_cache_that_cannot_be_made_names_the_variable(tmp_path: Path, monkeypa
     with pytest.raises(UsageError) as caught:
         cache.produce("optimize", {"n": 1}, _write("one"))
     assert "EDGEKIT_CACHE" in caught.value.next
+
+
+def test_refresh_takes_nothing_and_says_where_bytes_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    cache.produce("optimize", {"n": 1}, _write("one"), what="a model")
+    with cache.session(refresh=True):
+        assert cache.lookup("optimize", {"n": 1}) is None
+        assert not cache.produce("optimize", {"n": 1}, _write("one"), what="a model").hit
+        assert "a model: made again, and equal to what was there" in capsys.readouterr().err
+        assert cache.produce("optimize", {"n": 1}, _write("one"), what="a model").hit  # what this session made
+        with cache.session():
+            assert cache.produce("optimize", {"n": 1}, _write("one"), what="a model").hit
+    with cache.session(refresh=True):
+        cache.produce("optimize", {"n": 1}, _write("two"), what="a model")
+        assert "differs from what was there in a.txt" in capsys.readouterr().err
+    entry = cache.produce("optimize", {"n": 1}, _write("three"))
+    assert entry.hit and (entry.path / "a.txt").read_text() == "two"
+
+
+def test_a_failed_refresh_leaves_what_was_there() -> None:
+    def fail(folder: Path) -> None:
+        raise BuildError("no")
+
+    cache.produce("optimize", {"n": 1}, _write("one"))
+    with cache.session(refresh=True), pytest.raises(BuildError):
+        cache.produce("optimize", {"n": 1}, fail)
+    assert cache.produce("optimize", {"n": 1}, _write("two")).hit
+
+
+def test_what_is_distrusted_is_made_again_once() -> None:
+    old = cache.produce("optimize", {"n": 1}, _write("one"))
+    with cache.session() as used:
+        cache.produce("optimize", {"n": 1}, _write("two"))
+        cache.produce("optimize", {"n": 2}, _write("one"))  # its own
+        cache.produce("import", {"n": 1}, _write("one"))
+    assert used.suspects() == {old.path}
+    with cache.session(distrusted=used.suspects()):
+        assert not cache.produce("optimize", {"n": 1}, _write("two")).hit
+    with cache.session() as again:
+        assert (cache.produce("optimize", {"n": 1}, _write("three")).path / "a.txt").read_text() == "two"
+    assert again.suspects() == frozenset()
+
+
+def test_nothing_is_kept_of_a_source_that_changed(tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    source.write_text("one")
+    taken = digests.snapshot(source, what="the model")
+
+    def make(folder: Path) -> None:
+        source.write_text("two")
+        raise BuildError("the engine could not read it")
+
+    with pytest.raises(SourceError, match="the model changed"):
+        cache.produce("optimize", {"n": 1}, make, read=[taken])
+    assert cache.entries() == []

@@ -39,6 +39,13 @@ def test_details_need_verbose(capsys: Capture) -> None:
     assert capsys.readouterr().err == "shown\n"
 
 
+def test_a_detail_is_one_line_and_a_log_has_several(capsys: Capture) -> None:
+    console.configure(verbose=True)
+    console.detail("+ run a\nerror: forged")
+    console.log("Traceback:\n  line 1\n::error::x")
+    assert capsys.readouterr().err == "+ run a?error: forged\nTraceback:\n  line 1\n:?error::x\n"
+
+
 def test_a_step_says_its_name_and_its_seconds(capsys: Capture) -> None:
     with console.step("optimize"):
         console.say("inside")

@@ -17,7 +17,7 @@ from edgekit.errors import BuildError, EdgekitError, UsageError
 pytestmark = pytest.mark.unit
 
 DOC = Path(__file__).parents[2] / "docs" / "exit-codes.md"
-CLASSES: list[type[EdgekitError]] = [EdgekitError, *errors._children(EdgekitError)]
+CLASSES: list[type[EdgekitError]] = [EdgekitError, *EdgekitError.__subclasses__()]
 
 
 def test_every_class_has_a_code_and_an_exit_code_of_its_own() -> None:
@@ -67,3 +67,10 @@ def test_an_os_error_names_its_cause_and_file(number: int, cls: type[EdgekitErro
     assert type(found) is cls
     assert word in found.message and "writing the bundle" in found.message
     assert "/some/file" in found.message or number == errno.EIO
+
+
+def test_what_a_child_wrote_down_is_raised_whatever_its_form() -> None:
+    told = errors.from_child({"code": "bundle", "message": "it is damaged", "next": "fetch it"})
+    assert (type(told), told.message, told.next) == (errors.BundleError, "it is damaged", "fetch it")
+    for odd in ("no table", None, ["x"], {"message": "alone"}):
+        assert errors.from_child(odd).message

@@ -46,11 +46,11 @@ def test_every_requirement_has_its_tested_version_in_the_constraints() -> None:
 
 
 def test_a_missing_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(extras.EXTRAS, "report", ("json", "no_such_module", "no_such.module"))
-    assert extras.missing("report") == ["no_such_module", "no_such.module"]
+    monkeypatch.setitem(extras.EXTRAS, "qnn", ("json", "no_such_module", "no_such.module"))
+    assert extras.missing("qnn") == ["no_such_module", "no_such.module"]
     with pytest.raises(ToolMissing, match="no_such_module") as caught:
-        extras.require("report")
-    assert caught.value.next == "pip install 'edgekit-ai[report]'"
+        extras.require("qnn")
+    assert caught.value.next == "pip install 'edgekit-ai[qnn]'"
     assert caught.value.exit_code == 7
 
 

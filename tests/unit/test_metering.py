@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from edgekit import metering
-from edgekit.check import judge_all
+from edgekit.contract.check_plan import BenchOutcome, default_plan
+from edgekit.devices._reader import LocalReader
 from edgekit.meters import Energy, Missing, android_battery
 from edgekit.meters._power import Polled
 from edgekit.meters.rapl import _add_up
-from edgekit.reading import LocalReader
-from edgekit.report import energy
-from edgekit.report.check_plan import BenchOutcome, default_plan
-from edgekit.report.measurement import EnergyRun, Measurement
-from edgekit.target import Budget
-from tests.unit.report.test_summary import outcome
+from edgekit.results.measurement import EnergyRun, Measurement
+from edgekit.results.metrics import Limit
+from edgekit.verdicts import energy
+from edgekit.verdicts.limits import judge_all
+from tests.unit.verdicts.test_summary import outcome
 
 pytestmark = pytest.mark.unit
 
@@ -207,7 +207,7 @@ def test_temperatures_are_followed_while_a_block_runs(tmp_path: Path) -> None:
     assert seen.hottest_c == 55 and seen.sensors == ("x86_pkg_temp",)
     with metering.watched(None) as nothing:
         pass
-    assert nothing.hottest_c is None and nothing.thermal == {}
+    assert nothing.hottest_c is None and nothing.thermal is None
 
 
 def test_work_before_the_meter_was_ready_does_not_count() -> None:
@@ -223,7 +223,7 @@ def test_work_before_the_meter_was_ready_does_not_count() -> None:
 def test_a_budget_finer_than_its_sensor_is_refused(limit: float, word: str) -> None:
     run = EnergyRun(meter="RAPL", scope="CPU", grade="B", tolerance=0.1, net_j=1.0, unit="token")
     found = (Measurement(metric="power_avg_w", value=5.0, evidence="host", n=9),)
-    (verdict,) = judge_all(found, {"power_avg_w": Budget(max=limit)}, "host", False, run)
+    (verdict,) = judge_all(found, {"power_avg_w": Limit(max=limit)}, "host", False, run)
     assert verdict.verdict == word
     assert word != "not-measured" or "finer than the sensor" in verdict.reason
 

@@ -1,4 +1,4 @@
-"""Plans for language models: golden, and the choices a plan explains."""
+"""Plans for language models: the choices a plan explains."""
 
 from __future__ import annotations
 
@@ -8,42 +8,15 @@ from pathlib import Path
 import pytest
 
 from edgekit import plan, target
-from edgekit.data import jsonable
-from edgekit.errors import UsageError
-from edgekit.model import LlmFacts, Model
+from edgekit.errors import SourceError, UsageError
+from edgekit.model import Model
+from tests.golden.plans import llama
 
 pytestmark = pytest.mark.unit
-GOLDEN = Path(__file__).parents[1] / "golden" / "plans"
 
 
-def model(architecture: str = "LlamaForCausalLM", *, parameters: int = 134_515_008, window: int = 8192) -> Model:
-    return Model(
-        name="tiny",
-        kind="llm",
-        architecture=architecture,
-        parameters=parameters,
-        sha256="0" * 64,
-        llm=LlmFacts(
-            context_length=window,
-            vocab_size=49152,
-            layers=2,
-            kv_heads=3,
-            head_size=64,
-            hidden_size=576,
-            eos_token_ids=(2, 0),
-            tied_embeddings=True,
-        ),
-    )
-
-
-@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "Phi3ForCausalLM"])
-@pytest.mark.parametrize("recipe", ["int4_rtn", "int4_mixed"])
-def test_the_plan_is_the_golden_one(architecture: str, recipe: str) -> None:
-    made = jsonable(plan.make(model(architecture), target.load("linux-cpu"), recipe=recipe))
-    for variant in made["variants"]:
-        variant["recipe_sha256"] = "-"  # of the recipe's source: every comment would change it
-    golden = GOLDEN / f"{architecture}-{recipe}.json"
-    assert made == json.loads(golden.read_text()), f"if the change is meant, review it and write {golden.name} anew"
+def model(*, parameters: int = 134_515_008, window: int = 8192) -> Model:
+    return llama(parameters, window=window)
 
 
 def test_the_default_recipe_keeps_more_bits_in_a_small_model_than_in_a_large_one() -> None:
@@ -52,6 +25,11 @@ def test_the_default_recipe_keeps_more_bits_in_a_small_model_than_in_a_large_one
     kinds = [[one["type"] for one in made.steps[0].config["passes"].values()] for made in (small, large)]
     assert kinds[0][0] == "Rtn"
     assert kinds[1][0] == "SelectiveMixedPrecision"
+
+
+def test_a_language_model_without_its_facts_is_the_sources_fault() -> None:
+    with pytest.raises(SourceError, match="called a language model and described as none"):
+        plan.make(model().model_copy(update={"llm": None}), target.load("linux-cpu"))
 
 
 def test_a_target_may_have_another_recipe_for_small_models() -> None:
@@ -114,3 +92,12 @@ def test_a_broken_recipe_file_is_one_line(tmp_path: Path) -> None:
     file.write_text("KIND = 'llm'\n")
     with pytest.raises(UsageError, match="lacks PRECISION"):
         plan.make(model(), target.load("linux-cpu"), recipe=str(file))
+
+
+def test_the_gate_judges_a_variant_that_is_not_compiled() -> None:
+    """The first that this machine's CPU runs: the goldens come from it too."""
+    made = plan.make(model(), target.load("android-qnn"))
+    assert [one.name for one in made.variants] == ["sm8650", "sm8750", "portable"]
+    assert made.main.name == "portable"
+    compiled = made.model_copy(update={"variants": made.variants[:2]})
+    assert compiled.main.name == "sm8650"

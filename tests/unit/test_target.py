@@ -11,6 +11,7 @@ import pytest
 
 from edgekit import ep, recipes, target
 from edgekit.commands import main
+from edgekit.commands.targets import begin
 from edgekit.ep._releases import releases
 from edgekit.errors import TargetError
 
@@ -33,10 +34,11 @@ def test_every_shipped_target_loads_and_has_its_files_name(name: str) -> None:
 @pytest.mark.parametrize("name", target.names())
 def test_the_runtime_floor_of_every_target_is_known(name: str) -> None:
     """The table of releases says what it loads: opset, IR version, operators."""
-    found = target.load(name)
-    floor = found.engine_floor()
+    profile = target.load(name)
+    floor = profile.engine_floor()
     assert floor is not None and releases().of(floor).opset >= 21
-    assert (found.api_level() is not None) == (found.os == "android")
+    level = target.api_level(profile.os, profile.platform.os_min)
+    assert (level is not None) == (profile.os == "android")
 
 
 @pytest.mark.parametrize("name", target.names())
@@ -93,12 +95,11 @@ def test_old_technology_is_called_so() -> None:
     assert nnapi.tensor.ep_options == {"cpu_disabled": "1"} and nnapi.tensor.static_shapes
 
 
-def test_core_ml_has_two_variants_and_a_test_that_picks() -> None:
+def test_core_ml_has_two_variants() -> None:
     tensor = target.load("ios-coreml").tensor
     formats = {variant.name: variant.ep_options["ModelFormat"] for variant in tensor.variants()}
     assert formats == {"mlprogram_fp16": "MLProgram", "neuralnetwork_fp32": "NeuralNetwork"}
     assert [variant.recipe for variant in tensor.variants()] == ["fp16", "float32"]
-    assert tensor.pick == "self-test"
     assert all(variant.ep_options["RequireStaticInputShapes"] == "1" for variant in tensor.variants())
 
 
@@ -120,7 +121,7 @@ def test_options_of_another_provider_are_not_mixed_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parent", target.names())
 def test_a_new_target_extends_any_other(parent: str, tmp_path: Path) -> None:
-    path = target.new("mine", parent, tmp_path)
+    path = begin("mine", parent, tmp_path)
     mine, base = target.load(str(path)), target.load(parent)
     assert mine.name == "mine"
     changed = {"name": base.name, "title": base.title}
@@ -129,9 +130,9 @@ def test_a_new_target_extends_any_other(parent: str, tmp_path: Path) -> None:
 
 def test_a_new_target_extends_one_of_ones_own_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
-    first = target.new("first", "android-qnn-sm8750", tmp_path)
+    first = begin("first", "android-qnn-sm8750", tmp_path)
     monkeypatch.chdir(tmp_path)
-    second = target.new("second", "first.toml", Path("deep"))
+    second = begin("second", "first.toml", Path("deep"))
     assert "first.toml" in second.read_text()
     assert target.load(str(second)).tensor == target.load(str(first)).tensor
 
@@ -142,16 +143,16 @@ def test_a_new_target_extends_one_of_ones_own_from_anywhere(tmp_path: Path, monk
 )
 def test_a_new_target_needs_a_name_of_its_own(name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=words):
-        target.new(name, "linux-cpu", tmp_path)
+        begin(name, "linux-cpu", tmp_path)
 
 
 def test_a_new_target_replaces_nothing(tmp_path: Path) -> None:
-    path = target.new("mine", "linux-cpu", tmp_path)
+    path = begin("mine", "linux-cpu", tmp_path)
     path.write_text("precious")
     with pytest.raises(TargetError, match="exists"):
-        target.new("mine", "linux-cpu", tmp_path)
+        begin("mine", "linux-cpu", tmp_path)
     assert path.read_text() == "precious"
-    target.new("mine", "linux-cpu", tmp_path, force=True)
+    begin("mine", "linux-cpu", tmp_path, force=True)
     assert target.load(str(path)).name == "mine"
 
 

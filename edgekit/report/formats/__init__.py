@@ -5,20 +5,19 @@ Every format takes any number of reports: of many devices, of many bundles.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from edgekit import registry
+from edgekit.contract.result import Report
 from edgekit.data import nearest
 from edgekit.errors import UsageError
-from edgekit.report.measurement import Report
 
 
 def names() -> list[str]:
     """The formats, sorted."""
-    return sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
+    return registry.members("edgekit.report.formats")
 
 
 def load(name: str) -> ModuleType:
@@ -29,7 +28,7 @@ def load(name: str) -> ModuleType:
     """
     if name not in names():
         raise UsageError(f"unknown format {name!r}{nearest(name, names())}", next=f"one of: {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name}")
+    return registry.member("edgekit.report.formats", name)
 
 
 def by_suffix(path: Path) -> str:

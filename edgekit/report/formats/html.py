@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from html import escape
-from importlib.resources import files
 
-from edgekit import __version__
-from edgekit.report import describe, metrics
-from edgekit.report.measurement import Measurement, Report, Verdict
+from edgekit import __version__, files, plain
+from edgekit.contract.result import Report
+from edgekit.report import describe
 from edgekit.report.page import parts, plots
+from edgekit.report.page.text import escape
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement, Verdict
+from edgekit.results.metrics import Headline
 
 TITLE = "a page with plots, for people"
 SUFFIX = ".html"
 # Nothing is loaded, whoever wrote the names in a result: the browser itself refuses it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-NAMES = {
-    "decode_tps": "decoding",
-    "latency_p50_ms": "median latency",
-    "throughput_ips": "throughput",
-    "ttft_ms": "time to first token",
-    "peak_footprint_mb": "peak memory",
-    "peak_rss_mb": "peak resident set",
-    "bundle_mb": "size of the bundle",
-    "energy_j_per_token": "energy of a token",
-    "energy_j_per_inference": "energy of an inference",
-}
+FIGURES: tuple[Headline, ...] = ("speed", "first token", "memory", "size", "energy")
 
 
 def render(reports: Sequence[Report]) -> str:
     """The page of one report, or of many with an overview."""
-    style = files("edgekit.report.page").joinpath("page.css").read_text(encoding="utf-8")
+    style = files.resource("report/page/page.css").read_text(encoding="utf-8")
     title = _title(reports)
     body = [_overview(reports)] if len(reports) > 1 else []
     body += [_article(report, f"r{at}") for at, report in enumerate(reports, 1)]
@@ -46,30 +36,29 @@ def render(reports: Sequence[Report]) -> str:
         f"<footer>Made by edgekit {escape(__version__)} from result.json. A value that is not measured, or invalid, is "
         "never a pass. Intervals are 95 %.</footer>\n</body>\n</html>\n"
     )
-    return CONTROL.sub("?", text)
+    return plain.block(text)
 
 
 def _title(reports: Sequence[Report]) -> str:
     if len(reports) == 1:
         return f"{describe.bundle(reports[0])} on {describe.device(reports[0])}"
     bundles = len({describe.bundle(report) for report in reports})
-    devices = len({(describe.device(report), report.device["evidence"]) for report in reports})
+    devices = len({(describe.device(report), report.device.evidence) for report in reports})
     return f"{_count(bundles, 'bundle')} on {_count(devices, 'device')}"
 
 
 def _days(reports: Sequence[Report]) -> str:
-    days = sorted({str(report.conditions.get("started", ""))[:10] for report in reports} - {""})
+    days = sorted({report.conditions.started[:10] for report in reports} - {""})
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
     return f"<p>{escape(span)}</p>" if span else ""
 
 
 def _overview(reports: Sequence[Report]) -> str:
     """All reports as one table, then bars of what several of them have."""
-    columns = ["bundle", "device", "verdict", "speed", "first token", "memory", "size", "energy"]
-    wanted = [*describe.HEADLINES[:3], ("bundle_mb",), describe.ENERGY]
+    columns = ["bundle", "device", "verdict", *FIGURES]
     rows = []
     for at, report in enumerate(reports, 1):
-        found = [describe.first(report, choices) for choices in wanted]
+        found = [describe.first(report, m.headlines(column)) for column in FIGURES]
         cells = [
             f'<a href="#r{at}">{escape(describe.bundle(report))}</a>',
             f"{escape(describe.device(report))} {_evidence(report)}",
@@ -109,28 +98,30 @@ def _article(report: Report, ident: str) -> str:
 
 def _doubt(report: Report) -> str:
     """A result without a budget passes by its answers, though its timing may be worth nothing."""
-    doubtful = report.conditions.get("invalid") and describe.outcome(report) != "invalid"
+    doubtful = report.conditions.invalid and describe.outcome(report) != "invalid"
     return _chip("invalid", "timing invalid") if doubtful else ""
 
 
 def _alerts(report: Report) -> str:
     found = ""
-    if not report.goldens["passed"]:
-        said = "; ".join(report.goldens["mismatches"]) or "golden answers differ"
+    if not report.goldens.passed:
+        said = "; ".join(report.goldens.mismatches) or "golden answers differ"
         found += f'<div class="alert bad" role="note"><b>Wrong answers.</b> {escape(said)}</div>'
-    if why := report.conditions.get("invalid"):
-        items = "".join(f"<li>{escape(str(one))}</li>" for one in why)
+    if trusted := describe.runtime(report.conditions):
+        found += f'<div class="alert" role="note">{escape(trusted)}</div>'
+    if why := report.conditions.invalid:
+        items = "".join(f"<li>{escape(one)}</li>" for one in why)
         found += f'<div class="alert" role="note"><b>Its timing is invalid.</b><ul>{items}</ul></div>'
     return found
 
 
 def _tiles(report: Report) -> str:
     tiles = []
-    size = describe.first(report, ("bundle_mb",))
+    size = describe.first(report, m.headlines("size"))
     for one in [*describe.headlines(report), *([size] if size else [])]:
         stem, _, workload = one.metric.partition("@")
-        known = metrics.METRICS[stem]
-        name = f"{NAMES.get(stem, stem)}{f', {workload}' if workload else ''}"
+        known = m.METRICS[stem]
+        name = f"{known.title}{f', {workload}' if workload else ''}"
         value = f"{one.value:,.4g}" if one.value is not None else ""
         more = describe.interval(one) or (f"{one.n:,} samples" if one.n > 1 else "")
         css = "tile" if one.valid else "tile doubtful"
@@ -170,24 +161,25 @@ def _row(columns: Sequence[str], one: Measurement, verdict: Verdict | None) -> s
 
 def _verdict(one: Verdict) -> str:
     why = f" {one.reason}" if one.verdict == "not-measured" else ""  # what is invalid is said once, above
-    return f'{_chip(one.verdict)} <span class="why">{escape(describe.limit(one.limit) + why)}</span>'
+    return f'{_chip(one.verdict)} <span class="why">{escape(str(one.limit) + why)}</span>'
 
 
 def _facts(report: Report) -> str:
     bundle, conditions = report.bundle, report.conditions
-    ram = report.device.get("ram_mb")
+    ram = report.device.ram_mb
     rows = {
         "goldens": describe.goldens(report).removeprefix("goldens: "),
-        "model": bundle.get("model"),
-        "target, recipe": f"{bundle.get('target')}, {bundle.get('recipe')}",
-        "bundle": f"sha256 {bundle.get('sha256')}",
-        "workload": conditions.get("workload"),
+        "model": bundle.model,
+        "target, recipe": f"{bundle.target}, {bundle.recipe}",
+        "bundle": f"sha256 {bundle.sha256}",
+        "runtime": conditions.runtime,
+        "workload": conditions.workload,
         "processes": len(report.processes) or None,
-        "threads": conditions.get("threads") or "the engine's choice",
-        "began": conditions.get("started"),
-        "before it began": "; ".join(conditions.get("before", ())) or "as it should be",
-        "memory": f"{ram:,} MB" if isinstance(ram, int) else None,
-        "kernels": report.device.get("kernels"),
+        "threads": conditions.threads or "the engine's choice",
+        "began": conditions.started,
+        "before it began": "; ".join(conditions.before) or "as it should be",
+        "memory": f"{ram:,} MB" if ram is not None else None,
+        "kernels": report.device.kernels,
         "versions": ", ".join(f"{name} {version}" for name, version in report.tools.items()),
     }
     shown = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in rows.items() if value)
@@ -230,7 +222,8 @@ def _chip(word: str, text: str = "") -> str:
 
 
 def _evidence(report: Report) -> str:
-    return f'<span class="chip">{escape(str(report.device["evidence"]))}</span>'
+    words = (report.proof, report.device.evidence)
+    return " ".join(f'<span class="chip">{escape(word)}</span>' for word in words)
 
 
 def _count(number: int, word: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.contract.result import Report
 from edgekit.data import jsonable, pretty
-from edgekit.report.measurement import Report
 
 TITLE = "everything, for programs"
 SUFFIX = ".json"

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from edgekit import plain
+from edgekit.contract.result import Report
 from edgekit.report import describe
-from edgekit.report.measurement import Report, Verdict
+from edgekit.results.measurement import Verdict
 
 TITLE = "test cases, for CI systems"
 SUFFIX = ".xml"
@@ -30,35 +32,34 @@ def render(reports: Sequence[Report]) -> str:
 def _suite(root: ElementTree.Element, report: Report) -> None:
     name = f"{describe.bundle(report)} on {describe.device(report)}"
     suite = ElementTree.SubElement(root, "testsuite", name=_clean(name), hostname=_clean(describe.device(report)))
-    if started := report.conditions.get("started"):
-        suite.set("timestamp", _clean(str(started).removesuffix("Z")))
+    suite.set("timestamp", _clean(report.conditions.started.removesuffix("Z")))
     _properties(suite, report)
     _goldens(suite, report)
     for verdict in report.verdicts:
         _case(suite, report, verdict)
     for key, tag in (("tests", "testcase"), ("failures", "testcase/failure"), ("errors", "testcase/error")):
         suite.set(key, str(len(suite.findall(tag))))
-    notes = [f"invalid: {why}" for why in report.conditions.get("invalid", ())]
+    notes = [f"invalid: {why}" for why in report.conditions.invalid]
+    notes += filter(None, [describe.runtime(report.conditions)])
     lines = [f"{one.metric}: {describe.value(one)}" for one in report.measurements]
-    ElementTree.SubElement(suite, "system-out").text = _clean("\n".join([*lines, *notes]))
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(_clean, [*lines, *notes]))
 
 
 def _properties(suite: ElementTree.Element, report: Report) -> None:
     found = ElementTree.SubElement(suite, "properties")
-    facts = {"evidence": report.device["evidence"], "sha256": report.bundle.get("sha256"), **report.tools}
+    facts = {"proof": report.proof, "evidence": report.device.evidence, "sha256": report.bundle.sha256, **report.tools}
     numbers = {one.metric: one.value for one in report.measurements if one.value is not None}
     for key, value in {**facts, **numbers}.items():
-        if value is not None:
-            ElementTree.SubElement(found, "property", name=_clean(str(key)), value=_clean(str(value)))
+        ElementTree.SubElement(found, "property", name=_clean(key), value=_clean(str(value)))
 
 
 def _goldens(suite: ElementTree.Element, report: Report) -> None:
     case = ElementTree.SubElement(suite, "testcase", name="goldens", classname=_clean(describe.bundle(report)))
     found = report.goldens
-    if not found["passed"]:
-        said = "; ".join(found["mismatches"]) or "golden answers differ"
+    if not found.passed:
+        said = "; ".join(found.mismatches) or "golden answers differ"
         ElementTree.SubElement(case, "failure", type="quality", message=_clean(said))
-    elif not found["compared"]:
+    elif not found.compared:
         ElementTree.SubElement(case, "error", type="not-measured", message="no golden answer could be compared")
 
 
@@ -69,7 +70,7 @@ def _case(suite: ElementTree.Element, report: Report, verdict: Verdict) -> None:
     if verdict.verdict == "pass":
         return
     value = f"{verdict.value:g}, " if verdict.value is not None else ""
-    message = _clean(f"{value}{verdict.reason} (limit: {describe.limit(verdict.limit)})")
+    message = _clean(f"{value}{verdict.reason} (limit: {verdict.limit!s})")
     if verdict.verdict == "fail":
         ElementTree.SubElement(case, "failure", type="over-budget", message=message)
     else:
@@ -77,9 +78,5 @@ def _case(suite: ElementTree.Element, report: Report, verdict: Verdict) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without what XML 1.0 cannot hold (control characters, half surrogate pairs)."""
-    return "".join(one if _allowed(one) else "?" for one in text)
-
-
-def _allowed(one: str) -> bool:
-    return one in "\t\n" or " " <= one < "\ud800" or "\ue000" <= one <= "\ufffd" or one >= "\U00010000"
+    """One line, without what XML 1.0 cannot hold or a reader cannot see."""
+    return plain.line(text)

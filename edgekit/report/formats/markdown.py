@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from edgekit import plain
+from edgekit.contract.result import Report
 from edgekit.report import describe
-from edgekit.report.measurement import Measurement, Report, Verdict
+from edgekit.results.measurement import Measurement, Verdict
 
 TITLE = "a summary, for CI logs and pull requests"
 SUFFIX = ".md"
+# What Markdown takes for a mark inside a line; a stranger's text never begins one.
+PUNCTUATION = re.compile(r"[\\`*_{}\[\]<>|~&$^]")
+# Where GitHub or GitLab would make a link, a person or an issue of a word. They look at words once Markdown is done
+# with its marks, so a backslash does not help; an empty comment parts the word.
+LINKED = re.compile(r"(?<=[@#!$%&~])(?=\w)|(?<=:)(?=//)|(?<=(?i:www))(?=\.)|(?<=(?i:gh-))(?=\d)")
 MARKS = {"pass": "✅", "fail": "❌", "not-measured": "❔", "invalid": "⚠️"}
 
 
@@ -24,7 +32,7 @@ def _overview(reports: Sequence[Report]) -> str:
         [
             _escape(describe.bundle(report)),
             _escape(describe.device(report)),
-            report.device["evidence"],
+            _escape(report.device.evidence),
             _outcome(report),
             *(f"{_code(one.metric)} {describe.value(one)}" for one in describe.headlines(report)[:1]),
         ]
@@ -37,12 +45,14 @@ def _one(report: Report) -> str:
     lines = [
         f"### {_escape(describe.bundle(report))} on {_escape(describe.device(report))}: {_outcome(report)}",
         "",
-        f"{_escape(describe.platform(report))} · evidence: {report.device['evidence']} · "
-        f"{_escape(describe.goldens(report))}",
+        f"{_escape(report.proof)} · evidence: {_escape(report.device.evidence)} · "
+        f"{_escape(describe.platform(report))} · {_escape(describe.goldens(report))}",
         "",
     ]
-    if why := report.conditions.get("invalid"):
-        lines += [*(f"> {MARKS['invalid']} invalid: {_escape(str(one))}" for one in why), ""]
+    if trusted := describe.runtime(report.conditions):
+        lines += [f"> {MARKS['invalid']} {trusted}", ""]
+    if why := report.conditions.invalid:
+        lines += [*(f"> {MARKS['invalid']} invalid: {_escape(one)}" for one in why), ""]
     verdicts = {one.metric: one for one in report.verdicts}
     rows = [_row(one, verdicts.pop(one.metric, None)) for one in report.measurements]
     rows += [[_code(name), "", "", _verdict(one)] for name, one in verdicts.items()]
@@ -61,7 +71,7 @@ def _row(one: Measurement, verdict: Verdict | None) -> list[str]:
 
 def _verdict(one: Verdict) -> str:
     why = f": {_escape(one.reason)}" if one.verdict == "not-measured" else ""  # what is invalid is said once, above
-    return f"{MARKS[one.verdict]} {one.verdict} ({_escape(describe.limit(one.limit))}){why}"
+    return f"{MARKS[one.verdict]} {one.verdict} ({_escape(str(one.limit))}){why}"
 
 
 def _outcome(report: Report) -> str:
@@ -77,16 +87,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _code(name: str) -> str:
     """A metric's name; as code, or "@pp128" would call for a person of that name."""
-    return f"`{_plain(name).replace('`', '').replace('|', '')}`"
+    return f"`{plain.cell(name).replace('`', '?').replace('|', '?')}`"
 
 
 def _escape(text: str) -> str:
     """A stranger's text: no column, no line, no HTML, no link, nobody called."""
-    plain = _plain(text).replace("@", "@\u200b")
-    for character in "\\`*_[]<>|":
-        plain = plain.replace(character, f"\\{character}")
-    return plain
-
-
-def _plain(text: str) -> str:
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    parts = LINKED.split(" ".join(plain.cell(text).split()))
+    return "<!-- -->".join(PUNCTUATION.sub(lambda mark: f"\\{mark[0]}", part) for part in parts)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
-from edgekit.report import describe, metrics
-from edgekit.report.measurement import Measurement, Report
+from edgekit.contract.result import Report
+from edgekit.report import describe
 from edgekit.report.page.plots import absent, figure
 from edgekit.report.page.svg import TOP, WIDE, Canvas, Scale
-from edgekit.report.partition import Partition
-from edgekit.report.placement import coverage, read
+from edgekit.report.page.text import escape
+from edgekit.results import metrics as m
+from edgekit.results.measurement import Measurement, Verdict
+from edgekit.results.partition import Partition
 
 MOST = 1.5  # allowances used that are still drawn to scale
 BLOCKERS = 4
@@ -19,10 +19,10 @@ BLOCKERS = 4
 
 def quality(report: Report, ident: str) -> str:
     """How much of each limit of the quality gate the bundle uses: a bar up to the limit."""
-    found = report.bundle.get("quality") or {}
-    rows = [row for one in found.get("verdicts", ()) if (row := _allowance(one))]
+    found = report.bundle.quality
+    rows = [row for one in found.verdicts if (row := _allowance(one))]
     if not rows:
-        return absent("Quality against the source", f"The gate was {found.get('mode', 'not run')}.")
+        return absent("Quality against the source", f"The gate was {found.mode}.")
     canvas = Canvas(TOP + 20 + 36 * len(rows))
     x = Scale(0, MOST, 4, WIDE - 4)
     for at, (name, value, limit, used, verdict) in enumerate(rows):
@@ -34,41 +34,40 @@ def quality(report: Report, ident: str) -> str:
         canvas.line([(x(1), y + 3), (x(1), y + 18)], "event")
     canvas.text(x(1), TOP + 4, "limit", "mark", "middle")
     text = "; ".join(f"{name} {value}, limit {limit}: {verdict}" for name, value, limit, _, verdict in rows)
-    note = f"{found.get('verdict')} ({found.get('mode')}); bars: share of the limit that is used"
+    note = f"{found.verdict} ({found.mode}); bars: share of the limit that is used"
     title = "Quality against the source"
     return figure(title, canvas.svg(title, f"{text}.", ident), note)
 
 
 def placement(report: Report, ident: str) -> str:
     """Which execution provider takes how much of the graph, and what it leaves."""
-    recorded = report.bundle.get("partition") or {}
-    rows = [(name, graphs) for name, data in recorded.items() if (graphs := read(data))]
+    rows = list(report.bundle.partition.items())
     if not rows:
         return absent("Placement", "The bundle does not say which execution provider takes what.")
     canvas = Canvas(TOP + 8 + 58 * len(rows))
     x = Scale(0, 1, 4, WIDE - 4)
     said = []
-    for at, (name, graphs) in enumerate(rows):
-        share, y = coverage(graphs), TOP + 12 + at * 58
-        nodes = f"{sum(one.nodes_taken for one in graphs)} of {sum(one.nodes for one in graphs)} nodes"
-        canvas.text(4, y, f"{name}: {graphs[0].ep}", "label")
+    for at, (name, graph) in enumerate(rows):
+        share, y = graph.coverage, TOP + 12 + at * 58
+        nodes = f"{graph.nodes_taken} of {graph.nodes} nodes"
+        canvas.text(4, y, f"{name}: {graph.ep}", "label")
         canvas.text(WIDE - 4, y, f"{share:.1%} of the work, {nodes}", "value", "end")
         canvas.bar(4, y + 7, WIDE - 8, 14, "track")
         canvas.bar(4, y + 7, x(share) - 4, 14, "fill1", f"{share:.1%}")
-        trips = sum(one.round_trips for one in graphs)
-        pieces = sum(one.partitions for one in graphs)
-        canvas.text(4, y + 35, f"pieces: {pieces}, round trips in a row: {trips}", "tick")
-        said.append(f"{name}: {graphs[0].ep} takes {share:.1%} of the work, {nodes}, {trips} round trips")
-    first = rows[0][1][0]
+        trips = graph.round_trips
+        canvas.text(4, y + 35, f"pieces: {graph.partitions}, round trips in a row: {trips}", "tick")
+        said.append(f"{name}: {graph.ep} takes {share:.1%} of the work, {nodes}, {trips} round trips")
+    first = rows[0][1]
     title = "Placement"
     svg = canvas.svg(title, f"{'; '.join(said)}.", ident)
-    return figure(title, svg + _blockers(rows), f"{first.how}, evidence: {first.evidence}")
+    return figure(title, svg + _blockers([graph for _, graph in rows]), f"{first.how}, evidence: {first.evidence}")
 
 
 def comparison(reports: Sequence[Report], ident: str) -> list[str]:
     """One plot for each of the first figures that several results have: a bar for each, with its interval."""
     found = []
-    for at, choices in enumerate((*((name,) for name in describe.SPEEDS), *describe.HEADLINES[1:])):
+    speed, *others = map(m.headlines, describe.COLUMNS)  # those of the speed have no axis in common
+    for at, choices in enumerate((*((metric,) for metric in speed), *others)):
         rows = [(report, one) for report in reports if (one := describe.first(report, choices)) is not None]
         if len(rows) > 1:
             found.append(_bars(rows, f"{ident}-{at}"))
@@ -77,7 +76,7 @@ def comparison(reports: Sequence[Report], ident: str) -> list[str]:
 
 def _bars(rows: Sequence[tuple[Report, Measurement]], ident: str) -> str:
     metric = rows[0][1].metric.partition("@")[0]
-    known = metrics.METRICS[metric]
+    known = m.METRICS[metric]
     canvas = Canvas(TOP + 40 * len(rows) + 4)
     x = Scale(0, max(one.high or one.value or 0 for _, one in rows) * 1.04 or 1, 4, WIDE - 4)
     names = _names([report for report, _ in rows])
@@ -104,10 +103,9 @@ def _names(reports: Sequence[Report]) -> list[str]:
     return [f"{bundle} · {device}" for bundle, device in zip(bundles, devices, strict=True)]
 
 
-def _allowance(verdict: dict[str, Any]) -> tuple[str, str, str, float, str] | None:
+def _allowance(verdict: Verdict) -> tuple[str, str, str, float, str] | None:
     """Metric, value, limit, and the share of the allowance that is used (1 is the limit)."""
-    value, limit = verdict.get("value"), verdict.get("limit") or {}
-    least, most = limit.get("min"), limit.get("max")
+    value, least, most = verdict.value, verdict.limit.min, verdict.limit.max
     if value is None:
         return None
     if most is not None and least is None:
@@ -117,12 +115,12 @@ def _allowance(verdict: dict[str, Any]) -> tuple[str, str, str, float, str] | No
         bound, used = f">= {least:.6g}", worth
     else:
         return None
-    return verdict["metric"], f"{value:.6g}", bound, min(max(used, 0.0), MOST), verdict["verdict"]
+    return verdict.metric, f"{value:.6g}", bound, min(max(used, 0.0), MOST), verdict.verdict
 
 
-def _blockers(rows: Sequence[tuple[str, list[Partition]]]) -> str:
+def _blockers(graphs: Sequence[Partition]) -> str:
     """What the providers leave, most work first."""
-    found = [blocker for _, graphs in rows for one in graphs for blocker in one.blockers]
+    found = [blocker for graph in graphs for blocker in graph.blockers]
     found = sorted(found, key=lambda one: -one.share)[:BLOCKERS]
     if not found:
         return ""

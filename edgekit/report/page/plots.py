@@ -5,17 +5,20 @@ from __future__ import annotations
 import statistics
 from bisect import bisect_right
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 
+from edgekit.contract.result import Report
 from edgekit.report import describe
-from edgekit.report.measurement import EnergyRun, Report
 from edgekit.report.page import series
 from edgekit.report.page.series import Course, Curve
 from edgekit.report.page.svg import BOTTOM, LEFT, RIGHT, TOP, WIDE, Canvas, Scale, around, short
-from edgekit.report.summary import percentile
-from edgekit.report.sustain import onset
-from edgekit.report.validity import DRIFT
+from edgekit.report.page.text import escape
+from edgekit.results import metrics as m
+from edgekit.results.measurement import EnergyRun
+from edgekit.verdicts.energy import PER
+from edgekit.verdicts.summary import percentile
+from edgekit.verdicts.sustain import onset
+from edgekit.verdicts.validity import DRIFT
 
 BINS = 42
 BODY = 2.5  # the axis goes so many times as far beyond the last percentile as that lies beyond the median
@@ -40,13 +43,14 @@ def absent(title: str, why: str, next: str = "") -> str:
 
 def distribution(report: Report, ident: str) -> str:
     """Every sample of the latency, or of the time between tokens: a histogram with p50, p90 and p99, the tail kept."""
-    name = next((name for name in ("itl_ms", "latency_ms") if report.raw.get(name)), None)
-    if name is None or report.conditions.get("sustain_s"):
+    name = next((one.series for one in (m.ITL_P50_MS, m.LATENCY_P50_MS) if report.raw.get(one.series)), None)
+    if name is None or report.conditions.sustain_s:
         return ""
     samples = sorted(report.raw[name])
-    title = "Time between tokens" if name == "itl_ms" else "Latency of one inference"
+    title = "Time between tokens" if name == m.ITL_P50_MS.series else "Latency of one inference"
     canvas, bottom = Canvas(236), 236 - BOTTOM
-    marks = [(share, percentile(samples, share / 100)) for share in (50, 90, 99) if share < 99 or len(samples) >= 100]
+    shares = [round(100 * one.quantile) for one in m.of_series(name) if one.quantile is not None]
+    marks = [(share, percentile(samples, share / 100)) for share in shares if share < 99 or len(samples) >= 100]
     tail = marks[-1][1] + BODY * (marks[-1][1] - marks[0][1])  # a rare long one must not squeeze the rest together
     x = Scale(around(samples)[0], min(around(samples)[1], max(tail, marks[0][1] * 1.02)), LEFT, WIDE - RIGHT)
     inside, beyond = [v for v in samples if v <= x.high], [v for v in samples if v > x.high]
@@ -101,10 +105,10 @@ def over_time(report: Report, ident: str) -> str:
 def grid(report: Report, ident: str) -> str:
     """Time to first token by prompt length, and decoding by depth, where there is more than one of either."""
     panels = [
-        ("time to first token, ms", "prompt tokens", series.workloads(report, "ttft_ms", "pp")),
-        ("decoding, tokens/s", "tokens in the context", series.workloads(report, "decode_tps", "d")),
+        ("time to first token, ms", "prompt tokens", series.workloads(report, m.TTFT_MS, "pp")),
+        ("decoding, tokens/s", "tokens in the context", series.workloads(report, m.DECODE_TPS, "d")),
     ]
-    plain = next((one for one in report.measurements if one.metric == "decode_tps" and one.value is not None), None)
+    plain = next((one for one in report.measurements if one.metric == m.DECODE_TPS.name), None)
     if panels[1][2] and plain is not None and plain.value is not None and panels[0][2]:
         panels[1][2].insert(0, (panels[0][2][0][0], plain.value, plain.low, plain.high))
     panels = [(title, unit, sorted(points)) for title, unit, points in panels if len(points) > 1]
@@ -153,10 +157,7 @@ def energy(report: Report, ident: str) -> str:
 def memory(report: Report, ident: str) -> str:
     """The process's own memory, phase by phase."""
     phases = [
-        (str(phase.get("phase")), float(phase["mb"]))
-        for process in report.processes[:1]
-        for phase in process.memory
-        if phase.get("mb") is not None
+        (phase.phase, phase.mb) for process in report.processes[:1] for phase in process.memory if phase.mb is not None
     ]
     if len(phases) < 2:
         return ""
@@ -222,15 +223,15 @@ def _panel(canvas: Canvas, curve: Curve, x: Scale, y: Scale, unit_s: int, at: in
 
 def _fall(report: Report, speed: Curve) -> float | None:
     """When a sustained run became slower for good."""
-    if not report.conditions.get("sustain_s"):
+    if not report.conditions.sustain_s:
         return None
-    allowed = DRIFT.get(report.device["evidence"], DRIFT["device"])
+    allowed = DRIFT.get(report.device.evidence, DRIFT["device"])
     found = onset(speed.at_s, speed.values, allowed)
     return found[0] if found else None
 
 
 def _joules(run: EnergyRun) -> str:
     net, work = run.net_j or 0.0, max(run.work, 1e-9)
-    per = describe.number(f"energy_j_per_{run.unit}", net / work)
+    per = describe.number(PER[run.unit].name, net / work)
     off = f"+-{run.tolerance:.0%}" if run.tolerance is not None else "modelled"
     return f"{per} a {run.unit} above idle; {run.meter}, grade {run.grade} ({off})"

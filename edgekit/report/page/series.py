@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgekit.report import metrics
-from edgekit.report.measurement import Report
+from edgekit.contract.result import Report
+from edgekit.results import metrics as m
+from edgekit.results.metrics import Metric
 
 BINS = 80  # of a tensor model's inferences: so many points make a line
 GAP_S = 1.0  # between two processes
@@ -50,7 +51,9 @@ def by_process(report: Report, name: str) -> list[list[float]]:
 
 def course(report: Report) -> Course | None:
     """How a bench went; None where no speed was measured."""
-    name = next((name for name in ("decode_tps", "throughput_ips", "latency_ms") if report.raw.get(name)), None)
+    latency = m.LATENCY_P50_MS.series
+    series = (m.DECODE_TPS.name, m.THROUGHPUT_IPS.name, latency)
+    name = next((name for name in series if report.raw.get(name)), None)
     if name is None or not report.processes:
         return None
     offset, starts = 0.0, []
@@ -58,39 +61,33 @@ def course(report: Report) -> Course | None:
     others: dict[str, list[tuple[float, float]]] = {"temperature_c": [], "clock_mhz": [], "other_cores": []}
     for process, samples in zip(report.processes, by_process(report, name), strict=True):
         starts.append(offset)
-        laps = process.watch.get("at_s", [])
-        points = _rates(samples) if name == "latency_ms" else list(zip(laps[1:], samples, strict=False))
+        laps = process.watch.at_s
+        points = _rates(samples) if name == latency else list(zip(laps[1:], samples, strict=False))
         speed += [(offset + at, value) for at, value in points]
         for key, found in others.items():
-            values = process.watch.get(key, [])
+            values = getattr(process.watch, key)
             times = laps[len(laps) - len(values) :]  # the load has no value at the start
             found += [(offset + at, value) for at, value in zip(times, values, strict=False) if value is not None]
         offset += (laps[-1] if laps else sum(samples) / 1000) + GAP_S
     if not speed:
         return None
-    unit = "inferences/s" if name != "decode_tps" else "tokens/s"
-    shown = "speed" if name == "latency_ms" else name
+    unit = (m.of(name) or m.THROUGHPUT_IPS).unit
+    shown = "speed" if name == latency else name
     units = {"temperature_c": "C", "clock_mhz": "MHz", "other_cores": "cores"}
     named = {"temperature_c": "temperature", "clock_mhz": "clock", "other_cores": "load by others"}
     curves = [_curve(named[key], units[key], points) for key, points in others.items() if points]
     return Course(_curve(shown, unit, speed), curves, starts, offset - GAP_S)
 
 
-def workloads(report: Report, stem: str, letters: str) -> list[tuple[int, float, float | None, float | None]]:
-    """Tokens, value and interval of a metric over a grid: ("ttft_ms", "pp") or ("decode_tps", "d")."""
+def workloads(report: Report, metric: Metric, letters: str) -> list[tuple[int, float, float | None, float | None]]:
+    """Tokens, value and interval of a metric over a grid: of TTFT_MS at "pp", of DECODE_TPS at "d"."""
     found = []
     for one in report.measurements:
         name, _, workload = one.metric.partition("@")
         count = workload.removeprefix(letters)
-        if name == stem and workload.startswith(letters) and count.isdigit() and one.value is not None:
+        if name == metric.name and workload.startswith(letters) and count.isdigit() and one.value is not None:
             found.append((int(count), one.value, one.low, one.high))
     return sorted(found)
-
-
-def unit(metric: str) -> str:
-    """The unit of a metric, or nothing."""
-    known = metrics.of(metric)
-    return known.unit if known else ""
 
 
 def _curve(name: str, unit: str, points: Sequence[tuple[float, float]]) -> Curve:

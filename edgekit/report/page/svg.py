@@ -1,6 +1,6 @@
 """Scales, ticks and a canvas for small plots. Colours are classes of page.css, so a plot follows light and dark.
 
-A canvas is WIDE units wide, whatever the screen: as wide as a phone shows, so its text stays readable there.
+On the page a canvas is WIDE units wide, whatever the screen: as wide as a phone shows, so its text stays readable.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
+
+from edgekit.report.page.text import escape
 
 WIDE = 350.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 34.0
@@ -88,6 +89,7 @@ class Canvas:
 
     height: float
     parts: list[str] = field(default_factory=list)
+    wide: float = WIDE
 
     @property
     def left(self) -> float:
@@ -97,7 +99,7 @@ class Canvas:
     @property
     def right(self) -> float:
         """The right end of the plotting area."""
-        return WIDE - RIGHT
+        return self.wide - RIGHT
 
     def text(self, x: float, y: float, text: str, css: str = "label", anchor: str = "start") -> None:
         """A line of text; y is its baseline."""
@@ -147,7 +149,7 @@ class Canvas:
         for value in scale.ticks(count):
             at, text = scale(value), short(value)
             half = len(text) * LETTER / 2
-            if at - half > free and at + half < WIDE:
+            if at - half > free and at + half < self.wide:
                 self.line([(at, bottom), (at, bottom + 4)], "baseline")
                 self.text(at, bottom + 16, text, "tick", "middle")
                 free = at + half + 6
@@ -156,7 +158,7 @@ class Canvas:
     def svg(self, title: str, description: str, ident: str) -> str:
         """The element, with a name and a description for those who do not see it."""
         return (
-            f'<svg viewBox="0 0 {WIDE:.0f} {self.height:.0f}" role="img" aria-labelledby="{ident}-t {ident}-d">'
+            f'<svg viewBox="0 0 {self.wide:.0f} {self.height:.0f}" role="img" aria-labelledby="{ident}-t {ident}-d">'
             f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(description)}</desc>'
             f"{''.join(self.parts)}</svg>"
         )

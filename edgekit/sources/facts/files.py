@@ -58,7 +58,7 @@ def name_of(path: Path) -> str:
     return slug(named)
 
 
-def licence_files(folder: Path) -> tuple[Path, ...]:
+def license_files(folder: Path) -> tuple[Path, ...]:
     """The licence and notice files at the top of a folder."""
     pattern = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
     texts = (path for path in folder.iterdir() if path.suffix in ("", ".txt", ".md", ".rst") and path.is_file())
@@ -90,7 +90,7 @@ def check_links(folder: Path) -> None:
             )
 
 
-def licence_of(folder: Path) -> str:
+def license_of(folder: Path) -> str:
     """The licence in the front matter of the model's README ("license: apache-2.0"), else "unknown"."""
     readme = folder / "README.md"
     if not readme.is_file() or readme.stat().st_size > JSON_LIMIT:

@@ -10,22 +10,35 @@ from typing import Any
 
 from edgekit import cache
 from edgekit.errors import SourceError
-from edgekit.model import LlmFacts, Model
-from edgekit.sources.facts import safetensors
+from edgekit.kinds import llm
+from edgekit.model import MAX_LAYERS, DecoderFacts, Model
+from edgekit.sources.facts import answers, quantized, safetensors
 from edgekit.sources.facts.files import (
     AGAIN,
     PICKLES,
     TOKENIZER_LIMIT,
     check_links,
-    licence_of,
+    license_of,
     optional_json,
     read_json,
 )
+from edgekit.sources.facts.newer import ROPE_TYPES
+from edgekit.sources.facts.prefix import prefix_ids
 from edgekit.sources.facts.safetensors import Weight
 
 Config = dict[str, Any]
 DISAGREE = "get the folder again: config.json and weights must come from the same release"
-LIMIT = 1 << 31  # no size in a configuration is beyond this
+ORIGINAL = "original_max_position_embeddings"
+ROPE_NEEDS = {
+    "linear": ("factor",),
+    "dynamic": ("factor",),
+    "yarn": ("factor",),
+    "llama3": ("factor", "low_freq_factor", "high_freq_factor", ORIGINAL),
+    "longrope": ("short_factor", "long_factor"),
+    "su": ("short_factor", "long_factor"),
+}
+OLD_ROPE_TYPES = ("su", "mrope")  # LongRoPE's first name; sections of positions, which are all one in plain text
+LARGEST = (1 << 31) - 1  # no size in a configuration is beyond this
 # Decoders of the plain kind, whose every weight's shape follows from the configuration.
 PLAIN = (
     "llama",
@@ -122,9 +135,9 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
         SourceError: parts that are missing or that disagree with each other.
     """
     weights = read_weights(folder)
-    facts, repairs = _llm_facts(folder, config, weights)
-    if "quantization_config" not in config:
-        _check_shapes(config, facts, weights)
+    quantized.refuse(folder, config, weights)
+    facts, repairs = _decoder_facts(folder, config, weights)
+    _check_shapes(config, facts, weights)
     counted = [one for key, one in weights.items() if not (facts.tied_embeddings and key.endswith("lm_head.weight"))]
     sizes: dict[str, int] = {}
     for one in counted:
@@ -132,51 +145,57 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
     main = max(sizes, key=lambda dtype: sizes[dtype])
     return Model(
         name=name,
-        kind="llm",
+        kind=llm.KIND.name,
         architecture=config["architectures"][0],
         task="text-generation",
         parameters=sum(prod(one.shape) for one in counted),
         source_bytes=sum(one.nbytes for one in weights.values()),
         dtype=safetensors.NUMPY.get(main, main.lower()),
-        quantized="quantization_config" in config,
-        licence=licence_of(folder),
+        license=license_of(folder),
         sha256=cache.path_digest(folder),
         llm=facts,
         repairs=repairs,
     )
 
 
-def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> tuple[LlmFacts, tuple[str, ...]]:
+def _decoder_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> tuple[DecoderFacts, tuple[str, ...]]:
     """The facts, and what had to be repaired for them."""
+    _known_rope(config)
     heads = _number(config, "num_attention_heads", "n_head")
     hidden = _number(config, "hidden_size", "n_embd")
+    head_size = _number(config, "head_dim") if config.get("head_dim") else hidden // heads
     vocab = _number(config, "vocab_size")
     context = _number(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-    tokens = Tokens(folder, vocab)
+    begin = config.get("bos_token_id")
+    if type(begin) is int and begin >= vocab:
+        raise SourceError(f"the begin token {begin} is beyond the vocabulary of {vocab}", next=DISAGREE)
+    tokens = Tokens(folder, vocab, config)
     generation = optional_json(folder / "generation_config.json")
-    stated = generation.get("eos_token_id", config.get("eos_token_id"))
-    named = [one for one in (stated if isinstance(stated, list) else [stated]) if type(one) is int]
+    named = _end_ids(generation if "eos_token_id" in generation else config)
+    # What is left of another model's configuration is no special token of this one.
+    named += [end for end in _end_ids(config) if end in tokens.special_ids and end not in named]
     eos = tuple(dict.fromkeys(named if tokens.end is None else [*named, tokens.end]))
     if not eos:
         raise SourceError("the model names no end token", next="add eos_token_id to generation_config.json")
     if not all(0 <= one < vocab for one in eos):
         raise SourceError(f"end tokens {list(eos)} are beyond the vocabulary of {vocab}", next=DISAGREE)
-    begin = config.get("bos_token_id")
-    if type(begin) is int and begin >= vocab:
-        raise SourceError(f"the begin token {begin} is beyond the vocabulary of {vocab}", next=DISAGREE)
-    facts = LlmFacts(
+    facts = DecoderFacts(
         context_length=context,
         vocab_size=vocab,
-        layers=_number(config, "num_hidden_layers", "n_layer"),
+        layers=_number(config, "num_hidden_layers", "n_layer", most=MAX_LAYERS),
         kv_heads=_number(config, "num_key_value_heads", "num_attention_heads", "n_head"),
-        head_size=_number(config, "head_dim") if config.get("head_dim") else hidden // heads,
+        head_size=head_size,
+        rotary_size=_turned(config, head_size),
         hidden_size=hidden,
         inner_size=_number(config, "intermediate_size") if config.get("intermediate_size") else None,
         eos_token_ids=eos,
         bos_token_id=begin if type(begin) is int and begin >= 0 else None,
+        prefix_token_ids=tokens.prefix,
         sliding_window=_sliding_window(config, context),
+        longrope_beyond=_longrope(config, context),
         tied_embeddings=_tied(config, weights),
         has_chat_template=tokens.has_chat_template,
+        answers=answers.read(folder, tokens.ids, tokens.special, generation),
     )
     added = [one for one in eos if one not in named]
     return facts, tuple(
@@ -184,14 +203,42 @@ def _llm_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> tupl
     )
 
 
-def _number(config: Config, *keys: str) -> int:
+def _end_ids(settings: Config) -> list[int]:
+    stated = settings.get("eos_token_id")
+    return [end for end in (stated if isinstance(stated, list) else [stated]) if type(end) is int]
+
+
+def _number(config: Config, *keys: str, most: int = LARGEST) -> int:
     """The first of these settings that is there, as a positive whole number."""
     key = next((key for key in keys if config.get(key) is not None), keys[0])
     value = config.get(key)
-    if type(value) is not int or not 0 < value < LIMIT:
+    if type(value) is not int or not 0 < value <= most:
         shown = "missing" if value is None else f"{str(value)[:40]!r}, not a size"
         raise SourceError(f"config.json: {key} is {shown}", next="get the folder again, or correct config.json")
     return value
+
+
+def _known_rope(config: Config) -> None:
+    """Refuse a rotary embedding of a kind that has no formula here; what nobody knows would be passed over."""
+    scaling = config.get("rope_scaling")
+    if scaling is None:
+        return
+    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
+    if kind not in (*ROPE_TYPES, *OLD_ROPE_TYPES):
+        known = ", ".join(ROPE_TYPES)
+        raise SourceError(f"config.json: the rotary embedding {str(kind)[:40]!r} is not known", next=f"one of: {known}")
+    if not isinstance(scaling, dict):
+        return
+    missing = [key for key in ROPE_NEEDS.get(kind, ()) if scaling.get(key) is None]
+    # How much longer texts may be than those of the training: it follows from the training's length, or is stated.
+    if "long_factor" in ROPE_NEEDS.get(kind, ()) and not any(
+        of.get(key) for of in (scaling, config) for key in ("factor", ORIGINAL)
+    ):
+        missing.append(ORIGINAL)
+    if missing:
+        raise SourceError(
+            f"config.json: the rotary embedding {kind!r} has no {missing[0]}", next="get config.json again, whole"
+        )
 
 
 def _sliding_window(config: Config, context: int) -> int | None:
@@ -200,6 +247,21 @@ def _sliding_window(config: Config, context: int) -> int | None:
     # Qwen writes a window it does not use.
     used = config.get("use_sliding_window", not str(config.get("model_type", "")).startswith("qwen"))
     return window if used and type(window) is int and 0 < window < context else None
+
+
+def _turned(config: Config, head_size: int) -> int | None:
+    """How many values of a head a partial rotary embedding turns; None where it turns all."""
+    share = config.get("partial_rotary_factor") or config.get("rotary_pct") or 1.0
+    return int(head_size * share) if isinstance(share, (int, float)) and 0 < share < 1 else None
+
+
+def _longrope(config: Config, context: int) -> int | None:
+    """The length beyond which LongRoPE's long factors hold, of every position; None where it is not within reach."""
+    scaling = config.get("rope_scaling")
+    if not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type")) not in ("longrope", "su"):
+        return None
+    stated = config.get(ORIGINAL) or scaling.get(ORIGINAL)
+    return stated if type(stated) is int and 0 < stated < context else None
 
 
 def _tied(config: Config, weights: dict[str, Weight]) -> bool:
@@ -211,7 +273,7 @@ def _tied(config: Config, weights: dict[str, Weight]) -> bool:
     return bool(stated) if stated is not None else not has_head
 
 
-def _check_shapes(config: Config, facts: LlmFacts, weights: dict[str, Weight]) -> None:
+def _check_shapes(config: Config, facts: DecoderFacts, weights: dict[str, Weight]) -> None:
     """Every weight that the configuration implies is there and has the implied shape."""
     plain = config.get("model_type") in PLAIN
     expected = _layer_shapes(config, facts) if plain else {}
@@ -223,14 +285,14 @@ def _check_shapes(config: Config, facts: LlmFacts, weights: dict[str, Weight]) -
             layers.setdefault(int(found[1]), set()).add(found[2])
             if found[2] in expected:
                 _same(name, weight, expected[found[2]])
-    if layers and set(layers) != set(range(facts.layers)):
+    if layers and sorted(layers) != list(range(facts.layers)):
         raise SourceError(f"config.json says {facts.layers} layers, the weights have {len(layers)}", next=DISAGREE)
     for index, names in sorted(layers.items()) if plain else ():
         if missing := sorted(layers[0] - names):
             raise SourceError(f"layer {index} lacks the weight {missing[0]!r} that layer 0 has", next=AGAIN)
 
 
-def _layer_shapes(config: Config, facts: LlmFacts) -> dict[str, tuple[int, int]]:
+def _layer_shapes(config: Config, facts: DecoderFacts) -> dict[str, tuple[int, int]]:
     hidden, inner = facts.hidden_size, _number(config, "intermediate_size")
     queries = _number(config, "num_attention_heads", "n_head") * facts.head_size
     keys = facts.kv_heads * facts.head_size
@@ -258,20 +320,28 @@ class Tokens:
     Attributes:
         end: the id of the tokenizer's own end token, where it names one.
         has_chat_template: whether a chat template comes with it.
+        ids: of the tokens of a tokenizer.json.
+        special: those that engines leave out of a text.
+        prefix: the ids before every plain text.
 
     Raises:
         SourceError: no tokenizer, a broken one, or ids beyond the model's `vocab` embeddings.
     """
 
-    def __init__(self, folder: Path, vocab: int) -> None:
+    def __init__(self, folder: Path, vocab: int, config: Config) -> None:
         settings = optional_json(folder / "tokenizer_config.json")
         named = ("chat_template.jinja", "chat_template.json")
         self.has_chat_template = bool(settings.get("chat_template")) or any((folder / name).is_file() for name in named)
         self.end: int | None = None
+        self.ids: dict[str, int] = {}
+        self.special: frozenset[str] = frozenset()
+        document: Config = {}
         if (folder / "tokenizer.json").is_file():
             document = read_json(folder / "tokenizer.json", TOKENIZER_LIMIT)
             ids = _token_ids(document)
             _check_merges(document["model"], ids)
+            added = document.get("added_tokens") or []
+            self.ids, self.special = ids, frozenset(token["content"] for token in added if token.get("special") is True)
             if ids and max(ids.values()) >= vocab:
                 raise SourceError(
                     f"the tokenizer has ids up to {max(ids.values())}, the model only {vocab} embeddings",
@@ -283,6 +353,17 @@ class Tokens:
             raise SourceError(
                 "the folder has no tokenizer (tokenizer.json)", next="copy the model's tokenizer files there"
             )
+        try:
+            self.prefix = prefix_ids(config, settings, document, self.ids)
+        except (AttributeError, KeyError, TypeError):
+            raise SourceError("tokenizer.json is broken: its post_processor is no template", next=AGAIN) from None
+        if max(self.prefix, default=0) >= vocab:
+            raise SourceError(f"the tokenizer begins a text with {list(self.prefix)}, beyond {vocab}", next=DISAGREE)
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of the special tokens."""
+        return frozenset(self.ids[token] for token in self.special if token in self.ids)
 
 
 def _token_ids(tokenizer: dict[str, Any]) -> dict[str, int]:

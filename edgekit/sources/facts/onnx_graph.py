@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap, Counter
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from edgekit import cache
 from edgekit.data import digest
 from edgekit.errors import SourceError
+from edgekit.kinds import tensor as tensor_kind
 from edgekit.model import Dim, Model, Tensor
 from edgekit.sources.facts.files import AGAIN
 
@@ -42,17 +44,23 @@ QUANTIZED_WORDS = (
 )
 
 
-def read_model(path: Path, *, name: str, task: str = "", licence: str = "unknown", architecture: str = "") -> Model:
+def read_model(path: Path, *, name: str, task: str = "", license: str = "unknown", architecture: str = "") -> Model:
     """The facts of an .onnx file, after checking that the file and what it refers to are whole.
 
     Raises:
         SourceError: not an ONNX model, cut off, refused by the ONNX checker; external data that is missing,
             short or outside the file's folder; inputs or outputs that are not tensors.
     """
-    try:
+    with _utf8(path):
         return _facts(path).model_copy(
-            update={"name": name, "task": task, "licence": licence, "architecture": architecture}
+            update={"name": name, "task": task, "license": license, "architecture": architecture}
         )
+
+
+@contextmanager
+def _utf8(path: Path) -> Iterator[None]:
+    try:
+        yield
     except UnicodeDecodeError:
         raise SourceError(f"{path.name} is not a valid ONNX model: a name in it is not UTF-8", next=AGAIN) from None
 
@@ -62,7 +70,7 @@ def is_quantized(path: Path) -> bool:
     import onnx
 
     proto = onnx.load(str(path), load_external_data=False)
-    return _quantized({node.op_type for graph in _bodies(proto) for node in graph.node})
+    return _quantized({node.op_type for graph in bodies(proto) for node in graph.node})
 
 
 def _quantized(operators: set[str]) -> bool:
@@ -70,17 +78,17 @@ def _quantized(operators: set[str]) -> bool:
 
 
 def _facts(path: Path) -> Model:
-    proto = _parse(path)
-    tensors = [tensor for graph in _bodies(proto) for tensor in _tensors(graph)]
+    proto = parse(path)
+    tensors = [tensor for graph in bodies(proto) for tensor in _tensors(graph)]
     others = _check_weights(path, tensors)
     _check(path)
     _check_functions(path, proto)
     stored = {other: path.parent / other for other in others}
     initial = {tensor.name for tensor in proto.graph.initializer}
-    operators = {_text(node.op_type) for graph in _bodies(proto) for node in graph.node}
+    operators = {_text(node.op_type) for graph in bodies(proto) for node in graph.node}
     return Model(
         name="",
-        kind="tensor",
+        kind=tensor_kind.KIND.name,
         parameters=sum(prod(tensor.dims) for tensor in tensors),
         source_bytes=path.stat().st_size + sum(other.stat().st_size for other in stored.values()),
         dtype=_dtype(tensors),
@@ -102,8 +110,13 @@ def _dtype(tensors: list[Any]) -> str:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The file's own key-value pairs (PP-OCR keeps its characters there)."""
-    return {_text(pair.key): _text(pair.value) for pair in _parse(path).metadata_props}
+    """The file's own key-value pairs (PP-OCR keeps its characters there).
+
+    Raises:
+        SourceError: not an ONNX model.
+    """
+    with _utf8(path):
+        return {_text(pair.key): _text(pair.value) for pair in parse(path).metadata_props}
 
 
 def external_files(path: Path) -> list[str]:
@@ -112,15 +125,17 @@ def external_files(path: Path) -> list[str]:
     Raises:
         SourceError: not an ONNX model, or one of them would lie outside its folder.
     """
-    named = set()
-    for graph in _bodies(_parse(path)):
-        for tensor in _tensors(graph):
-            if _is_external(tensor):
-                named.add(_location(path, tensor))
-    return sorted(named)
+    with _utf8(path):
+        tensors = (tensor for graph in bodies(parse(path)) for tensor in _tensors(graph))
+        return sorted({_location(path, tensor) for tensor in tensors if _is_external(tensor)})
 
 
-def _parse(path: Path) -> Any:
+def parse(path: Path) -> Any:
+    """The model of a file, its external data left where it is.
+
+    Raises:
+        SourceError: it cannot be read, or is none.
+    """
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
@@ -189,7 +204,7 @@ def _inner(body: Any) -> Iterator[Any]:
         yield from _inner(inner)
 
 
-def _bodies(proto: Any) -> Iterator[Any]:
+def bodies(proto: Any) -> Iterator[Any]:
     """The graph, its subgraphs (If, Loop, Scan) and the functions: everything that has nodes."""
     waiting = [proto.graph, *proto.functions]
     while waiting:

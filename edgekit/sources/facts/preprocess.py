@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekit.model import AudioInput, ImageInput, Preprocess, Tensor, TextInput
+from edgekit.model import AudioInput, ImageInput, Model, Preprocess, Tensor, TextInput
 from edgekit.sources.facts.files import optional_json
+from edgekit.sources.facts.image_settings import NotUnderstood, image_input
 
 FEATURES: dict[str, Literal["ids", "mask", "types"]] = {
     "input_ids": "ids",
@@ -14,23 +15,78 @@ FEATURES: dict[str, Literal["ids", "mask", "types"]] = {
     "token_type_ids": "types",
 }
 MAX_TOKENS = 128  # enough for a sentence; a longer text is cut
+SETTINGS = "preprocessor_config.json"
+# transformers 5 writes the settings of all processors into one file.
+ALL_SETTINGS, PARTS = "processor_config.json", ("image_processor", "feature_extractor")
+TIMM = "pretrained_cfg"  # in a config.json of timm
+RECORDING = "Wav2Vec2FeatureExtractor"
+RECORDING_KEYS = {
+    "feature_extractor_type",
+    "processor_class",
+    "feature_size",
+    "sampling_rate",
+    "padding_value",
+    "padding_side",
+    "return_attention_mask",
+    "do_normalize",
+}
 
 
 def infer(folder: Path, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The inputs with `preprocess` filled in wherever the folder's files say it."""
-    settings = optional_json(folder / "preprocessor_config.json")
-    return tuple(one.model_copy(update={"preprocess": _of(folder, settings, one)}) for one in inputs)
+    """The inputs with `preprocess` filled in wherever the folder's files say it and all of it is understood."""
+    return tuple(tensor.model_copy(update={"preprocess": _made(folder, tensor)[0]}) for tensor in inputs)
 
 
-def _of(folder: Path, settings: dict[str, Any], tensor: Tensor) -> Preprocess | None:
+def left_out(folder: Path, inputs: tuple[Tensor, ...]) -> tuple[str, ...]:
+    """Which inputs the files speak of without being understood: a line each, with the file and the key."""
+    reasons = ((tensor.name, _made(folder, tensor)[1]) for tensor in inputs)
+    return tuple(f"how {name} is made of a file is not in the contract: {why}" for name, why in reasons if why)
+
+
+def described(folder: Path, model: Model) -> Model:
+    """The model with both."""
+    inputs = infer(folder, model.inputs)
+    return model.model_copy(update={"inputs": inputs, "left_out": (*model.left_out, *left_out(folder, model.inputs))})
+
+
+def _made(folder: Path, tensor: Tensor) -> tuple[Preprocess | None, str]:
+    """The preprocessing, and what of the files was not understood."""
+    try:
+        return _of(folder, tensor), ""
+    except NotUnderstood as why:
+        return None, str(why)
+
+
+def _of(folder: Path, tensor: Tensor) -> Preprocess | None:
     if tensor.name in FEATURES and (folder / "tokenizer.json").is_file():
         return TextInput(feature=FEATURES[tensor.name], max_tokens=_max_tokens(folder))
-    if tensor.name == "pixel_values":
-        return _image(settings)
-    rate = settings.get("sampling_rate")
-    if tensor.name == "input_values" and type(rate) is int and len(tensor.shape) == 2:
-        return AudioInput(sample_rate=rate)
-    return None
+    if tensor.name not in ("pixel_values", "input_values"):
+        return None
+    name, settings = _settings(folder)
+    if settings is None:
+        return None
+    try:
+        return _picture(settings, tensor) if tensor.name == "pixel_values" else _recording(settings, tensor)
+    except NotUnderstood as why:
+        raise NotUnderstood(f"{name}: {why}") from None
+
+
+def _settings(folder: Path) -> tuple[str, dict[str, Any] | None]:
+    """The file that says how pictures or recordings are made, and what it says; None without one.
+
+    Raises:
+        NotUnderstood: two files say different things, or one is of a library whose settings are not read.
+    """
+    single = optional_json(folder / SETTINGS)
+    parts = optional_json(folder / ALL_SETTINGS)
+    nested = [value for key, value in parts.items() if key in PARTS and isinstance(value, dict)]
+    if len(nested) > 1 or (nested and single):
+        raise NotUnderstood(f"{ALL_SETTINGS}: several processors")
+    if nested:
+        return ALL_SETTINGS, nested[0]
+    if not single and TIMM in optional_json(folder / "config.json"):
+        raise NotUnderstood(f"config.json: {TIMM} of timm is not read")
+    return SETTINGS, single or None
 
 
 def _max_tokens(folder: Path) -> int:
@@ -38,20 +94,27 @@ def _max_tokens(folder: Path) -> int:
     return min(MAX_TOKENS, positions) if type(positions) is int and positions > 0 else MAX_TOKENS
 
 
-def _image(settings: dict[str, Any]) -> ImageInput | None:
-    """A fixed size, stretched, or the centre cut out after scaling. Anything else is not guessed."""
-    size, crop = settings.get("size"), settings.get("crop_size")
-    cropped = bool(settings.get("do_center_crop")) and isinstance(crop, dict)
-    chosen = crop if cropped else size
-    if not isinstance(chosen, dict) or type(chosen.get("height")) is not int or type(chosen.get("width")) is not int:
-        return None
-    rescaled = settings.get("do_rescale", True)
-    normalized = settings.get("do_normalize", True)
-    return ImageInput(
-        height=chosen["height"],
-        width=chosen["width"],
-        fit="crop-center" if cropped else "stretch",
-        scale=float(settings.get("rescale_factor", 1 / 255)) if rescaled else 1.0,
-        mean=tuple(settings.get("image_mean", (0.0,))) if normalized else (0.0,),
-        std=tuple(settings.get("image_std", (1.0,))) if normalized else (1.0,),
-    )
+def _picture(settings: dict[str, Any], tensor: Tensor) -> ImageInput:
+    """A picture of the size that the processor gives, which must be the one that the graph takes."""
+    made = image_input(settings)
+    if len(tensor.shape) != 4:
+        raise NotUnderstood(f"the processor makes 4 dimensions, the model takes {len(tensor.shape)}")
+    wanted = (len(made.channels), made.height, made.width)
+    if any(isinstance(dim, int) and dim not in (-1, size) for dim, size in zip(tensor.shape[1:], wanted, strict=True)):
+        raise NotUnderstood(f"it makes {list(wanted)}, the model takes {list(tensor.shape[1:])}")
+    return made
+
+
+def _recording(settings: dict[str, Any], tensor: Tensor) -> AudioInput:
+    """A mono recording as it is, or made of mean 0 and variance 1."""
+    named, rate = settings.get("feature_extractor_type"), settings.get("sampling_rate")
+    if named != RECORDING:
+        raise NotUnderstood(f"feature_extractor_type is {str(named)[:60]}")
+    unknown = next((key for key, value in settings.items() if key not in RECORDING_KEYS and value), None)
+    if unknown is not None:
+        raise NotUnderstood(f"{unknown} is not understood")
+    if type(rate) is not int or rate <= 0:
+        raise NotUnderstood(f"sampling_rate is {str(rate)[:60]}")
+    if settings.get("feature_size", 1) != 1 or len(tensor.shape) != 2:
+        raise NotUnderstood("feature_size is not 1")
+    return AudioInput(sample_rate=rate, normalize=bool(settings.get("do_normalize", True)))

@@ -8,10 +8,14 @@ without gap or overlap.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.errors import SourceError
 from edgekit.sources.facts.files import AGAIN, read_json
@@ -19,6 +23,8 @@ from edgekit.sources.facts.files import AGAIN, read_json
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 HEADER_LIMIT = 10 << 20  # bytes; the format allows 100 MB, which JSON would turn into gigabytes of objects
+FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+PIECE = 16 << 20  # bytes that are copied at once
 MAX_DIMS = 8
 MAX_DIM = 1 << 48
 BITS = {
@@ -65,6 +71,66 @@ def read_folder(folder: Path) -> dict[str, Weight]:
             raise SourceError(f"{shard} lacks the tensor {missing[0]!r} that the index promises", next=AGAIN)
         weights |= found
     return weights
+
+
+def rows(folder: Path, name: str, count: int) -> NDArray[np.float32] | None:
+    """At most `count` rows of a tensor, spread over it, as float32 [rows, ...]; None for another type than a float.
+
+    A vector is one row.
+    """
+    shard = _placed(folder)[name] if (folder / INDEX).is_file() else SINGLE
+    with (folder / shard).open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(length))[name]
+        width = FLOATS.get(entry["dtype"])
+        shape = entry["shape"] if len(entry["shape"]) > 1 else [1, *entry["shape"]]
+        if width is None or not prod(shape):
+            return None
+        size = prod(shape[1:]) * np.dtype(width).itemsize
+        taken = []
+        for row in np.unique(np.linspace(0, shape[0] - 1, min(count, shape[0])).astype(np.int64)):
+            stream.seek(8 + length + entry["data_offsets"][0] + int(row) * size)
+            taken.append(np.frombuffer(stream.read(size), width))
+    values = np.stack(taken)
+    if entry["dtype"] == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32)
+
+
+def copy(path: Path, to: Path, renamed: Callable[[str], str | None]) -> int:
+    """Some tensors of a file in a file of their own, byte for byte; none leave no file.
+
+    Args:
+        renamed: a tensor's new name, None where it is left out.
+
+    Returns: how many tensors.
+
+    Raises:
+        SourceError: as read_header does.
+    """
+    read_header(path)
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+        kept = [
+            (*entry["data_offsets"], renamed(name), entry) for name, entry in header.items() if name != "__metadata__"
+        ]
+        kept = sorted((tensor for tensor in kept if tensor[2] is not None), key=lambda tensor: tensor[0])
+        at, entries = 0, {}
+        for begin, end, name, entry in kept:
+            entries[name] = {**entry, "data_offsets": [at, at + end - begin]}
+            at += end - begin
+        if not entries:
+            return 0
+        raw = json.dumps({"__metadata__": {"format": "pt"}, **entries}).encode()
+        raw += b" " * (-len(raw) % 8)
+        with to.open("wb") as out:
+            out.write(len(raw).to_bytes(8, "little") + raw)
+            for begin, end, _, _ in kept:
+                stream.seek(8 + length + begin)
+                for start in range(begin, end, PIECE):
+                    out.write(stream.read(min(PIECE, end - start)))
+    return len(entries)
 
 
 def shards(folder: Path) -> list[str]:

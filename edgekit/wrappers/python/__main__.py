@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from . import bundle as bundles
-from . import machine, manifest, npz, pages
+from . import kinds, machine, manifest, npz, pages, strict
 from .protocol import Emit, serve
 
 if TYPE_CHECKING:
@@ -52,13 +51,13 @@ def load(request: Request, emit: Emit) -> dict[str, Any]:
         cache = pages.evict(path for path in sorted(folder.rglob("*")) if path.is_file())
     started = perf_counter()
     opened = _open(request)
-    return {"load_s": perf_counter() - started, "page_cache": cache, "kind": opened.kind}
+    return {"load_s": perf_counter() - started, "page_cache": cache, "kind": opened.opened.kind}
 
 
 def encode(request: Request, emit: Emit) -> dict[str, Any]:
     """The token ids of request["text"]."""
     opened = _open(request)
-    if opened.kind != "llm":
+    if opened.form != "genai":
         raise manifest.Refused("the bundle is no language model", code="usage")
     return {"ids": opened.encode(request["text"])}
 
@@ -66,9 +65,17 @@ def encode(request: Request, emit: Emit) -> dict[str, Any]:
 def render(request: Request, emit: Emit) -> dict[str, Any]:
     """The prompts of request["conversations"], each with messages and tools, by the bundle's own chat template."""
     opened = _open(request)
-    if opened.kind != "llm":
+    if opened.form != "genai":
         raise manifest.Refused("the bundle is no language model", code="usage")
-    return {"prompts": [opened.render(one["messages"], one["tools"] or ()) for one in request["conversations"]]}
+    asked = [(turn["messages"], turn["tools"] or (), turn.get("think", True)) for turn in request["conversations"]]
+    return {"prompts": [opened.render(messages, tools, think=think) for messages, tools, think in asked]}
+
+
+def calls(request: Request, emit: Emit) -> dict[str, Any]:
+    """The function calls in request["answers"], each with its text and the form of its family."""
+    from .functions import calls_in
+
+    return {"calls": [calls_in(answer["text"], answer["form"]) for answer in request["answers"]]}
 
 
 def record(request: Request, emit: Emit) -> dict[str, Any]:
@@ -78,8 +85,7 @@ def record(request: Request, emit: Emit) -> dict[str, Any]:
     opened, plan = _open(request), request["plan"]
     arrays = goldens.record(opened, _inputs(request), plan["goldens"]["rule"])
     npz.write(Path(request["goldens"]), arrays)
-    sure = int((arrays["margin"] > plan["goldens"]["rule"]["margin"]).sum()) if opened.kind == "llm" else len(arrays)
-    return {"recorded": sure}
+    return {"recorded": kinds.of(opened.opened.kind).sure(arrays, plan["goldens"]["rule"])}
 
 
 def goldens(request: Request, emit: Emit) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def goldens(request: Request, emit: Emit) -> dict[str, Any]:
     recorded = _arrays(manifest.inside(folder, plan["goldens"]["file"]))
     opened = _open(request)
     found = golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"])
-    if opened.kind == "llm" and (asked := plan.get("function_calls")):
+    if opened.form == "genai" and (asked := plan.get("function_calls")):
         found = golden_answers.with_calls(found, _calls(opened, folder, asked))
     return {"goldens": found, "engines": _engines()}
 
@@ -101,7 +107,7 @@ def _calls(opened: LlmBundle, folder: Path, asked: dict[str, Any]) -> dict[str, 
 
     path = manifest.inside(folder, asked["file"])
     try:
-        cases = json.loads(path.read_text(encoding="utf-8"))["cases"][: asked["count"]]
+        cases = strict.loads(path.read_bytes())["cases"][: asked["count"]]
         return calls.ask(opened, cases, asked["new_tokens"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         again = "fetch the bundle again, or build it with this edgekit"
@@ -110,8 +116,6 @@ def _calls(opened: LlmBundle, folder: Path, asked: dict[str, Any]) -> dict[str, 
 
 def bench(request: Request, emit: Emit) -> dict[str, Any]:
     """Measure the workloads of request["plan"]."""
-    from . import bench as benches
-
     opened, plan = _open(request), request["plan"]
     inputs = _inputs(request)
     loaded = {"phase": "loaded", "mb": machine.footprint_mb()}
@@ -119,40 +123,41 @@ def bench(request: Request, emit: Emit) -> dict[str, Any]:
     def tell(text: str) -> None:
         emit("progress", text=text)
 
-    measured = (
-        benches.llm(opened, inputs, plan["bench"], tell)
-        if opened.kind == "llm"
-        else benches.tensor(opened, inputs, plan["bench"], tell)
-    )
+    measured = kinds.of(opened.opened.kind).bench(opened, inputs, plan["bench"], tell)
     measured["memory"] = [loaded, *measured.get("memory", ())]
     ran = {"variant": opened.opened.variant["name"], "engines": _engines()}
     return {**measured, "peak_rss_mb": machine.peak_rss_mb(), **ran}
 
 
 def generate(request: Request, emit: Emit) -> dict[str, Any]:
-    """Answer request["messages"] or request["prompt"]; each piece of text is an event."""
+    """Answer request["messages"] or request["prompt"]; each piece of text, of a thought, and each call is an event."""
     opened = _open(request)
-    if opened.kind != "llm":
+    if opened.form != "genai":
         raise manifest.Refused("the bundle is no language model", next="give --input FILE", code="usage")
-    from .llm import Sampling
+    from .answers import Sampling
 
     started = perf_counter()
     answer = opened.generate(
         request["prompt"] if request.get("prompt") is not None else request["messages"],
-        max_tokens=request["max_tokens"],
-        sampling=Sampling(request["temperature"], request["top_p"], request.get("seed")),
+        max_tokens=request.get("max_tokens"),
+        sampling=Sampling.of(vars(opened.sampling), **request),
         stop=request.get("stop", ()),
         tools=request.get("tools") or (),
+        call=request.get("call") or "auto",
         json_schema=request.get("json_schema"),
+        think=request.get("think", True),
     )
-    for piece in answer:
-        emit("piece", text=piece)
+    for kind, piece in answer.parts():
+        emit("thought" if kind == "thought" else "piece", text=piece)
+    for call in answer.calls:
+        emit("call", **call)
     first, ended = answer.first_token_s, perf_counter()
     after_first = len(answer.tokens) - 1
     return {
         "reason": answer.reason,
         "prompt_tokens": answer.prompt_tokens,
         "tokens": len(answer.tokens),
+        "calls": answer.calls,
         "ttft_ms": ((first or ended) - started) * 1000,
         "decode_tps": after_first / (ended - first) if first and after_first > 0 else None,
     }
@@ -166,7 +171,7 @@ def tensors(request: Request, emit: Emit) -> dict[str, Any]:
     from .goldens import feeds
 
     opened = _open(request)
-    if opened.kind != "tensor":
+    if opened.form != "onnx":
         raise manifest.Refused("the bundle is a language model", next="give a prompt", code="usage")
     states = request.get("states") or {}
     found: npz.Arrays = {}
@@ -187,6 +192,7 @@ ACTIONS: dict[str, Callable[[Request, Emit], dict[str, Any]]] = {
     "load": load,
     "encode": encode,
     "render": render,
+    "calls": calls,
     "record": record,
     "goldens": goldens,
     "bench": bench,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import guard, kinds
 from . import manifest as manifests
 from .manifest import Refused
 
@@ -25,11 +26,17 @@ class Opened:
     manifest: dict[str, Any]
     variant: dict[str, Any]
     threads: int | None
+    slots: int = 1
 
     @property
     def contract(self) -> dict[str, Any]:
         """What the bundle promises apps: inputs and outputs, or how to generate."""
         return dict(self.manifest["contract"])
+
+    @property
+    def kind(self) -> Any:
+        """Of the model, as the contract says it."""
+        return self.contract.get("kind")
 
     @property
     def model(self) -> Path:
@@ -42,6 +49,7 @@ def open_bundle(
     variant: str | None = None,
     *,
     threads: int | None = None,
+    slots: int = 1,
     hashes: bool = False,
     foreign: bool = False,
 ) -> LlmBundle | TensorBundle:
@@ -51,6 +59,7 @@ def open_bundle(
         folder: the bundle's folder.
         variant: by name; else the first that runs on this machine.
         threads: for one operator; the engine chooses when None.
+        slots: key-value caches of a language model that `respond` keeps, each of max_length.
         hashes: compare every byte with the manifest (at install), not only the sizes.
         foreign: run a bundle of another platform, for a look at its outputs (see manifest.choose).
 
@@ -58,23 +67,20 @@ def open_bundle(
         Refused: damaged, not for this runtime or machine (the axis is named), or an engine is missing.
     """
     opened = find(Path(folder), variant, threads=threads, hashes=hashes, foreign=foreign)
-    return opener(opened)(opened)
+    return opener(opened)(replace(opened, slots=slots))
 
 
 def opener(opened: Opened) -> Callable[[Opened], LlmBundle | TensorBundle]:
-    """What opens a model of this kind; its engine is loaded now."""
+    """What opens a model of this form; its engine is loaded now."""
     manifests.engine("onnxruntime").disable_telemetry_events()  # Windows: the environment is not enough
-    kind = opened.contract.get("kind")
-    if kind == "llm":
+    if kinds.of(opened.kind).FORM == "genai":
         manifests.engine("onnxruntime_genai")
         from .llm import LlmBundle
 
         return LlmBundle
-    if kind == "tensor":
-        from .tensor import TensorBundle
+    from .tensor import TensorBundle
 
-        return TensorBundle
-    raise Refused(f"the bundle holds a model of the unknown kind {kind!r}", axis="requires")
+    return TensorBundle
 
 
 def find(
@@ -89,7 +95,16 @@ def find(
     manifest = manifests.read(folder)
     chosen = manifests.choose(manifest, variant, foreign=foreign)
     manifests.check_files(folder, manifest, str(chosen["name"]), hashes=hashes)
+    _check_safe(folder, chosen, str(manifest["contract"].get("kind")))
     return Opened(folder, manifest, chosen, threads)
+
+
+def _check_safe(folder: Path, variant: dict[str, Any], kind: str) -> None:
+    """Refuse a variant by which an engine would open, run or write what is not of the bundle."""
+    manifests.inside(folder, str(variant["path"]))
+    if fault := guard.check(folder, variant, kinds.of(kind).FORM):
+        path, why = fault
+        raise Refused(f"{path!r} is not safe: {why}", next="take the bundle from where it was built, or build it again")
 
 
 @contextmanager

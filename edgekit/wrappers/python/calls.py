@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .answers import Sampling
 from .manifest import Refused
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def ask(bundle: LlmBundle, cases: Sequence[Mapping[str, Any]], new_tokens: int) 
     wrong: list[str] = []
     for at, case in enumerate(cases):
         try:
-            answer = bundle.generate(case["prompt"], max_tokens=new_tokens, json_schema=case["schema"])
+            answer = bundle.generate(
+                case["prompt"],
+                max_tokens=new_tokens,
+                sampling=Sampling(),
+                json_schema=case["schema"],
+                rendered=True,
+            )
         except Refused as error:  # as in an engine built without guidance
             return {"asked": at, "parsed": at - len(wrong), "wrong": wrong, "reason": error.message}
         text = "".join(answer)

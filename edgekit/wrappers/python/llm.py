@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -12,38 +14,38 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime_genai as og
 
+from . import functions, strict
+from .answers import Sampling, Splitter
 from .bundle import Opened, cannot_open
-from .chat import Messages, Tools, template_of, with_tools
+from .chat import Messages, Tools, render, template_of
+from .generation import Generation, Shape
 from .manifest import Refused
-from .text import UNFINISHED, StopHolder, Streamer, whole_text
+from .respond import Run
+from .slots import Slots, Start
+from .text import StopHolder, Streamer, begun, whole_text
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen: greedily at temperature 0, else drawn."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-
-    def options(self) -> dict[str, Any]:
-        """The search options of GenAI."""
-        if self.temperature <= 0:
-            return {"do_sample": False}
-        chosen: dict[str, Any] = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p}
-        return chosen if self.seed is None else {**chosen, "random_seed": self.seed}
+TURN = "edgekit"  # what an assistant says, to see what comes behind it
+_CONTROL = re.compile(r"\s*(<[^<>\s]+>)")
+BUDGET = 256  # tokens of an answer where nobody says otherwise and the model does not think
 
 
 class LlmBundle:
-    """An opened language model; not safe for two threads at once.
+    """An opened language model; not safe for two threads at once, but for the `cancel` of a run.
 
     Attributes:
         max_length: tokens of prompt and answer together; the key-value cache of a request is at most this long.
-        eos_token_ids: the tokens that end an answer.
+        eos_token_ids: the tokens that end an answer: the contract's, and that which the chat template ends a turn with.
+        prefix: the ids that begin a plain text; the engine adds none.
+        reread_beyond: tokens; LongRoPE's factors are others for a text that grows past this, those of its beginning
+            too. The engine goes on with the keys that it has, so such a text is read anew once; an answer that is held
+            to a schema is not, as the engine would begin the schema anew.
         window: tokens that a call of a static graph takes; 1 where any number can be read.
+        marks: the tokens that cut an answer into thought, call and text, by id.
+        sampling: how its publisher has answers drawn; greedily where nothing is said.
+        budget: tokens of an answer, its thoughts included, where nobody says otherwise.
     """
 
-    kind: Literal["llm"] = "llm"
+    form: Literal["genai"] = "genai"
 
     def __init__(self, opened: Opened) -> None:
         contract = opened.contract
@@ -51,22 +53,81 @@ class LlmBundle:
         self.max_length = int(contract["max_length"])
         self.vocab_size = int(contract["vocab_size"])
         self.eos_token_ids = frozenset(int(token) for token in contract["eos_token_ids"])
+        self.prefix = [int(token) for token in contract.get("prefix_token_ids") or ()]
+        beyond = contract.get("reread_beyond")
+        self.reread_beyond = None if beyond is None else int(beyond)
         self.window = _window(opened.model / "genai_config.json")
         self.has_chat_template = bool(contract.get("chat_template_sha256"))
-        # GenAI's default is the context length, which it would allocate.
-        overlay: dict[str, Any] = {"search": {"max_length": self.max_length}}
-        if opened.threads is not None:
-            overlay["model"] = {"decoder": {"session_options": {"intra_op_num_threads": opened.threads}}}
-        with cannot_open("ONNX Runtime GenAI"):
-            config = og.Config(str(opened.model))
-            config.overlay(json.dumps(overlay))
-            if opened.variant.get("ep", "cpu") == "cpu":
-                config.clear_providers()  # a bundle of an accelerator that is run here for a look
-            self.model = og.Model(config)
-            self.tokenizer = og.Tokenizer(self.model)
+        answers: dict[str, Any] = contract.get("answers") or {}
+        stated = answers.get("sampling") or {}
+        self.marks = {int(token): str(mark) for mark, token in (answers.get("marks") or {}).items()}
+        self.special = tuple(answers.get("special") or ())
+        self.thinking: dict[str, Any] | None = answers.get("thinking")
+        self.calls: str | None = answers.get("calls")
+        self.sampling = Sampling.of(stated)
+        self.budget = int(stated.get("max_new_tokens") or (self.max_length if self.thinking else BUDGET))
+        self.slots = Slots(self, opened.slots)
+        self._none = Slots(self, 0)
+        self._engine: tuple[og.Model, og.Tokenizer] | None = None
+        self._load()
+        self.eos_token_ids |= self._end_of_turn()
 
-    def encode(self, text: str) -> list[int]:
+    def _end_of_turn(self) -> frozenset[int]:
+        """The control token that the template ends an assistant's turn with; empty where it has none."""
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": TURN}]
+        try:
+            template = template_of(self.opened.model) if self.has_chat_template else None
+            text = render(self.tokenizer, template, turns, answer=False) if template else ""
+        except ValueError:
+            return frozenset()
+        control = _CONTROL.match(text.rpartition(TURN)[2]) if TURN in text else None
+        ids = [int(token) for token in self.tokenizer.encode(control[1])] if control else []
+        return frozenset(ids if len(ids) == 1 else ())
+
+    def _load(self) -> tuple[og.Model, og.Tokenizer]:
+        """The model and its tokenizer, loaded where they are not."""
+        if self._engine is None:
+            # GenAI's default is the context length, which it would allocate.
+            overlay: dict[str, Any] = {"search": {"max_length": self.max_length}}
+            if self.opened.threads is not None:
+                overlay["model"] = {"decoder": {"session_options": {"intra_op_num_threads": self.opened.threads}}}
+            with cannot_open("ONNX Runtime GenAI"):
+                config = og.Config(str(self.opened.model))
+                config.overlay(json.dumps(overlay))
+                if self.opened.variant.get("ep", "cpu") == "cpu":
+                    config.clear_providers()  # a bundle of an accelerator that is run here for a look
+                model = og.Model(config)
+                self._engine = model, og.Tokenizer(model)
+        return self._engine
+
+    @property
+    def model(self) -> og.Model:
+        """The engine's own."""
+        return self._load()[0]
+
+    @property
+    def tokenizer(self) -> og.Tokenizer:
+        """The engine's own."""
+        return self._load()[1]
+
+    def trim(self, what: Literal["caches", "weights"]) -> int:
+        """Give memory back; what is needed again is loaded by itself. What an answer uses goes when it has ended.
+
+        Returns: bytes that are given back now, as the manifest states them.
+        """
+        stated: dict[str, Any] = self.opened.manifest.get("memory") or {}
+        freed = self.slots.clear() * int(stated.get("kv_bytes_at_max_length", 0))
+        if what == "weights" and self._engine is not None:
+            self._engine = None
+            freed += int(stated.get("mapped_bytes", 0)) + int(stated.get("prepacked_bytes", 0))
+        give_back()
+        return freed
+
+    def encode(self, text: str, *, rendered: bool = False) -> list[int]:
         """The token ids of a text, special tokens in it recognised.
+
+        Args:
+            rendered: the chat template wrote it, and with it the tokens that it begins with.
 
         Raises:
             Refused: the tokenizer has no token for a part of it (the engine would take a wrong one silently).
@@ -74,7 +135,7 @@ class LlmBundle:
         ids = [int(token) for token in self.tokenizer.encode(text)]
         if any(token < 0 or token >= self.vocab_size for token in ids):
             raise Refused("the bundle's tokenizer has no token for a part of this text", next="build the bundle again")
-        return ids
+        return ids if rendered else begun(ids, self.prefix)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids; a broken character becomes U+FFFD."""
@@ -88,16 +149,18 @@ class LlmBundle:
         """As `decode`, but it may end at a broken character."""
         return str(self.tokenizer.decode(np.asarray(ids, dtype=np.int32)))
 
-    def render(self, messages: Messages, tools: Tools = ()) -> str:
+    def render(self, messages: Messages, tools: Tools = (), *, think: bool = True) -> str:
         """The prompt text of a conversation, by the bundle's own chat template.
 
         Args:
-            messages: [{"role": "system" | "user" | "assistant", "content": text}, ...].
+            messages: [{"role": "system" | "user" | "assistant", "content": text}, ...]; an answer that called functions
+                has "tool_calls" [{"function": {"name", "arguments"}}], and what one said is of the role "tool".
             tools: functions that may be called, [{"type": "function", "function": {"name", "description",
                 "parameters": JSON schema}}, ...].
+            think: False has the template leave out the thoughts.
 
         Raises:
-            Refused: the bundle has no template, or the template refuses these messages.
+            Refused: the bundle has no template, or the template refuses these messages or has thoughts always.
         """
         if not self.has_chat_template:
             raise Refused(
@@ -105,38 +168,107 @@ class LlmBundle:
                 next="give the prompt as plain text (edgekit run --raw)",
                 code="usage",
             )
-        template, given = with_tools(template_of(self.opened.model) or "", messages, tools)
-        form = {"template_str": template} if tools else {}
+        off = None if think else (self.thinking or {}).get("switch")
+        if not think and off is None:
+            raise Refused("the chat template has no way to leave out thoughts", next="let it think", code="usage")
+        template = template_of(self.opened.model) or ""
+        if self.calls is not None and "tool_calls" not in template:
+            messages = [functions.told(message, self.calls) for message in messages]
         try:
-            return str(self.tokenizer.apply_chat_template(json.dumps(given), add_generation_prompt=True, **form))
-        except RuntimeError as error:
+            return render(self.tokenizer, template, messages, tools, off=off)
+        except ValueError as error:
             raise Refused(f"the chat template refuses these messages: {_first_line(error)}", code="usage") from None
 
     def generate(
         self,
         prompt: str | Messages,
         *,
-        max_tokens: int = 256,
-        sampling: Sampling = Sampling(),
+        max_tokens: int | None = None,
+        sampling: Sampling | None = None,
         stop: Sequence[str] = (),
         tools: Tools = (),
+        call: Literal["auto", "required", "unguided"] = "auto",
         json_schema: Mapping[str, Any] | str | None = None,
+        think: bool = True,
+        rendered: bool = False,
     ) -> Generation:
-        """Generate an answer, piece by piece.
+        """Generate an answer, piece by piece; no cache is kept for a next one.
 
         Args:
             prompt: a conversation, which goes through the chat template; or plain text, which does not.
-            max_tokens: of the answer; the bundle's max_length is a limit too.
+            max_tokens: of the answer, `budget` by default; the bundle's max_length is a limit too.
+            sampling: the bundle's own by default.
             stop: the answer ends before the first of these strings.
-            tools: functions that a conversation's answer may call, as `render` takes them.
+            tools: functions that the answer may call, as `render` takes them.
+            call: the answer is text or a call that fits a function's schema, a call only, or whatever comes (as for
+                "auto", too, where the model thinks first).
             json_schema: the answer is JSON that fits this schema.
+            think: as `render` takes it.
+            rendered: the prompt is what the chat template wrote.
 
         Raises:
             Refused: an empty or too long prompt, a schema that is not accepted.
         """
-        ids = self.encode(prompt if isinstance(prompt, str) else self.render(prompt, tools))
-        generator = self.start(ids, max_tokens, json_schema=json_schema, **sampling.options())
-        return Generation(self, generator, ids, max_tokens, stop)
+        asked = self._asked(prompt, max_tokens, sampling, stop, tools, call, json_schema, think, rendered)
+        return Generation(self, self._none, *asked)
+
+    def respond(
+        self,
+        messages: Messages | str,
+        *,
+        max_tokens: int | None = None,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+        tools: Tools = (),
+        call: Literal["auto", "required", "unguided"] = "auto",
+        json_schema: Mapping[str, Any] | str | None = None,
+        think: bool = True,
+    ) -> Run:
+        """Answer a whole conversation, event by event; the longest beginning that a cache holds is not read again.
+
+        An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache. Args and Raises
+        are those of `generate`.
+        """
+        started_s, loaded = perf_counter(), self._engine is None
+        asked = self._asked(messages, max_tokens, sampling, stop, tools, call, json_schema, think, rendered=False)
+        return Run(Generation(self, self.slots, *asked), started_s, loaded=loaded)
+
+    def _asked(
+        self,
+        prompt: str | Messages,
+        max_tokens: int | None,
+        sampling: Sampling | None,
+        stop: Sequence[str],
+        tools: Tools,
+        call: Literal["auto", "required", "unguided"],
+        json_schema: Mapping[str, Any] | str | None,
+        think: bool,
+        rendered: bool,
+    ) -> tuple[Start, Shape]:
+        """What is asked of a cache, and how the answer is cut."""
+        text = prompt if isinstance(prompt, str) else self.render(prompt, tools, think=think)
+        ids = self.encode(text, rendered=rendered or not isinstance(prompt, str))
+        form = self.calls or "json" if tools and json_schema is None else None
+        guidance: dict[str, Any] = {} if json_schema is None else {"json_schema": json_schema}
+        thinks = self.thinking is not None and think and call == "auto"  # a grammar would leave no room for it
+        if form is not None and call != "unguided" and not thinks:
+            guidance = {"grammar": functions.grammar(form, tools, self.special, required=call == "required")}
+        drawn = sampling or self.sampling
+        start = Start(ids, max_tokens or self.budget, drawn.options(), guidance)
+        return start, Shape(StopHolder(stop), self._splitter(text, guided=bool(guidance)), form, drawn.reach)
+
+    def _splitter(self, prompt: str, *, guided: bool) -> Splitter:
+        """What cuts the answer to a prompt; a guided one has no thoughts."""
+        if self.thinking is None or guided:
+            return Splitter()
+        begin, end = str(self.thinking["begin"]), str(self.thinking["end"])
+        inside = prompt.rstrip().endswith(begin)
+        by_tokens = {begin, end} <= set(self.marks.values())
+        return Splitter(inside=inside) if by_tokens else Splitter(begin, end, inside=inside)
+
+    def crosses(self, before: int, after: int) -> bool:
+        """Whether a text of `before` tokens that grows to `after` must be read anew."""
+        return self.reread_beyond is not None and self.window == 1 and 0 < before <= self.reread_beyond < after
 
     def start(
         self,
@@ -144,6 +276,7 @@ class LlmBundle:
         new_tokens: int,
         *,
         json_schema: Mapping[str, Any] | str | None = None,
+        grammar: str | None = None,
         **search: Any,
     ) -> og.Generator:
         """A generator that has read nothing yet, with room for `ids` and `new_tokens` more.
@@ -151,6 +284,28 @@ class LlmBundle:
         Raises:
             Refused: no room, no tokens, or a schema that is not accepted.
         """
+        self.require_room(ids, new_tokens)
+        begin = self._filled(len(ids))
+        params = og.GeneratorParams(self.model)
+        if "min_length" in search:
+            search["min_length"] += begin - len(ids)
+        if "top_k" in search:  # of more than there are the engine aborts
+            search["top_k"] = min(search["top_k"], self.vocab_size)
+        params.set_search_options(max_length=min(self.max_length, begin + new_tokens), **search)
+        try:
+            if json_schema is not None:
+                text = json_schema if isinstance(json_schema, str) else json.dumps(json_schema)
+                params.set_guidance("json_schema", text)
+            elif grammar is not None:
+                params.set_guidance("lark_grammar", grammar)
+            return og.Generator(self.model, params)
+        except RuntimeError as error:
+            if json_schema is None and grammar is None:
+                raise
+            raise Refused(f"the JSON schema is not accepted: {_first_line(error)}", code="usage") from None
+
+    def require_room(self, ids: Sequence[int], new_tokens: int) -> None:
+        """Refuse a prompt without a token, an answer without one, and what has no room."""
         if not ids:
             raise Refused("the prompt is empty", next="give a prompt", code="usage")
         if new_tokens < 1:
@@ -163,19 +318,6 @@ class LlmBundle:
                 next="shorten the prompt, or build the bundle with a larger max_length",
                 code="usage",
             )
-        params = og.GeneratorParams(self.model)
-        if "min_length" in search:
-            search["min_length"] += begin - len(ids)
-        params.set_search_options(max_length=min(self.max_length, begin + new_tokens), **search)
-        try:
-            if json_schema is not None:
-                text = json_schema if isinstance(json_schema, str) else json.dumps(json_schema)
-                params.set_guidance("json_schema", text)
-            return og.Generator(self.model, params)
-        except RuntimeError as error:
-            if json_schema is None:
-                raise
-            raise Refused(f"the JSON schema is not accepted: {_first_line(error)}", code="usage") from None
 
     def _filled(self, tokens: int) -> int:
         """A prompt's length once the engine has filled it up to whole windows; it aborts without room for them."""
@@ -197,9 +339,14 @@ class LlmBundle:
             return self._logits_of_windows(whole)
         generator = self.start(whole, 1)
         rows = []
+        read = 0
         for at, part in enumerate(parts):
-            generator.append_tokens(np.asarray(part, dtype=np.int32))
-            values = np.asarray(generator.get_output("logits"), dtype=np.float32)[0]
+            before, read = read, read + len(part)
+            anew = self.crosses(before, read)
+            if anew:
+                generator.rewind_to(0)
+            generator.append_tokens(np.asarray(whole[:read] if anew else part, dtype=np.int32))
+            values = np.asarray(generator.get_output("logits"), dtype=np.float32)[0][-len(part) :]
             if len(values) < len(part):
                 return self.logits_in_steps([*parts[:at], *([token] for token in part), *parts[at + 1 :]])
             rows.append(values.copy())
@@ -226,60 +373,16 @@ class LlmBundle:
         return np.concatenate(rows)
 
 
-class Generation:
-    """An iterator of text pieces; whole characters only.
-
-    Attributes:
-        prompt_tokens: length of the prompt.
-        tokens: the ids generated so far, the end token included.
-        reason: why it ended: "eos", "stop" (a stop string), "length" (max_tokens), "max_length" (the bundle's limit).
-        first_token_s: when the first token came, by time.perf_counter.
-    """
-
-    def __init__(
-        self, bundle: LlmBundle, generator: og.Generator, ids: list[int], max_tokens: int, stop: Sequence[str]
-    ) -> None:
-        self.prompt_tokens = len(ids)
-        self.tokens: list[int] = []
-        self.reason = ""
-        self.first_token_s: float | None = None
-        self._pieces = self._run(bundle, generator, ids, max_tokens, StopHolder(stop))
-
-    def __iter__(self) -> Iterator[str]:
-        return self._pieces
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def _run(
-        self, bundle: LlmBundle, generator: og.Generator, ids: list[int], max_tokens: int, holder: StopHolder
-    ) -> Iterator[str]:
-        generator.append_tokens(np.asarray(ids, dtype=np.int32))
-        streamer = bundle.streamer()
-        while not self.reason and not generator.is_done():
-            generator.generate_next_token()
-            token = int(generator.get_next_tokens()[0])
-            self.tokens.append(token)
-            self.first_token_s = self.first_token_s or perf_counter()
-            if token in bundle.eos_token_ids:
-                self.reason = "eos"
-            elif piece := holder.push(streamer.push(token)):
-                yield piece
-            if holder.stopped:
-                self.reason = "stop"
-        if rest := holder.push(streamer.finish().removesuffix(UNFINISHED)):
-            yield rest
-        if holder.stopped:
-            self.reason = "stop"
-        if rest := holder.finish():
-            yield rest
-        self.reason = self.reason or ("length" if len(self.tokens) >= max_tokens else "max_length")
-
-
 def _window(config: Path) -> int:
     """The window of a pipeline of static graphs; 1 for any other model."""
-    decoder = json.loads(config.read_text(encoding="utf-8"))["model"].get("decoder", {})
+    decoder = strict.loads(config.read_bytes(), names=True)["model"].get("decoder", {})
     return max(1, int(decoder.get("sliding_window", {}).get("window_size", 1))) if "pipeline" in decoder else 1
+
+
+def give_back() -> None:
+    """Let the C library give back what it keeps of freed memory."""
+    if sys.platform != "win32" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def _first_line(error: Exception) -> str:

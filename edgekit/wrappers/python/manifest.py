@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import os
 import platform
 import re
@@ -12,8 +11,10 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from . import strict
+
 NAME = "edgekit.json"
-MAJOR = 1
+FORMAT = "1.0-draft"  # the only one that this runtime reads
 FEATURES: frozenset[str] = frozenset()  # what `requires` may name and this runtime can do
 MAX_BYTES = 8 * 2**20
 
@@ -73,7 +74,7 @@ def read(folder: Path) -> dict[str, Any]:
     """The manifest of the bundle in `folder`; its format and features are checked, unknown keys are kept.
 
     Raises:
-        Refused: no bundle, not readable, or for a newer runtime.
+        Refused: no bundle, not readable, or for another runtime.
     """
     path = folder / NAME
     try:
@@ -82,12 +83,17 @@ def read(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise Refused(f"{folder.name or folder} is not a bundle: {NAME}: {error.strerror}") from None
     try:
-        if len(raw) > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES} bytes")
-        manifest = json.loads(raw)
+        manifest = strict.loads(raw, names=True, max_bytes=MAX_BYTES)
         if not isinstance(manifest, dict):
             raise ValueError("it is no JSON object")
-        major = int(str(manifest["format"]).partition(".")[0])
+        if not isinstance(manifest["format"], str):
+            raise ValueError("its format is no text")
+        if manifest["format"] != FORMAT:
+            raise Refused(
+                f"the bundle has another format than {FORMAT}, the only one that this runtime reads",
+                next="rebuild this bundle",
+                axis="format",
+            )
         features = [str(one) for one in manifest.get("requires", ())]
         for key in ("variants", "contract", "name"):
             manifest[key]
@@ -95,12 +101,6 @@ def read(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise Refused(f"{NAME} cannot be used: {why}", next="fetch the bundle again") from None
-    if major > MAJOR:
-        raise Refused(
-            f"the bundle has format {manifest['format']}, this runtime reads format {MAJOR}",
-            next="use the runtime that lies in the bundle",
-            axis="format",
-        )
     if lacking := sorted(set(features) - FEATURES):
         raise Refused(
             f"the bundle requires {', '.join(lacking)}, which this runtime lacks",

@@ -9,7 +9,13 @@ from time import perf_counter
 from typing import Any
 
 # Two-sided 95 % quantiles of Student's t by degrees of freedom (Abramowitz and Stegun, table 26.10).
-_T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 12: 2.18, 15: 2.13, 20: 2.09}
+T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 12: 2.18, 15: 2.13}
+T95 |= {20: 2.09, 30: 2.04, 60: 2.0}
+
+
+def t95(freedom: int) -> float:
+    """Student's t of a two-sided 95 % interval; between two rows of the table the larger."""
+    return next((value for known, value in sorted(T95.items(), reverse=True) if known <= freedom), T95[1])
 
 
 def variation(values: Sequence[float]) -> float:
@@ -27,8 +33,7 @@ def half_width(values: Sequence[float]) -> float:
     """Half the 95 % confidence interval of the mean, over the mean; infinite for fewer than two values."""
     if len(values) < 2:
         return float("inf")
-    quantile = next((t for freedom, t in sorted(_T95.items(), reverse=True) if freedom < len(values)), 12.71)
-    return quantile * variation(values) / math.sqrt(len(values))
+    return t95(len(values) - 1) * variation(values) / math.sqrt(len(values))
 
 
 def warm_up(unit: Callable[[], float], rule: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class TensorBundle:
         labels: what output classes or characters mean, where the bundle says it.
     """
 
-    kind: Literal["tensor"] = "tensor"
+    form: Literal["onnx"] = "onnx"
 
     def __init__(self, opened: Opened) -> None:
         contract = opened.contract

@@ -10,6 +10,11 @@ MAX_PENDING = 8  # tokens; a character has 4 bytes at most, so what is unfinishe
 Decode = Callable[[Sequence[int]], str]
 
 
+def begun(ids: list[int], prefix: list[int]) -> list[int]:
+    """The ids of a plain text with the tokens that begin it; never twice."""
+    return ids if ids[: len(prefix)] == prefix else [*prefix, *ids]
+
+
 class Streamer:
     """Decodes tokens one by one into whole characters.
 
@@ -82,7 +87,7 @@ class StopHolder:
             self.stopped = True
             shown, self._held = self._held[: min(found)], ""
             return shown
-        keep = max((_overlap(self._held, stop) for stop in self._stops), default=0)
+        keep = max((overlap(self._held, stop) for stop in self._stops), default=0)
         shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return shown
 
@@ -92,6 +97,6 @@ class StopHolder:
         return shown
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` may begin `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.bundle.paths import clash, why_unsafe
+from edgekit.wrappers.python.paths import clash, why_unsafe
 
 pytestmark = pytest.mark.unit
 

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tiny_bundle import NAME, build, draft
 
-from edgekit.bundle.manifest import Manifest, Quality, seal_digest
-from edgekit.bundle.read import MAX_BYTES, MAX_NESTING, parse, read
+from edgekit.bundle.read import MAX_BYTES, parse, read
+from edgekit.contract.manifest import Manifest, Quality, seal_digest, subject
 from edgekit.data import pretty
 from edgekit.errors import BundleError
-from edgekit.report.measurement import Measurement
+from edgekit.results.measurement import Measurement
+from edgekit.wrappers.python.strict import MAX_NESTING
+from tests import needs
+from tests.unit.bundle.tiny_bundle import NAME, PASS, build, draft
 
 pytestmark = pytest.mark.unit
 Json = dict[str, Any]
@@ -46,17 +48,17 @@ def refused(raw: bytes, **options: bool) -> str:
 
 def test_a_sealed_manifest_is_read_as_it_was_written(sealed: Path) -> None:
     manifest = read(sealed, strict=True)
-    assert manifest.model_copy(update={"files": (), "sha256": ""}) == draft()
+    assert manifest.model_copy(update={"files": (), "sha256": ""}) == Manifest(**dict(draft()), quality=dict(PASS))
     assert [file.path for file in manifest.files] == sorted(file.path for file in manifest.files)
-    assert {file.role for file in manifest.files} == {"model", "check", "runtime", "licence"}
+    assert {file.role for file in manifest.files} == {"model", "check", "runtime", "license"}
     assert {file.variant for file in manifest.files if file.role == "model"} == {"portable"}
 
 
 def test_a_metric_that_was_not_measured_survives(tmp_path: Path, made_of: tuple[Path, Path]) -> None:
     missing = Measurement(metric="kl_mean", value=None, evidence="host", reason="no reference")
     quality = Quality(verdict="not-measured", mode="fast", measurements=(missing,))
-    build(tmp_path / NAME, made_of, draft(quality=quality))
-    assert read(tmp_path / NAME).quality == quality
+    build(tmp_path / NAME, made_of, draft(), {"portable": quality})
+    assert read(tmp_path / NAME).quality == {"portable": quality} and read(tmp_path / NAME).judged == quality
 
 
 def test_the_same_build_gives_the_same_bytes(sealed: Path, tmp_path: Path, made_of: tuple[Path, Path]) -> None:
@@ -70,7 +72,7 @@ def test_no_bundle_is_one_line_each(tmp_path: Path) -> None:
             read(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@needs.pipes
 def test_a_pipe_as_manifest_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "edgekit.json")
     with pytest.raises(BundleError, match="has no edgekit"):
@@ -117,28 +119,34 @@ def test_a_string_that_never_ends_takes_no_time_to_refuse() -> None:
         (b"\xef\xbb\xbf{}", "not valid JSON"),
         (b"[]", "not a JSON object"),
         (b"{} {}", "not valid JSON"),
-        (b'{"format": "1.0", "format": "1.0"}', "stands twice"),
+        (b'{"format": "1.0-draft", "format": "1.0-draft"}', "stands twice"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": -Infinity}', "Infinity"),
-        (b'{"format": "1.0", "a": 1e999}', "not JSON compliant"),
-        (b'{"format": "1.0", "a": "\\ud800"}', "surrogates"),
-        (b'{"format": "1.0", "a": ' + b"9" * 5000 + b"}", "digits"),
+        (b'{"format": "1.0-draft", "a": 1e999}', "larger than a double"),
+        (b'{"format": "1.0-draft", "a": "\\ud800"}', "half a surrogate"),
+        (b'{"format": "1.0-draft", "a": ' + b"9" * 5000 + b"}", "larger than a double"),
         (b"{}", "no format"),
         (b'{"format": 1}', "no format"),
-        (b'{"format": "1.0.0"}', "no format"),
-        (b'{"format": "0.9"}', "older"),
-        (b'{"format": "1.0", "requires": "x"}', "not a list"),
-        (b'{"format": "1.0", "sha256": ""}', "never sealed"),
-        (b'{"format": "1.0"}', "changed after it was sealed"),
+        (b'{"format": null}', "no format"),
+        (b'{"format": ["1.0-draft"]}', "no format"),
+        (b'{"format": "1.0-draft", "requires": "x"}', "not a list"),
+        (b'{"format": "1.0-draft", "sha256": ""}', "never sealed"),
+        (b'{"format": "1.0-draft"}', "changed after it was sealed"),
     ],
 )
 def test_what_is_no_manifest_is_refused(raw: bytes, word: str) -> None:
     assert word in refused(raw)
 
 
-def test_a_higher_major_is_refused_and_a_higher_minor_read(data: Json) -> None:
-    assert "format 2.0" in refused(resealed(data | {"format": "2.0", "files": "anything"}))
-    assert parse(resealed(data | {"format": "1.7"})).format == "1.7"
+@pytest.mark.parametrize(
+    "other", ["2.0", "1.0", "1.1-draft", "1.0-draft2", "0.9", "", "1.0-draft\n", "\x1b[2J", "x" * 999]
+)
+def test_a_reader_takes_exactly_its_own_draft(data: Json, other: str) -> None:
+    for changed in ({"format": other}, {"format": other, "files": "of another form"}):
+        with pytest.raises(BundleError, match=r"this edgekit reads '1\.0-draft' alone") as caught:
+            parse(resealed(data | changed))
+        assert "rebuild this bundle" in caught.value.next and caught.value.exit_code == 6
+        assert caught.value.message.isprintable() and len(caught.value.message) < 250
 
 
 def test_a_feature_that_this_reader_lacks_is_named(data: Json) -> None:
@@ -154,6 +162,11 @@ def test_unknown_keys_are_ignored_at_run_time_and_refused_when_strict(data: Json
 
 def test_a_change_without_a_new_digest_is_seen(data: Json) -> None:
     assert "changed after it was sealed" in refused(pretty(data | {"name": "other"}).encode())
+    for digest in (None, "0" * 64, data["sha256"].upper()):
+        assert "changed after it was sealed" in refused(pretty(data | {"sha256": digest}).encode())
+    without = {key: value for key, value in data.items() if key != "sha256"}
+    assert "changed after it was sealed" in refused(pretty(without).encode())
+    assert "never sealed" in refused(pretty(data | {"sha256": ""}).encode())
 
 
 def with_file(data: Json, **changes: Any) -> Json:
@@ -261,3 +274,13 @@ def test_fuzz_the_bytes(sealed: Path, where: int, length: int, put: bytes) -> No
     raw = (sealed / "edgekit.json").read_bytes()
     at = where % len(raw)
     only_bundle_errors(raw[:at] + put + raw[at + length :])
+
+
+def test_quality_is_of_variants_that_there_are(data: Json) -> None:
+    (quality,) = data["quality"].values()
+    assert "of the variant 'sm8650'" in refused(resealed(data | {"quality": data["quality"] | {"sm8650": quality}}))
+    adapted = subject("portable", "polite")  # a bundle has no adapters yet
+    assert adapted == "portable/polite" and subject("portable") in data["quality"]
+    assert f"of the variant {adapted!r}" in refused(resealed(data | {"quality": {adapted: quality}}))
+    assert parse(resealed(data | {"quality": {}})).judged.verdict == "not-measured"
+    assert refused(resealed(data | {"quality": quality}))  # as it was before it was keyed

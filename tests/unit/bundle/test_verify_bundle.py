@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_bundle import NAME, SIZE, build, draft, write_model
 
+from edgekit import __version__
+from edgekit.bundle import code
+from edgekit.bundle.describe import describe
 from edgekit.bundle.files import opened
-from edgekit.bundle.manifest import Compatibility, Variant
 from edgekit.bundle.read import parse, read
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage
@@ -20,6 +22,9 @@ from edgekit.bundle.verify import problems, verified, verify
 from edgekit.bundle.zip import zip_bundle
 from edgekit.data import file_digest
 from edgekit.errors import BuildError, BundleError
+from edgekit.kinds.variant import Compatibility, Variant
+from tests import needs
+from tests.unit.bundle.tiny_bundle import NAME, PASS, SIZE, build, draft, write_model
 
 pytestmark = pytest.mark.unit
 
@@ -91,7 +96,30 @@ def test_what_does_not_belong_there_is_named(bundle: Path) -> None:
     (bundle / ".hidden").write_text("x")
     (bundle / "check" / "__pycache__").mkdir()
     (bundle / "check" / "__pycache__" / "a.pyc").write_bytes(b"x")
-    assert named(bundle) == ["extra: .hidden", "extra: check/__pycache__/a.pyc", "extra: model/extra.bin"]
+    assert named(bundle) == ["extra: .hidden", "unsafe: check/__pycache__/a.pyc", "extra: model/extra.bin"]
+
+
+def test_an_extra_file_is_named_whatever_roles_are_asked_for(bundle: Path) -> None:
+    (bundle / "runtime" / "python" / "edgekit_runtime" / "json.py").write_text("")
+    (bundle / "model" / "extra.bin").write_bytes(b"")
+    extra = ["extra: model/extra.bin", "unsafe: runtime/python/edgekit_runtime/json.py"]
+    assert named(bundle, roles=("model",)) == named(bundle, roles=("license",)) == extra
+    shutil.rmtree(bundle / "check")
+    assert named(bundle, allow_stripped=True) == extra
+
+
+def test_trust_is_of_the_listed_runtime_alone(bundle: Path) -> None:
+    """A digest that is right says nothing: whoever wrote the files wrote the manifest too."""
+    listed = "runtime/python/edgekit_runtime/__init__.py"
+    with opened(bundle) as found:
+        manifest = parse(found.manifest)
+        ours = manifest.model_copy(update={"tools": {"edgekit": __version__}})
+        assert [problem.path for problem in code.unsafe(found, ours)] == [listed]
+        assert list(code.unsafe(found, ours, trust=True)) == []
+        assert list(code.unsafe(found, manifest)) == []  # of another version, which cannot be compared
+    (bundle / "runtime" / "python" / "edgekit_runtime" / "json.py").write_text("")
+    with pytest.raises(BundleError, match=r"unsafe: '.*json\.py' \(it lies below runtime/ and is not in the manifest"):
+        verified(bundle, trust=True)
 
 
 def test_links_are_named_even_where_they_lead_to_the_right_bytes(bundle: Path, sealed: Path) -> None:
@@ -109,7 +137,7 @@ def test_a_linked_manifest_is_named(bundle: Path, sealed: Path) -> None:
     assert named(bundle) == ["link: edgekit.json"]
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@needs.pipes
 def test_a_pipe_is_named_and_not_opened(bundle: Path) -> None:
     (bundle / ONNX).unlink()
     os.mkfifo(bundle / ONNX)
@@ -120,7 +148,7 @@ def test_a_file_name_that_is_no_text_is_named(bundle: Path) -> None:
     try:
         Path(os.fsdecode(os.fsencode(bundle) + b"/bad\xff")).write_text("x")
     except OSError:
-        pytest.skip("this file system takes only UTF-8 names")
+        needs.refused_here("odd names")
     assert str(verify(bundle)[0]).isprintable()
 
 
@@ -129,10 +157,62 @@ def test_an_app_may_strip_roles_and_still_verify_the_rest(bundle: Path) -> None:
     shutil.rmtree(bundle / "runtime")
     assert len(named(bundle)) == 2
     assert named(bundle, allow_stripped=True) == []
-    assert named(bundle, roles=("model", "licence")) == []
+    assert named(bundle, roles=("model", "license")) == []
     (bundle / ONNX).write_bytes(b"x")
     assert named(bundle, allow_stripped=True) == [f"changed: {ONNX}"]
-    assert named(bundle, roles=("licence",)) == []
+    assert named(bundle, roles=("license",)) == []
+
+
+def signed(bundle: Path, name: str = "release.sig", data: bytes = b"what a signer wrote") -> Path:
+    """Put a file into signatures/, which is kept free for whoever signs a manifest."""
+    path = bundle / "signatures" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_signatures_may_lie_beside_what_the_manifest_lists(bundle: Path, tmp_path: Path) -> None:
+    signed(bundle)
+    signed(bundle, "deep/other.pem")
+    assert named(bundle) == [] and named(bundle, allow_stripped=True) == []
+    assert describe(bundle).whole
+    zip_bundle(bundle, tmp_path / "signed.zip")
+    assert named(tmp_path / "signed.zip") == [] and describe(tmp_path / "signed.zip").whole
+    with zipfile.ZipFile(tmp_path / "signed.zip") as archive:
+        assert archive.read("signatures/deep/other.pem") == b"what a signer wrote"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "problem"),
+    [
+        ("x.py", b"1", "unsafe"),
+        ("x.so", b"1", "unsafe"),
+        ("x", b"\x7fELF\2\1\1" + bytes(64), "unsafe"),
+        ("x", b"#!/bin/sh\n", "unsafe"),
+        ("x:y", b"1", "extra"),
+        ("x ", b"1", "extra"),
+        ("NUL", b"1", "extra"),
+        ("x", bytes(2**20 + 1), "extra"),
+    ],
+)
+def test_signatures_are_no_hiding_place(bundle: Path, name: str, data: bytes, problem: str) -> None:
+    signed(bundle, name, data)
+    assert named(bundle) == [f"{problem}: signatures/{name}"]
+
+
+@pytest.mark.parametrize(
+    "path", ["Signatures/x", "signatures", "signature/x", "model/signatures/x", "check/signatures/x"]
+)
+def test_only_the_folder_of_that_name_is_kept_free(bundle: Path, path: str) -> None:
+    (bundle / path).parent.mkdir(exist_ok=True)
+    (bundle / path).write_bytes(b"1")
+    assert named(bundle) == [f"extra: {path}"]
+
+
+def test_a_link_among_signatures_is_named(bundle: Path) -> None:
+    signed(bundle).unlink()
+    (bundle / "signatures" / "x").symlink_to("/etc/passwd")
+    assert "signatures/x" in str(verify(bundle)[0])
 
 
 def test_half_a_role_or_no_model_is_not_stripped_but_broken(bundle: Path) -> None:
@@ -151,7 +231,7 @@ def test_an_app_may_strip_other_variants_but_not_half_of_one(tmp_path: Path, mad
     staged.parent.mkdir()
     files = {"model/portable": made_of[0], "model/sm8650": made_of[0]}
     stage(staged, manifest, files, made_of[1], {})
-    seal(staged, manifest, folder)
+    seal(staged, manifest, PASS, folder)
     assert verify(folder) == []
     (folder / "model" / "sm8650" / "labels.txt").unlink()
     assert named(folder, allow_stripped=True) == ["missing: model/sm8650/labels.txt"]

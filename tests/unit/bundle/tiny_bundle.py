@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,23 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundle import aside
-from edgekit.bundle.manifest import (
-    Manifest,
-    Memory,
-    Quality,
-    RecipeFacts,
-    SourceFacts,
-    Stage,
-    TargetFacts,
-    TensorContract,
-    Variant,
-)
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage, write
+from edgekit.contract.manifest import Draft, Manifest, Quality, RecipeFacts, SourceFacts, Stage, TargetFacts
 from edgekit.errors import BuildError
+from edgekit.kinds import Footprint
+from edgekit.kinds.tensor import TensorContract
+from edgekit.kinds.variant import Variant
 from edgekit.model import Model, Tensor
+from edgekit.results.partition import Partition
 
 NAME = "tiny-linux-cpu"
+PASS = {"portable": Quality(verdict="pass", mode="off")}
 SIZE = 96  # the weights are SIZE x SIZE float32: 36 KiB, more than one alignment of a zip
 
 
-def draft(name: str = NAME, **changes: Any) -> Manifest:
-    """A manifest without files, as a build makes it."""
+def draft(name: str = NAME, **changes: Any) -> Draft:
+    """What a build knows of a bundle before it is staged."""
     feature = Tensor(name="x", dtype="float32", shape=("n", SIZE))
     facts: dict[str, Any] = {
         "name": name,
@@ -46,7 +42,7 @@ def draft(name: str = NAME, **changes: Any) -> Manifest:
             runtime=(),
         ),
         "model": Model(name="tiny", kind="tensor", sha256="1" * 64, inputs=(feature,)),
-        "source": SourceFacts(ref="tiny.onnx", kind="onnx", sha256="1" * 64, licence="MIT"),
+        "source": SourceFacts(ref="tiny.onnx", kind="onnx", sha256="1" * 64, license="MIT"),
         "recipe": RecipeFacts(
             name="float32",
             summary="kept as it is",
@@ -61,10 +57,9 @@ def draft(name: str = NAME, **changes: Any) -> Manifest:
             outputs=(Tensor(name="y", dtype="float32", shape=("n", SIZE)),),
             labels="model/portable/labels.txt",
         ),
-        "memory": Memory(mapped_bytes=SIZE * SIZE * 4, predicted_peak_bytes=10**6),
-        "quality": Quality(verdict="pass", mode="off"),
+        "memory": Footprint(mapped_bytes=SIZE * SIZE * 4, predicted_peak_bytes=10**6),
     }
-    return Manifest(**(facts | changes))
+    return Draft(**(facts | changes))
 
 
 def write_model(folder: Path, *, location: str = "model.onnx.data", length: int = SIZE * SIZE * 4) -> None:
@@ -100,17 +95,23 @@ def origin(folder: Path) -> tuple[Path, Path]:
 
 
 def build(
-    destination: Path, made_of: tuple[Path, Path], manifest: Manifest | None = None, **seal_options: Any
+    destination: Path,
+    made_of: tuple[Path, Path],
+    known: Draft | None = None,
+    quality: Mapping[str, Quality] = PASS,
+    *,
+    force: bool = False,
+    partition: Mapping[str, Partition] | None = None,
 ) -> Manifest:
     """Stage and seal, as edgekit build does."""
-    manifest = manifest or draft()
-    aside.check_destination(destination, manifest.name, **seal_options)
+    known = known or draft()
+    aside.check_destination(destination, known.name, force=force)
     with aside.workspace(destination) as room:
         staged = room / "new"
-        stage(staged, manifest, {"model/portable": made_of[0]}, made_of[1], {"LICENSE.txt": "MIT\n"})
+        stage(staged, known, {"model/portable": made_of[0]}, made_of[1], {"LICENSE.txt": "MIT\n"})
         with aside.writing("writing the check data", otherwise=BuildError):
             write(staged / "check" / "plan.json", "{}\n")
-        return seal(staged, manifest, destination, **seal_options)
+        return seal(staged, known, quality, destination, partition=partition, force=force)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

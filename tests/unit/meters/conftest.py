@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recorded import Recorded
+
+from tests.unit.meters.recorded import Recorded
 
 
 @pytest.fixture

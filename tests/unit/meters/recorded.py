@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgekit.reading import LocalReader, Reading, Source
+from edgekit.devices._reader import LocalReader
+from edgekit.reading import Reading, Source
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "meters"
 Value = str | None

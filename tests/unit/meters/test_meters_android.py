@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable
 
 import pytest
-from recorded import FIXTURES, Recorded, fixture, seconds
 
 from edgekit.meters import Energy, Missing, android_battery, android_rails
 from edgekit.meters._trace import rails
+from tests.unit.meters.recorded import FIXTURES, Recorded, fixture, seconds
 
 pytestmark = pytest.mark.unit
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from recorded import Recorded, fixture, seconds, tree
 
-from edgekit import meters
 from edgekit.errors import UsageError
 from edgekit.meters import Energy, Missing, external_csv, net, not_measured, thermal, windows_emi
 from edgekit.meters.external_csv import ExternalMeter
+from edgekit.verdicts.energy import fine_enough
+from tests.unit.meters.recorded import Recorded, fixture, seconds, tree
 
 pytestmark = pytest.mark.unit
 
@@ -134,10 +134,10 @@ def test_idle_that_was_not_measured() -> None:
 
 
 def test_a_budget_finer_than_the_sensor_is_refused() -> None:
-    assert meters.fine_enough("B", 5.0, 6.0) == ""
-    assert "grade B may be off by 10%" in meters.fine_enough("B", 5.0, 5.3)
-    assert meters.fine_enough("A", 5.0, 5.3) == ""
-    assert "no verdict" in meters.fine_enough("D", 5.0, 50.0)
+    assert fine_enough("B", 5.0, 6.0) == ""
+    assert "grade B may be off by 10%" in fine_enough("B", 5.0, 5.3)
+    assert fine_enough("A", 5.0, 5.3) == ""
+    assert "no verdict" in fine_enough("D", 5.0, 50.0)
 
 
 # Heat ---------------------------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recorded import Recorded, fixture, seconds, tree
 
 from edgekit import meters
+from edgekit.devices._reader import LocalReader
 from edgekit.meters import Energy, Meter, Missing, hwmon_ina3221, pi5_pmic, rapl
-from edgekit.reading import LocalReader
+from tests.unit.meters.recorded import Recorded, fixture, seconds, tree
 
 pytestmark = pytest.mark.unit
 

@@ -148,4 +148,4 @@ def branch(then_op: str = "Relu", else_op: str = "Neg") -> Any:
 def outlook(partition: Any, ep: str) -> tuple[int, str]:
     """What the tests compare: nodes taken, and all reasons in one text."""
     assert partition.ep == ep
-    return partition.nodes_taken, " | ".join(f"{one.operator}: {one.reason}" for one in partition.blockers)
+    return partition.nodes_taken, " | ".join(f"{blocker.operator}: {blocker.reason}" for blocker in partition.blockers)

@@ -5,69 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
-from small_graphs import branch, conv, matmul_nbits, model, node, outlook, save, weight
 
 from edgekit import partition
 from edgekit.errors import SourceError, UsageError
 from edgekit.partition._graph import shown
 from edgekit.partition._rewrites import known, rewrite
+from tests.unit.partition.small_graphs import branch, conv, matmul_nbits, model, node, save, weight
 
 pytestmark = pytest.mark.unit
-
-
-def shape_chain() -> onnx.ModelProto:
-    """A reshape whose new shape is computed from the input's sizes, as PyTorch exports it; the sizes are known."""
-    return model(
-        [
-            node("Conv", "x w", "a"),
-            node("Shape", "a", "s"),
-            node("Gather", "s i", "n", axis=0),
-            node("Unsqueeze", "n a0", "u"),
-            node("Concat", "u rest", "t", axis=0),
-            node("Reshape", "a t", "r"),
-            node("Relu", "r"),
-        ],
-        {"x": [1, 3, 8, 8]},
-        {"w": weight(4, 3, 3, 3), "i": np.int64(0), "a0": np.array([0]), "rest": np.array([-1])},
-    )
-
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_arithmetic_on_known_shapes_folds_away(optimize: bool, tmp_path: Path) -> None:
-    found = partition.predict(save(tmp_path, shape_chain()), "nnapi", optimize=optimize)
-    assert (found.nodes, found.nodes_taken, found.partitions) == (3, 3, 1)
-    assert ("optimizations of onnxruntime" if optimize else "as written") in found.graph
-
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_shapes_are_known_without_value_info(optimize: bool, tmp_path: Path) -> None:
-    proto = shape_chain()
-    assert not proto.graph.value_info
-    view = shown(save(tmp_path, proto), optimize=optimize).view
-    last = view.nodes[-1]
-    assert last.op == "Relu" and view.shape(last.inputs[0]) == (1, 144) and view.dtype(last.inputs[0]) == "float32"
-
-
-def test_value_info_that_is_there_is_used(tmp_path: Path) -> None:
-    """Behind an operator that nobody knows, only the file itself can say what there is."""
-    nodes = [node("Mystery", "x", "a", domain="elsewhere"), node("Relu", "a")]
-    proto = model(nodes, {"x": [1, 4]})
-    path = save(tmp_path, proto)
-    assert "ai.onnx:Relu: the shape of an input is not known" in outlook(partition.predict(path, "nnapi"), "nnapi")[1]
-    proto.graph.value_info.append(helper.make_tensor_value_info("a", TensorProto.FLOAT, [1, 4]))
-    found = partition.predict(save(tmp_path, proto), "nnapi")
-    assert found.nodes_taken == 1 and "as written" in found.graph
-
-
-def test_fused_operators_are_looked_at_as_the_provider_sees_them(tmp_path: Path) -> None:
-    """ONNX Runtime makes one Gemm of MatMul and Add before it asks: NNAPI then sees a bias that is a vector."""
-    proto = model([node("MatMul", "x w", "m"), node("Add", "m b")], {"x": [2, 8]}, {"w": weight(8, 5), "b": weight(5)})
-    path = save(tmp_path, proto)
-    assert partition.predict(path, "nnapi").nodes == 1
-    assert partition.predict(path, "nnapi", optimize=False).nodes == 2
 
 
 def test_float16_is_not_wrapped_in_casts(tmp_path: Path) -> None:
@@ -84,7 +31,7 @@ def test_decoders_of_genai_are_inferred(tmp_path: Path) -> None:
     proto.graph.node.append(node("Sigmoid", "m"))
     found = partition.predict(save(tmp_path, proto), "nnapi", optimize=False)
     assert found.macs == 4 * 64 * 32
-    assert [one.operator for one in found.blockers] == ["com.microsoft:MatMulNBits"]
+    assert [blocker.operator for blocker in found.blockers] == ["com.microsoft:MatMulNBits"]
 
 
 def test_an_initializer_that_can_be_overridden_is_no_constant(tmp_path: Path) -> None:
@@ -101,7 +48,7 @@ def test_bodies_see_what_is_around_them(tmp_path: Path) -> None:
     assert [one.owner for one in view.all()] == ["", "If", "If"]
     inner = view.inner[0]
     assert inner.shape("a") == (1, 4, 6, 6) and inner.dtype("a") == "float32"
-    assert [one.op for one in view.consumers["a"]] == ["If"]
+    assert [consumer.op for consumer in view.consumers["a"]] == ["If"]
 
 
 def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
@@ -124,6 +71,7 @@ def test_what_cannot_be_predicted_says_so(tmp_path: Path) -> None:
 def test_every_rewrite_is_for_known_providers_and_says_what_to_do() -> None:
     from edgekit import ep
 
+    assert known()
     for one in known():
         assert set(one.eps) <= set(ep.names())
         assert one.says or one.operators

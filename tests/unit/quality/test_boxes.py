@@ -5,6 +5,8 @@ import pytest
 
 from edgekit.quality import _boxes
 
+pytestmark = pytest.mark.unit
+
 
 def drawn(*regions: tuple[slice, slice], value: float = 0.9) -> np.ndarray:
     picture = np.zeros((60, 80), np.float32)

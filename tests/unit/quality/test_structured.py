@@ -23,7 +23,7 @@ def answer(call: Any, *, ended: bool = True) -> dict[str, Any]:
 
 def test_the_cases_are_told_of() -> None:
     origin = function_calls.origin()
-    assert origin["package"] == "bfcl-eval==2026.3.23" and origin["licence"] == "Apache-2.0"
+    assert origin["package"] == "bfcl-eval==2026.3.23" and origin["license"] == "Apache-2.0"
     assert any(len(one["tools"]) > 1 for one in function_calls.cases(tools=True))
 
 

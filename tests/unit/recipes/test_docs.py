@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import recipes, search
-from edgekit.target import LlmSettings, TensorSettings
+from edgekit import kinds, recipes
+from edgekit.kinds.llm import LlmSettings
+from edgekit.kinds.tensor import TensorSettings
 
 pytestmark = pytest.mark.unit
 TEXT = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
@@ -43,6 +44,6 @@ def test_every_setting_has_its_default(section: str, settings: LlmSettings | Ten
 
 
 def test_the_ladder_is_the_one_that_is_climbed() -> None:
-    for candidates in search.CANDIDATES.values():
+    for candidates in map(recipes.candidates, kinds.names()):
         for one in candidates:
             assert one.recipe in SECTIONS["--recipe auto"], one.recipe

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from edgekit import optimize, recipes, target
+from edgekit import recipes, target
 from edgekit.data import file_digest
 from edgekit.errors import UsageError
-from edgekit.model import LlmFacts, Model
+from edgekit.kinds.llm import LlmSettings
+from edgekit.model import DecoderFacts, Model
+from edgekit.passes import modules
 from edgekit.quality import _reference
 from edgekit.recipes import _olive
-from edgekit.target import LlmSettings
 
 pytestmark = pytest.mark.unit
 DATA = Path(recipes.__file__).parent / "data"
@@ -22,7 +23,7 @@ QUANTIZING = [name for name in recipes.names("llm") if name.startswith(("int4_",
 
 
 def model(*, tied: bool = True, hidden: int = 576, inner: int = 1536) -> Model:
-    facts = LlmFacts(
+    facts = DecoderFacts(
         context_length=8192,
         vocab_size=49152,
         layers=2,
@@ -100,12 +101,12 @@ def test_a_keep_share_is_a_setting() -> None:
 
 def test_calibration_never_comes_from_a_hub() -> None:
     for name in QUANTIZING:
-        for one in passes(name, model()):
-            if one["type"] in ("EdgekitGptq", "EdgekitKeepBits"):
-                load = one["data_config"]["load_dataset_config"]
-                assert load["type"] == "edgekit_texts"
-                assert load["params"]["default_sha256"] == file_digest(DATA / "calibration.txt")
-        assert recipes.load(name).calibrated == ("gptq" in name)
+        found = [one for one in passes(name, model()) if one["type"] in ("EdgekitGptq", "EdgekitKeepBits")]
+        assert recipes.load(name).calibrated == ("gptq" in name) and bool(found) >= ("gptq" in name), name
+        for one in found:
+            load = one["data_config"]["load_dataset_config"]
+            assert load["type"] == "edgekit_texts"
+            assert load["params"]["default_sha256"] == file_digest(DATA / "calibration.txt")
 
 
 def test_the_shipped_calibration_text_is_not_what_the_gate_judges_by() -> None:
@@ -126,8 +127,76 @@ def test_awq_is_refused_with_the_reason_and_what_to_take_instead() -> None:
 
 
 def test_a_changed_pass_of_our_own_is_another_result() -> None:
-    """The cache's key has the digest of each file whose pass or surgery a plan names, and of no other."""
-    named = {name: set(optimize._own_code({"passes": passes(name, model())})) for name in QUANTIZING}
-    assert named["int4_rtn"] == {"half_scales.py"}
-    assert named["int4_gptq_mixed"] == {"gptq.py", "half_scales.py", "sensitivity.py"}
-    assert optimize._own_code({"type": "Rtn"}) == {}
+    """The roots of the cache's key have the module of each pass and surgery that a plan names, and of no other."""
+    named = {name: modules({"passes": passes(name, model())}) for name in QUANTIZING}
+    assert named["int4_rtn"] == ["edgekit.jobs.olive.passes.half_scales"]
+    assert named["int4_gptq_mixed"] == [
+        "edgekit.jobs.olive.passes.gptq",
+        "edgekit.jobs.olive.passes.half_scales",
+        "edgekit.jobs.olive.passes.sensitivity",
+    ]
+    assert modules({"type": "Rtn"}) == []
+
+
+def phi(parameters: int = 2_779_683_840, layers: int = 9) -> Model:
+    made = model(tied=False, hidden=2560, inner=10240)
+    facts = made.llm.model_copy(update={"layers": layers}) if made.llm else None
+    return made.model_copy(update={"architecture": "PhiForCausalLM", "parameters": parameters, "llm": facts})
+
+
+ON_GRAPH = ("int4_rtn", "int4_mixed", "int4_kquant", "int8_rtn")
+
+
+@pytest.mark.parametrize("name", ON_GRAPH)
+@pytest.mark.parametrize("into", target.names())
+def test_phi_is_quantized_behind_the_builder(name: str, into: str) -> None:
+    """The float graph first, then every matrix of it, once, then the epsilon."""
+    settings = target.load(into).llm
+    made = recipes.load(name).passes(phi(), settings)
+    assert made[0]["type"].endswith("ModelBuilder") and made[0]["precision"] in ("fp32", "fp16")
+    assert [one["surgeon"] for one in made[-1]["surgeries"]] == ["EdgekitHalfScales", "EdgekitNormEpsilon"]
+    assert made[-1]["surgeries"][-1] == {
+        "surgeon": "EdgekitNormEpsilon",
+        "source": "${SOURCE}",
+        "key": "layer_norm_eps",
+    }
+    between = made[1:-1]
+    assert all(one["block_size"] >= 16 for one in between)
+    named = [node for one in between for node in one.get("nodes_to_include", [])]
+    assert len(named) == len(set(named))
+    embeds = settings.embedding_bits != 16
+    assert ("/model/embed_tokens/Gather" in named) == embeds
+    if name != "int4_kquant":
+        assert len(named) == 9 * 7 + 1 + embeds, "of nine layers seven possible matrices, and both ends"
+
+
+def test_the_mix_of_phi_is_that_of_k_m_and_of_a_small_one_wider() -> None:
+    def eight(one: Model) -> set[str]:
+        made = recipes.load("int4_mixed").passes(one, target.load("linux-cpu").llm)
+        return {node for step in made if step.get("bits") == 8 for node in step["nodes_to_include"]}
+
+    large = {node.split("/")[2] for node in eight(phi()) if node.endswith("fc2/MatMul")}
+    assert large == {"layers.0", "layers.3", "layers.6", "layers.7", "layers.8"}
+    small = eight(phi(10**8))
+    assert {node.split("/")[2] for node in small if node.endswith("o_proj/MatMul")} == {
+        f"layers.{at}" for at in range(9)
+    }
+    assert not any("fc1" in node for node in small | eight(phi()))
+
+
+@pytest.mark.parametrize("name", [one for one in QUANTIZING if one not in ON_GRAPH] + ["qnn_static_llm"])
+def test_what_the_builder_cannot_read_of_phi_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="reads PhiForCausalLM in float alone") as error:
+        recipes.load(name).passes(phi(), target.load("linux-cpu").llm)
+    assert "int4_mixed" in error.value.next and "Edgekit" not in error.value.message
+    hunyuan = phi().model_copy(update={"architecture": "HunYuanDenseV1ForCausalLM"})
+    with pytest.raises(UsageError, match="in float alone") as error:
+        recipes.load("int4_rtn").passes(hunyuan, target.load("linux-cpu").llm)
+    assert "llm_float16" in error.value.next
+
+
+def test_only_who_needs_it_is_repaired() -> None:
+    for architecture in ("LlamaForCausalLM", "Phi3ForCausalLM", "NemotronForCausalLM"):
+        one = model().model_copy(update={"architecture": architecture})
+        made = passes("llm_float32", one) + passes("int4_rtn", one)
+        assert str(made).count("EdgekitNormEpsilon") == (2 if architecture == "NemotronForCausalLM" else 0)

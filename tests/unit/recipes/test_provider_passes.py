@@ -8,7 +8,7 @@ import pytest
 
 from edgekit import plan, recipes, target
 from edgekit.errors import UsageError
-from edgekit.model import LlmFacts, Model
+from edgekit.model import DecoderFacts, Model
 from edgekit.recipes import _olive
 
 pytestmark = pytest.mark.unit
@@ -26,7 +26,7 @@ def model(**facts: Any) -> Model:
         architecture="LlamaForCausalLM",
         parameters=134_515_008,
         sha256="0" * 64,
-        llm=LlmFacts(**sizes | facts),
+        llm=DecoderFacts(**sizes | facts),
     )
 
 

@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.report import energy, summary, sustain, validity
-from edgekit.report.check_plan import BenchOutcome, LoadOutcome, default_plan
-from edgekit.report.measurement import EnergyRun, Evidence, Measurement, Report, Verdict
-from edgekit.report.placement import shares
-from edgekit.target import Budget
+from edgekit import kinds
+from edgekit.contract.check_plan import BenchOutcome, GoldensOutcome, LoadOutcome
+from edgekit.contract.manifest import Quality
+from edgekit.contract.result import CheckedBundle, Conditions, DeviceFacts, Report
+from edgekit.data import jsonable
+from edgekit.results.measurement import EnergyRun, Evidence, Measurement, Verdict
+from edgekit.results.metrics import Limit
+from edgekit.results.partition import Partition
+from edgekit.verdicts import energy, summary, sustain, validity
 
-PARTITION = {
-    "ep": "qnn",
-    "how": "measured",
-    "evidence": "simulated",
-    "basis": "a session of onnxruntime 1.32.0 with onnxruntime-qnn",
-    "graph": "model.onnx",
-    "nodes": 120,
-    "nodes_taken": 105,
-    "work": "macs",
-    "coverage": 0.93,
-    "macs": 1000,
-    "macs_taken": 930,
-    "weight_bytes": 5000,
-    "weight_bytes_taken": 4700,
-    "partitions": 3,
-    "round_trips": 2,
-    "nodes_by_ep": {"qnn": 105, "cpu": 15},
-    "blockers": [
-        {"operator": "com.microsoft:GroupQueryAttention", "reason": "not supported", "nodes": 15, "share": 0.07}
-    ],
-}
-QUALITY = {
-    "verdict": "pass",
-    "mode": "default",
-    "verdicts": [
-        {"metric": "kl_mean", "verdict": "pass", "value": 0.041, "limit": {"max": 0.15}},
-        {"metric": "kl_p99", "verdict": "pass", "value": 0.92, "limit": {"max": 1.2}},
-        {"metric": "top1_agreement", "verdict": "pass", "value": 0.87, "limit": {"min": 0.8}},
-        {"metric": "perplexity_ratio", "verdict": "fail", "value": 1.09, "limit": {"max": 1.08}},
-    ],
-}
+PARTITION = Partition.model_validate(
+    {
+        "ep": "qnn",
+        "how": "measured",
+        "evidence": "simulated",
+        "basis": "a session of onnxruntime 1.32.0 with onnxruntime-qnn",
+        "graph": "model.onnx",
+        "nodes": 120,
+        "nodes_taken": 105,
+        "work": "macs",
+        "coverage": 0.93,
+        "macs": 1000,
+        "macs_taken": 930,
+        "weight_bytes": 5000,
+        "weight_bytes_taken": 4700,
+        "partitions": 3,
+        "round_trips": 2,
+        "nodes_by_ep": {"qnn": 105, "cpu": 15},
+        "blockers": [
+            {"operator": "com.microsoft:GroupQueryAttention", "reason": "not supported", "nodes": 15, "share": 0.07}
+        ],
+    }
+)
+QUALITY = Quality.model_validate(
+    {
+        "verdict": "pass",
+        "mode": "default",
+        "verdicts": [
+            {"metric": "kl_mean", "verdict": "pass", "value": 0.041, "limit": {"max": 0.15}},
+            {"metric": "kl_p99", "verdict": "pass", "value": 0.92, "limit": {"max": 1.2}},
+            {"metric": "top1_agreement", "verdict": "pass", "value": 0.87, "limit": {"min": 0.8}},
+            {"metric": "perplexity_ratio", "verdict": "fail", "value": 1.09, "limit": {"max": 1.08}},
+        ],
+    }
+)
 
 
 def phone(**changes: Any) -> Report:
@@ -128,7 +138,7 @@ def host(**changes: Any) -> Report:
                 }
             )
         )
-    budgets = changes.pop("budgets", {"latency_p50_ms": Budget(max=3)})
+    budgets = changes.pop("budgets", {"latency_p50_ms": Limit(max=3)})
     return build(
         "ppocrv4-det-linux-cpu", "tensor", benches, "host", {"cpu": "Example CPU (synthetic)"}, budgets, **changes
     )
@@ -152,7 +162,7 @@ def llm(**changes: Any) -> Report:
                 "seconds": 24.0,
                 "at_s": list(range(0, 26, 2)),
                 "other_cores": [0.02] * 12,
-                "other_cores_mean": 0.02,
+                "other_cores_mean": changes.pop("load", 0.02),
             },
             "warmup": {"steady": True, "seconds": 2.0, "runs_s": [0.1] * 5},
             "trials": 12,
@@ -165,8 +175,7 @@ def llm(**changes: Any) -> Report:
             "engines": {"onnxruntime": "1.32.0"},
         }
     )
-    bench.watch["other_cores_mean"] = changes.pop("load", 0.02)
-    budgets = changes.pop("budgets", {"decode_tps": Budget(min=20), "power_avg_w": Budget(max=5)})
+    budgets = changes.pop("budgets", {"decode_tps": Limit(min=20), "power_avg_w": Limit(max=5)})
     return build("smollm2-linux-cpu", "llm", [bench], "host", {"cpu": "Example CPU (synthetic)"}, budgets, **changes)
 
 
@@ -176,17 +185,15 @@ def build(
     benches: list[BenchOutcome],
     evidence: Evidence,
     device: dict[str, Any],
-    budgets: dict[str, Budget] | None = None,
+    budgets: dict[str, Limit] | None = None,
     *,
     run: EnergyRun | None = None,
     **conditions: Any,
 ) -> Report:
     """A report as `edgekit check` puts it together, of benches that nobody ran."""
-    from edgekit.check import judge_all
+    from edgekit.verdicts.limits import judge_all
 
-    weighed = run or energy.not_measured(
-        energy.unit(default_plan(kind)), "no power sensor was found", "--meter csv:FILE"
-    )
+    weighed = run or energy.not_measured(kinds.of(kind).work, "no power sensor was found", "--meter csv:FILE")
     sustained = bool(conditions.get("sustain_s"))
     loads = [LoadOutcome(load_s=0.5 + at / 100, page_cache="warm: not evicted", kind=kind) for at in range(5)]
     why = validity.reasons_of(benches, evidence, sustained=sustained)
@@ -194,37 +201,44 @@ def build(
     found += sustain.measurements(benches[0], evidence) if sustained else ()
     found += energy.measurements(weighed, evidence, sustained=sustained)
     found.append(summary.temperature(benches, None, (), evidence))
-    found += shares({"portable": PARTITION}, None)
+    found += summary.shares({"portable": PARTITION}, None)
     measured = validity.mark(found, why)
     verdicts: tuple[Verdict, ...] = judge_all(measured, budgets or {}, evidence, False, weighed)
     return Report(
-        bundle={
-            "name": name,
-            "sha256": "a" * 64,
-            "kind": kind,
-            "target": name.partition("-")[2],
-            "recipe": "int4_mixed",
-            "model": name.partition("-")[0],
-            "quality": QUALITY,
-            "partition": {"portable": PARTITION},
-        },
-        device={"os": "linux", "os_version": "Example Linux 1", "abi": "aarch64", "cores": 8, "ram_mb": 8000, **device}
-        | {"evidence": evidence},
+        bundle=CheckedBundle(
+            name=name,
+            sha256="a" * 64,
+            kind=kind,
+            target=name.partition("-")[2],
+            recipe="int4_mixed",
+            model=name.partition("-")[0],
+            model_digest="b" * 64,
+            quality=QUALITY,
+            partition={"portable": PARTITION},
+        ),
+        device=DeviceFacts(
+            **{"os": "linux", "os_version": "Example Linux 1", "abi": "aarch64", "cores": 8, "ram_mb": 8000} | device,
+            evidence=evidence,
+        ),
         tools={"edgekit": "0.1.0", "onnxruntime": "1.32.0"},
-        conditions={
-            "started": "2026-11-24T10:00:00Z",
-            "workload": "as made up",
-            "invalid": why,
-            "before": [],
+        conditions=Conditions(
+            started="2026-11-24T10:00:00Z",
+            run_context="shell",
+            runtime="nobody's",
+            workload="as made up",
+            invalid=tuple(why),
             **conditions,
-        },
-        goldens={
-            "passed": True,
-            "compared": 16,
-            "rule": "cosine of at least 0.999",
-            "same_kernels": True,
-            "mismatches": [],
-        },
+        ),
+        goldens=GoldensOutcome(
+            passed=True,
+            compared=16,
+            worst=0.9995,
+            rule="cosine of at least 0.999",
+            same_kernels=True,
+            recorded_on={"ep": "cpu", "kernels": "x86_64"},
+            mismatches=(),
+            mismatch_count=0,
+        ),
         measurements=measured,
         verdicts=verdicts,
         energy=weighed,
@@ -232,3 +246,9 @@ def build(
         raw=summary.raw(benches, loads),
         exit_code=0,
     )
+
+
+def written(path: Path, report: Any) -> Path:
+    """A report as a file."""
+    path.write_text(json.dumps(jsonable(report)), encoding="utf-8")
+    return path

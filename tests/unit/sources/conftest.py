@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # whatever the import mode: the tests share tiny_models.py
-
-from tiny_models import write_wheel
+from tests.unit.sources.tiny_models import write_wheel
 
 
 @pytest.fixture(autouse=True)

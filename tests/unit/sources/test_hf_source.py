@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import TOKENIZER, VOCAB, llama_shapes, save_llama, save_onnx, save_safetensors
 
 from edgekit.errors import SourceError
 from edgekit.sources import open_source
 from edgekit.sources.facts.hf_folder import read_config, remote_code
+from tests import needs
+from tests.unit.sources.tiny_models import TOKENIZER, VOCAB, llama_shapes, save_llama, save_onnx, save_safetensors
 
 pytestmark = pytest.mark.unit
 
@@ -32,7 +33,7 @@ def test_a_decoder(tmp_path: Path) -> None:
         "LlamaForCausalLM",
         "bfloat16",
     )
-    assert model.licence == "apache-2.0" and source.licences == (folder / "LICENSE",)
+    assert model.license == "apache-2.0" and source.licenses == (folder / "LICENSE",)
     assert model.source_bytes == 2 * model.parameters
     assert (llm.context_length, llm.vocab_size, llm.layers, llm.kv_heads, llm.head_size) == (
         64,
@@ -63,11 +64,18 @@ def test_sliding_window(tmp_path: Path, config: dict[str, Any], window: int | No
     ("config", "message"),
     [
         ({"architectures": None}, "names no architecture"),
+        ({"rope_scaling": {"rope_type": "linear"}}, "the rotary embedding 'linear' has no factor"),
+        ({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0]}}, "'longrope' has no long_factor"),
+        (
+            {"rope_scaling": {"type": "su", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8}},
+            "has no original_max_position_embeddings",
+        ),
         ({"architectures": [3]}, "names no architecture"),
         ({"hidden_size": None}, "hidden_size is missing"),
         ({"hidden_size": "8"}, "hidden_size is '8', not a size"),
         ({"hidden_size": -8}, "hidden_size is '-8', not a size"),
         ({"num_hidden_layers": 10**12}, "num_hidden_layers is '1000000000000'"),
+        ({"num_hidden_layers": 2**31 - 1}, "num_hidden_layers is '2147483647', not a size"),
         ({"num_hidden_layers": 3}, "says 3 layers, the weights have 2"),
         ({"num_hidden_layers": 1}, "says 1 layers, the weights have 2"),
         ({"vocab_size": 17}, r"implies \[17, 8\] for model.embed_tokens.weight, it is \[16, 8\]"),
@@ -140,6 +148,17 @@ def test_a_damaged_folder(tmp_path: Path, change: Callable[[Path], object], mess
     _refused(folder, message)
 
 
+@pytest.mark.parametrize(("stated", "ends"), [(5, (2, 3, VOCAB - 1)), (VOCAB - 2, (2, 3, VOCAB - 2, VOCAB - 1))])
+def test_end_tokens_of_both_configurations(tmp_path: Path, stated: int, ends: tuple[int, ...]) -> None:
+    """One that config.json alone names ends an answer if it is a special token; else it is another model's."""
+    folder = save_llama(tmp_path / "m", {"eos_token_id": stated})
+    document = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    document["added_tokens"].append({"id": VOCAB - 2, "content": "<turn>", "special": True})
+    (folder / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    llm = open_source(str(folder)).model.llm
+    assert llm is not None and llm.eos_token_ids == ends
+
+
 def test_no_end_token_at_all(tmp_path: Path) -> None:
     folder = save_llama(tmp_path / "m", {"eos_token_id": None})
     (folder / "generation_config.json").unlink()
@@ -149,9 +168,9 @@ def test_no_end_token_at_all(tmp_path: Path) -> None:
 
 def test_own_code_asks_for_trust(tmp_path: Path) -> None:
     config = {
-        "architectures": ["OddForCausalLM"],
-        "model_type": "odd",
-        "auto_map": {"AutoModel": "modeling_odd.Odd"},
+        "architectures": ["InternLM2ForCausalLM"],
+        "model_type": "internlm2",
+        "auto_map": {"AutoModel": "modeling_internlm2.InternLM2ForCausalLM"},
     }
     folder = save_llama(tmp_path / "m", config)
     _refused(folder, "config.json asks to run the code that came with the model", next="--trust-remote-code")
@@ -161,7 +180,7 @@ def test_own_code_asks_for_trust(tmp_path: Path) -> None:
 
 def test_code_that_is_never_run_asks_for_none(tmp_path: Path) -> None:
     if find_spec("transformers") is None:
-        pytest.skip("transformers is not installed")
+        needs.unavailable("transformers is not installed: make env installs it")
     config = {"auto_map": {"AutoModelForCausalLM": "modeling_llama.LlamaForCausalLM"}}
     folder = save_llama(tmp_path / "m", config)
     assert remote_code(folder, read_config(folder)) is None
@@ -208,7 +227,7 @@ def test_a_hubs_cache_is_made_of_links(tmp_path: Path) -> None:
         path.rename(hub / "blobs" / str(number))
         (snapshot / path.name).symlink_to(f"../../blobs/{number}")
     source = open_source(str(snapshot))
-    assert source.model.parameters == 1112 and [path.name for path in source.licences] == ["LICENSE"]
+    assert source.model.parameters == 1112 and [path.name for path in source.licenses] == ["LICENSE"]
     (tmp_path / "secret").write_text("key")
     (snapshot / "NOTICE").symlink_to(tmp_path / "secret")
     _refused(snapshot, "NOTICE is a link that leads out of the model's folder", next="cp -L")
@@ -220,4 +239,4 @@ def test_a_licence_beside_a_graph_that_links_out_is_left_out(tmp_path: Path) -> 
     save_onnx(folder / "model.onnx")
     (tmp_path / "secret").write_text("key")
     (folder / "LICENSE").symlink_to(tmp_path / "secret")
-    assert open_source(str(folder)).licences == ()
+    assert open_source(str(folder)).licenses == ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from tiny_models import edit_onnx, point_outside, save_onnx
 
 from edgekit.errors import SourceError
 from edgekit.sources import open_source
-from edgekit.sources.facts.onnx_graph import read_model
+from edgekit.sources.facts.onnx_graph import external_files, metadata, read_model
+from tests.unit.sources.tiny_models import edit_onnx, point_outside, save_onnx
 
 pytestmark = pytest.mark.unit
 
@@ -190,6 +192,23 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     path = save_onnx(tmp_path / "m.onnx", name="abcdef")
     path.write_bytes(path.read_bytes().replace(b"abcdef", b"abc\xffef"))
     _refused(path, "UTF-8|not valid ONNX")
+
+
+@pytest.mark.parametrize("word", [b"location", b"offset", b"m.data", b"charset"])
+@pytest.mark.parametrize("read", [read_model, external_files, metadata])
+def test_no_reader_stumbles_over_bytes_that_are_no_text(
+    tmp_path: Path, word: bytes, read: Callable[..., object]
+) -> None:
+    path = save_onnx(tmp_path / "m.onnx", external="m.data")
+    edit_onnx(path, lambda proto: proto.metadata_props.add(key="charset", value="a"))
+    path.write_bytes(path.read_bytes().replace(word, b"\x80" * len(word)))
+    with pytest.raises(SourceError, match="UTF-8") if _reads(read, word) else nullcontext():
+        read(path, name="m") if read is read_model else read(path)
+
+
+def _reads(read: Callable[..., object], word: bytes) -> bool:
+    """Whether a reader comes by a word: each opens what it needs."""
+    return (word == b"charset") == (read is metadata)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,26 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_models import save_onnx
 
 from edgekit.catalog import cards
 from edgekit.errors import SourceError
 from edgekit.sources import _places, open_source
+from tests import needs
+from tests.unit.sources.tiny_models import save_onnx
 
 pytestmark = pytest.mark.unit
-
-
-def test_a_place_is_a_module() -> None:
-    assert [place.__name__.rpartition(".")[2] for place in _places.places()] == [
-        "catalog",
-        "gguf",
-        "hf",
-        "hub",
-        "onnx",
-        "pypi",
-    ]
-    for place in _places.places():
-        assert place.__doc__ and callable(place.fetch)
 
 
 @pytest.mark.parametrize("ref", [*cards.names(), "pypi:a==1#b", "pypi:nonsense", "hf:a/b", "hf:nonsense/"])
@@ -85,7 +73,7 @@ def test_folders_without_a_model(tmp_path: Path) -> None:
     _refused(str(tmp_path), "already built for ONNX Runtime GenAI")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@needs.pipes
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     _refused(str(tmp_path / "pipe.onnx"), "neither a file nor a folder")

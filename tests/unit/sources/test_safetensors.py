@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_models import layout, safetensors_bytes, save_safetensors
 
 from edgekit.errors import SourceError
 from edgekit.sources.facts import safetensors
+from tests import needs
+from tests.unit.sources.tiny_models import layout, safetensors_bytes, save_safetensors
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +32,7 @@ def test_reads_what_is_there(tmp_path: Path) -> None:
 
 
 def test_agrees_with_the_library(tmp_path: Path) -> None:
-    library = pytest.importorskip("safetensors.numpy")
+    library = needs.module("safetensors.numpy")
     import numpy as np
 
     library.save_file({"x": np.ones((3, 5), np.float16), "y": np.arange(7)}, tmp_path / "m.safetensors")

@@ -6,13 +6,16 @@
 
 #include "bench.h"
 #include "calls.h"
-#include "files.h"
+#include "core.h"
+#include "functions.h"
 #include "goldens.h"
 #include "manifest.h"
 #include "npz.h"
 #include "pages.h"
 #include "refused.h"
+#include "respond.h"
 #include "steady.h"
+#include "strict.h"
 #include "words.h"
 
 namespace fs = std::filesystem;
@@ -21,7 +24,8 @@ namespace edgekit {
 namespace {
 
 struct Context {
-    const Json& request;
+    const Ordered& asked;  // the request, with its keys in their order
+    const Json request;
     Engines& engines;
     const Machine& machine;
     const Emit& emit;
@@ -29,11 +33,11 @@ struct Context {
     fs::path path(const char* key) const { return fs::u8path(request.at(key).get<std::string>()); }
     const Json& plan() const { return request.at("plan"); }
 
-    Opened find() const {
-        return find_bundle({path("bundle"), optional<std::string>(request, "variant"), value_or(request, "threads", 0),
-                            value_or(request, "hashes", false), value_or(request, "foreign", false)},
-                           engines);
+    Wanted wanted() const {
+        return {path("bundle"), optional<std::string>(request, "variant"), value_or(request, "threads", 0),
+                value_or(request, "hashes", false), value_or(request, "foreign", false)};
     }
+    Opened find() const { return find_bundle(wanted(), engines); }
     LlmBundle llm(const std::string& next) const {
         Opened found = find();
         if (found.kind() != "llm") throw Refused("the bundle is no language model", next, "usage");
@@ -72,6 +76,25 @@ Json encode(const Context& context) {
     return {{"ids", context.llm("").encode(context.request.at("text").get<std::string>())}};
 }
 
+// The prompts of request["conversations"], each with messages and tools, by the bundle's own chat template.
+Json render(const Context& context) {
+    const LlmBundle bundle = context.llm("");
+    Json prompts = Json::array();
+    for (const Ordered& one : context.asked.at("conversations")) {
+        prompts.push_back(rendered(bundle, one, value_or(one, "think", true)));
+    }
+    return {{"prompts", prompts}};
+}
+
+// The function calls in request["answers"], each with its text and the form of its family.
+Json calls(const Context& context) {
+    Json found = Json::array();
+    for (const Json& one : context.request.at("answers")) {
+        found.push_back(Json(calls_in(one.at("text").get<std::string>(), one.at("form").get<std::string>())));
+    }
+    return {{"calls", found}};
+}
+
 Json record_goldens(const Context& context) {
     const Json& rule = context.plan().at("goldens").at("rule");
     const Arrays arrays = [&] {
@@ -94,11 +117,15 @@ Json calls_of(const Context& context, const LlmBundle& bundle) {
     const Json& asked = context.plan().at("function_calls");
     const fs::path path = inside(context.path("bundle"), asked.at("file").get<std::string>());
     try {
-        Json cases = Json::parse(read_text(path).value_or("")).at("cases");
+        Json cases = parse_json(read_bytes(path), false).at("cases");
         const auto count = std::min(cases.size(), asked.at("count").get<size_t>());
         cases.erase(cases.begin() + static_cast<std::ptrdiff_t>(count), cases.end());
         return ask(bundle, cases, asked.at("new_tokens").get<int64_t>());
-    } catch (const Json::exception& error) {
+    } catch (const Refused&) {
+        throw;
+    } catch (const EngineError&) {
+        throw;
+    } catch (const std::exception& error) {  // no strict JSON, or of another form
         throw Refused(path.filename().u8string() + " cannot be read: " + error.what(),
                       "fetch the bundle again, or build it with this edgekit");
     }
@@ -133,32 +160,36 @@ Json measure(const Context& context) {
     return measured;
 }
 
-// Answer request["messages"] or request["prompt"]; each piece of text is an event.
+// The next event; an engine's own failure ends the job without an outcome, as in every other action.
+Event next_of(Run& run) try {
+    return run.next();
+} catch (const Refused& refused) {
+    if (refused.code == "internal") throw EngineError(refused.what());
+    throw;
+}
+
+// Answer request["messages"] or request["prompt"]; each piece of text, of a thought, and each call is an event.
 Json generate(const Context& context) {
-    const Json& request = context.request;
-    const LlmBundle bundle = context.llm("give --input FILE");
-    const Stopwatch watch;
-    const std::string prompt =
-        has(request, "prompt") ? request.at("prompt").get<std::string>() : bundle.render(request.at("messages"));
-    LlmBundle::Question question{bundle.encode(prompt),
-                                 request.at("max_tokens").get<int64_t>(),
-                                 sampling(request.at("temperature").get<double>(), request.at("top_p").get<double>(),
-                                          optional<int64_t>(request, "seed")),
-                                 value_or(request, "stop", std::vector<std::string>()),
-                                 {}};
-    if (has(request, "json_schema")) {
-        const Json& schema = request.at("json_schema");
-        question.json_schema = schema.is_string() ? schema.get<std::string>() : schema.dump();
+    Opening opening{context.wanted()};
+    opening.slots = 0;  // no other question follows
+    Core core(std::move(opening), context.engines);
+    if (!core.is_llm()) throw Refused("the bundle is no language model", "give --input FILE", "usage");
+    Ordered asked = Core::asked_in(context.asked);
+    if (asked.contains("prompt")) asked.erase("messages");
+    const std::shared_ptr<Run> run = core.respond(std::move(asked));
+    Ordered calls = Ordered::array();
+    Event event = next_of(*run);
+    for (; event.kind != Event::DONE; event = next_of(*run)) {
+        if (event.kind == Event::TEXT) context.emit("piece", {{"text", event.text}});
+        if (event.kind == Event::THOUGHT) context.emit("thought", {{"text", event.text}});
+        if (event.kind != Event::TOOL_CALL) continue;
+        calls.push_back({{"name", event.name}, {"arguments", Ordered::parse(event.text)}});
+        context.emit("call", Json(calls.back()));
     }
-    const Answer answer =
-        bundle.generate(question, [&](const std::string& text) { context.emit("piece", {{"text", text}}); });
-    const double first = watch.seconds() - answer.decode_s;
-    const double gaps = static_cast<double>(answer.tokens) - 1;
-    return {{"reason", answer.reason},
-            {"prompt_tokens", answer.prompt_tokens},
-            {"tokens", answer.tokens},
-            {"ttft_ms", first * 1000},
-            {"decode_tps", gaps > 0 ? Json(gaps / answer.decode_s) : Json(nullptr)}};
+    Json outcome = {{"calls", Json(calls)}};
+    const Json done = Json::parse(event.text);
+    for (const char* key : {"reason", "prompt_tokens", "tokens", "ttft_ms", "decode_tps"}) outcome[key] = done.at(key);
+    return outcome;
 }
 
 // Inferences in their order: feeds ("0.x", "1.x", ...) from the file request["inputs"], outputs likewise. states:
@@ -186,14 +217,15 @@ Json tensors(const Context& context) {
 
 }  // namespace
 
-Json act(const Json& request, Engines& engines, const Machine& machine, const Emit& emit) {
+Json act(const Ordered& asked, Engines& engines, const Machine& machine, const Emit& emit) {
     static const std::map<std::string, Json (*)(const Context&)> actions{
-        {"identify", identify}, {"load", load},       {"encode", encode},     {"record", record_goldens},
-        {"bench", measure},     {"tensors", tensors}, {"generate", generate}, {"goldens", compare_goldens}};
-    const std::string action = request.at("action").get<std::string>();
+        {"identify", identify}, {"load", load},         {"encode", encode},           {"render", render},
+        {"bench", measure},     {"generate", generate}, {"goldens", compare_goldens}, {"record", record_goldens},
+        {"tensors", tensors},   {"calls", calls}};
+    const std::string action = asked.at("action").get<std::string>();
     const auto found = actions.find(action);
     if (found == actions.end()) throw Refused("there is no action " + quoted(action), "", "usage");
-    return found->second({request, engines, machine, emit});
+    return found->second({asked, Json(asked), engines, machine, emit});
 }
 
 }  // namespace edgekit

@@ -12,6 +12,6 @@ namespace edgekit {
 using Emit = std::function<void(const char* kind, Json fields)>;
 
 // Do the action of a request and return its outcome; Refused is the outcome {"error": ...}.
-Json act(const Json& request, Engines& engines, const Machine& machine, const Emit& emit);
+Json act(const Ordered& asked, Engines& engines, const Machine& machine, const Emit& emit);
 
 }  // namespace edgekit

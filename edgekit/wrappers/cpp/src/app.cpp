@@ -26,9 +26,9 @@ edgekit::Engines& engines() {
 void edgekit_check(const char* container, const char* request) {
     try {
         const fs::path home = fs::u8path(container), path = edgekit::within(home, request);
-        edgekit::serve(path, [&](const edgekit::Json& asked, const edgekit::Emit& emit) {
+        edgekit::serve(path, [&](const edgekit::Ordered& asked, const edgekit::Emit& emit) {
             const edgekit::Machine machine("/");
-            const edgekit::Json outcome = edgekit::act_in(home, asked, engines(), machine, emit);
+            edgekit::Json outcome = edgekit::act_in(home, asked, engines(), machine, emit);
             fs::create_directories(path.parent_path());  // remove may have taken it, and the outcome goes there
             return outcome;
         });
@@ -47,7 +47,7 @@ int edgekit_act(const char* container, const char* request, edgekit_listener tel
     Json outcome;
     try {
         const edgekit::Machine machine("/");
-        outcome = edgekit::act_in(fs::u8path(container), Json::parse(request), engines(), machine, emit);
+        outcome = edgekit::act_in(fs::u8path(container), edgekit::Ordered::parse(request), engines(), machine, emit);
     } catch (const edgekit::Refused& refused) {
         outcome = {{"error", edgekit::error_of(refused)}};
     } catch (const std::exception& error) {  // an engine's own failure, or no request at all

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "refused.h"
 #include "words.h"
 
 namespace edgekit {
@@ -19,7 +20,7 @@ const Type TYPES[] = {
 
 template <typename T>
 T element(const Array& array, size_t at) {
-    T value;
+    T value{};
     std::memcpy(&value, array.data.data() + at * sizeof(T), sizeof(T));
     return value;
 }
@@ -55,14 +56,15 @@ const Type* type_by_onnx(int code) {
     return nullptr;
 }
 
-size_t Array::size() const {
+size_t elements(const std::vector<int64_t>& shape) {
     size_t count = 1;
     for (int64_t dim : shape) count *= static_cast<size_t>(dim);
     return count;
 }
 
-std::string Array::shape_words() const {
+std::string shape_words(const std::vector<int64_t>& shape) {
     std::vector<std::string> dims;
+    dims.reserve(shape.size());
     for (int64_t dim : shape) dims.push_back(std::to_string(dim));
     return "[" + joined(dims, ", ") + "]";
 }
@@ -92,9 +94,18 @@ double value_at(const Array& array, size_t at) {
     }
 }
 
+int64_t integer_at(const Array& array, size_t at) {
+    if (array.type->size == 8) return element<int64_t>(array, at);
+    return static_cast<int64_t>(value_at(array, at));
+}
+
 std::vector<int64_t> integers(const Array& array) {
-    std::vector<int64_t> values;
-    for (double value : numbers(array)) values.push_back(static_cast<int64_t>(value));
+    if (array.type->kind == 'f' || array.type->kind == 'U') {
+        throw Refused("an array of " + std::string(array.type->name) + " lies where integers are expected",
+                      "fetch the bundle again");
+    }
+    std::vector<int64_t> values(array.size());
+    for (size_t at = 0; at < values.size(); ++at) values[at] = integer_at(array, at);
     return values;
 }
 
@@ -114,7 +125,7 @@ float half_to_float(uint16_t bits) {
 
 float bfloat16_to_float(uint16_t bits) {
     const uint32_t whole = static_cast<uint32_t>(bits) << 16;
-    float value;
+    float value = 0;
     std::memcpy(&value, &whole, sizeof value);
     return value;
 }

@@ -14,15 +14,15 @@ constexpr int64_t CHUNK = 8;  // tokens of one warm-up run
 // A text that gives at least `tokens` tokens, of which the first `tokens` are read.
 struct Prompt {
     std::string text;
-    size_t tokens;
+    size_t tokens = 0;
 };
 
 // A request of every trial, and which of its times are kept.
 struct Workload {
     Prompt prompt;
-    bool read;      // the time to its first token, as @ppN
-    bool answered;  // decoding, the plan's main one; only one request has it
-    bool deep;      // decoding with that many tokens in the context, as @dN
+    bool read = false;      // the time to its first token, as @ppN
+    bool answered = false;  // decoding, the plan's main one; only one request has it
+    bool deep = false;      // decoding with that many tokens in the context, as @dN
 };
 
 // Times of one request: seconds until its prompt was read, and when each token came, from its start.
@@ -216,13 +216,15 @@ Json sustained(const std::function<Samples()>& unit, double seconds, const Json&
     Watch watch(machine);
     const Stopwatch since;
     int laps = 0;
-    for (double spent = 0; spent < seconds; spent = since.seconds()) {
+    double spent = 0;
+    while (spent < seconds) {
         tell(std::to_string(std::lround(spent)) + " of " + std::to_string(std::lround(seconds)) + " s");
         Samples found = unit();
         found.erase("itl_ms");  // too many to keep
         add(samples, found);
         watch.lap();
         ++laps;
+        spent = since.seconds();
     }
     phases.push_back(memory("sustained", machine));
     return {{"samples", samples}, {"skipped", skipped}, {"watch", watch.report()},

@@ -38,6 +38,7 @@ Json bench(const TensorBundle& bundle, const Arrays& inputs, const Json& plan, c
     const std::vector<Arrays> chosen = alike(feeds(inputs));
     for (const Arrays& feed : chosen) bundle.check(feed);
     std::vector<std::unique_ptr<Session::Call>> calls;
+    calls.reserve(chosen.size());
     for (const Arrays& feed : chosen) calls.push_back(std::make_unique<Session::Call>(bundle.call(feed)));
     size_t turn = 0;
     const auto once = [&] {
@@ -51,7 +52,10 @@ Json bench(const TensorBundle& bundle, const Arrays& inputs, const Json& plan, c
             std::vector<double> seconds;
             const Stopwatch since;
             double spent = 0;
-            for (; spent < LAP_S; spent = since.seconds()) seconds.push_back(once());
+            while (spent < LAP_S) {
+                seconds.push_back(once());
+                spent = since.seconds();
+            }
             return {{"throughput_ips", {static_cast<double>(seconds.size()) / spent}},
                     {"latency_ms", {median(seconds) * 1000}}};
         };

@@ -1,5 +1,6 @@
 #include "bundle.h"
 
+#include "guard.h"
 #include "manifest.h"
 #include "refused.h"
 #include "words.h"
@@ -16,6 +17,7 @@ Opened find_bundle(const Wanted& wanted, Engines& engines) {
         opened.variant = choose_variant(opened.manifest, wanted.variant, wanted.foreign, engines);
         check_files(wanted.folder, opened.manifest, opened.variant.at("name").get<std::string>(), wanted.hashes);
         opened.model();
+        require_safe(wanted.folder, opened.variant, opened.kind());
     } catch (const Json::exception& error) {  // something in it has another type than a manifest's
         throw Refused(std::string("edgekit.json cannot be used: ") + error.what(), "fetch the bundle again");
     }

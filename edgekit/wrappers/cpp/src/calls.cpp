@@ -4,6 +4,7 @@
 
 #include "goldens.h"
 #include "refused.h"
+#include "respond.h"
 #include "unicode.h"
 #include "words.h"
 
@@ -35,9 +36,9 @@ Json ask(const LlmBundle& bundle, const Json& cases, int64_t new_tokens) {
         std::string text;
         Answer answer;
         try {
-            const Tokens ids = bundle.encode(one.at("prompt").get<std::string>());
-            answer = bundle.generate({ids, new_tokens, sampling(0, 1, {}), {}, one.at("schema").dump()},
-                                     [&](const std::string& piece) { text += piece; });
+            const Tokens ids = bundle.encode(one.at("prompt").get<std::string>(), true);
+            const Question question{ids, new_tokens, {}, {}, Guidance{"json_schema", one.at("schema").dump()}};
+            answer = answer_alone(bundle, question, [&](bool, const std::string& piece) { text += piece; });
         } catch (const Refused& error) {  // as in an engine built without guidance
             reason = error.what();
             break;

@@ -24,7 +24,7 @@ Json hash(const fs::path& folder) {
 fs::path within(const fs::path& container, const std::string& relative) {
     const fs::path home = fs::canonical(container);
     std::error_code failed;  // a loop of links, a name that no file system takes
-    const fs::path found = fs::weakly_canonical(home / fs::u8path(relative), failed).lexically_normal();
+    fs::path found = fs::weakly_canonical(home / fs::u8path(relative), failed).lexically_normal();
     bool leads_out = failed || relative.empty() || relative.find('\0') != std::string::npos;
     const fs::path below = leads_out ? fs::path() : found.lexically_relative(home);
     leads_out = leads_out || below.empty() || below == "." || *below.begin() == "..";
@@ -37,7 +37,7 @@ fs::path within(const fs::path& container, const std::string& relative) {
     return found;
 }
 
-Json act_in(const fs::path& container, Json request, Engines& engines, const Machine& machine, const Emit& emit) {
+Json act_in(const fs::path& container, Ordered request, Engines& engines, const Machine& machine, const Emit& emit) {
     for (const char* key : {"bundle", "folder", "goldens", "inputs", "outputs"}) {
         const std::string relative = value_or<std::string>(request, key, "");
         if (!relative.empty()) request[key] = within(container, relative).u8string();

@@ -16,7 +16,7 @@ std::filesystem::path within(const std::filesystem::path& container, const std::
 // container. Besides those of act():
 //     hash: {"sha256": {path: hex}} of the files below request["folder"]; links are no files
 //     remove: delete request["folder"] and all below it; links are deleted, never followed
-Json act_in(const std::filesystem::path& container, Json request, Engines& engines, const Machine& machine,
+Json act_in(const std::filesystem::path& container, Ordered request, Engines& engines, const Machine& machine,
             const Emit& emit);
 
 }  // namespace edgekit

@@ -24,13 +24,14 @@ const std::string PREFIX = "lib", SUFFIX = ".so";
 
 // The library of this name beside the runner: "libonnxruntime.so", or with a version behind it.
 fs::path beside(const std::string& name) {
-    const fs::path folder = own_folder(), plain = folder / (PREFIX + name + SUFFIX);
-    if (fs::exists(plain)) return plain;
+    const std::string file_name = PREFIX + name + SUFFIX, versioned = file_name + ".";
+    const fs::path folder = own_folder();
+    if (fs::exists(folder / file_name)) return folder / file_name;
     std::vector<fs::path> found;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(folder, failed)) {
         const std::string file = entry.path().filename().u8string();
-        if (file.rfind(PREFIX + name + SUFFIX + ".", 0) == 0) found.push_back(entry.path());
+        if (file.rfind(versioned, 0) == 0) found.push_back(entry.path());
     }
     return found.empty() ? fs::path() : *std::max_element(found.begin(), found.end());
 }
@@ -84,6 +85,17 @@ const GenAi& Engines::genai() {
         }
     }
     return *loaded_genai_;
+}
+
+Json Engines::places() const {
+    Json found = Json::object();
+    const Json named = versions();
+    const auto add = [&](const char* name, const std::string& file) {
+        found[name] = {{"version", named.at(name)}, {"file", file}};
+    };
+    if (loaded_onnxruntime_) add("onnxruntime", loaded_onnxruntime_->file());
+    if (loaded_genai_) add("onnxruntime-genai", loaded_genai_->file());
+    return found;
 }
 
 Json Engines::versions() const {

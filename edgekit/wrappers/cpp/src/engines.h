@@ -24,6 +24,7 @@ class Engines {
 
     std::string genai_version() const { return genai_version_; }  // once it is loaded; empty: not told
     Json versions() const;                                        // of what was loaded, and of the runner
+    Json places() const;                                          // of what was loaded: {name: {version, file}}
 
   private:
     std::filesystem::path onnxruntime_, genai_;

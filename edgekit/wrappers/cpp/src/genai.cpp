@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "answers.h"
 #include "arrays.h"
 #include "environment.h"
 #include "refused.h"
@@ -79,8 +80,22 @@ void GenAi::check(OgaResult* result) const {
     throw EngineError(words);
 }
 
-void Generator::append(const Tokens& tokens) {
-    genai_->check(genai_->api().OgaGenerator_AppendTokens(generator_.get(), tokens.data(), tokens.size()));
+void Generator::append(const int32_t* tokens, size_t count) {
+    genai_->check(genai_->api().OgaGenerator_AppendTokens(generator_.get(), tokens, count));
+}
+
+void Generator::rewind(size_t length) {
+    genai_->check(genai_->api().OgaGenerator_RewindTo(generator_.get(), length));
+}
+
+void Generator::reread(const Tokens& tokens) {
+    rewind(0);
+    append(tokens);
+}
+
+void Generator::terminate(bool yes) const {
+    genai_->check(
+        genai_->api().OgaGenerator_SetRuntimeOption(generator_.get(), "terminate_session", yes ? "1" : "0"));
 }
 
 void Generator::generate() { genai_->check(genai_->api().OgaGenerator_GenerateNextToken(generator_.get())); }
@@ -106,16 +121,30 @@ Logits Generator::logits() const {
 Logits Generator::next_logits() const { return rows_of(*genai_, next().get()); }
 
 void Generator::force(int32_t token) {
+    change([&](float* values, size_t width) {
+        if (token < 0 || static_cast<size_t>(token) >= width) {
+            throw EngineError("GenAI's next logits hold no token " + std::to_string(token));
+        }
+        std::fill(values, values + width, LEAST);
+        values[token] = 0;
+    });
+}
+
+void Generator::keep_within(double reach) {
+    change([&](float* values, size_t width) {
+        const float least = *std::max_element(values, values + width) - static_cast<float>(reach);
+        std::replace_if(values, values + width, [&](float value) { return value < least; }, LEAST);
+    });
+}
+
+// Change the next logits, which are one row of float32.
+void Generator::change(const std::function<void(float*, size_t)>& by) {
     const auto tensor = next();
     const auto [type, rows, width] = form_of(*genai_, tensor.get());
-    if (type != OGA_FLOAT32 || rows != 1 || token < 0 || static_cast<size_t>(token) >= width) {
-        throw EngineError("GenAI's next logits are not one row of float32 that holds token " + std::to_string(token));
-    }
+    if (type != OGA_FLOAT32 || rows != 1) throw EngineError("GenAI's next logits are not one row of float32");
     void* data = nullptr;
     genai_->check(genai_->api().OgaTensorGetData(tensor.get(), &data));
-    auto* values = static_cast<float*>(data);
-    std::fill(values, values + width, -1e9F);
-    values[token] = 0;
+    by(static_cast<float*>(data), width);
     genai_->check(genai_->api().OgaGenerator_SetLogits(generator_.get(), tensor.get()));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class GenAi {
     // From a file. onnxruntime: the file of ONNX Runtime, which GenAI loads by itself; empty where it is linked.
     static Library load(const std::filesystem::path& library, const std::filesystem::path& onnxruntime);
 
+    std::string file() const { return library_.file_of("OgaDestroyResult"); }
     const GenAiFunctions& api() const { return api_; }
     void check(OgaResult* result) const;  // throws EngineError with GenAI's words
 
@@ -39,7 +41,7 @@ class GenAi {
     std::string text(Give give) const {
         const char* given = nullptr;
         check(give(&given));
-        const std::string copy = given;
+        std::string copy = given;
         api_.OgaDestroyString(given);
         return copy;
     }
@@ -62,16 +64,23 @@ class Generator {
   public:
     Generator(const GenAi& genai, Owned<OgaGenerator> generator) : genai_(&genai), generator_(std::move(generator)) {}
 
-    void append(const Tokens& tokens);
+    void append(const int32_t* tokens, size_t count);
+    void append(const Tokens& tokens) { append(tokens.data(), tokens.size()); }
+    void rewind(size_t length);  // forgets all but the first tokens
+    // What is read on another thread ends with EngineError, or (false) may be read again.
+    void terminate(bool yes) const;
+    void reread(const Tokens& tokens);  // from the beginning
     void generate();
     int32_t token() const;  // the one that generate() chose
     bool done() const;
     Logits logits() const;
     Logits next_logits() const;  // one row, what generate() will choose from
     void force(int32_t token);   // generate() will choose this one
+    void keep_within(double reach);  // and none whose logit is further below the best
 
   private:
     Owned<OgaTensor> next() const;
+    void change(const std::function<void(float* values, size_t width)>& by);
 
     const GenAi* genai_;
     Owned<OgaGenerator> generator_;

@@ -54,7 +54,9 @@ namespace edgekit {
     X(void, OgaDestroyGeneratorParams, (OgaGeneratorParams*))                                                        \
     X(OgaResult*, OgaCreateGenerator, (const OgaModel*, const OgaGeneratorParams*, OgaGenerator**))                  \
     X(bool, OgaGenerator_IsDone, (OgaGenerator*))                                                                    \
+    X(OgaResult*, OgaGenerator_SetRuntimeOption, (OgaGenerator*, const char* key, const char* value))                \
     X(OgaResult*, OgaGenerator_AppendTokens, (OgaGenerator*, const int32_t* tokens, size_t count))                   \
+    X(OgaResult*, OgaGenerator_RewindTo, (OgaGenerator*, size_t new_length))                                         \
     X(OgaResult*, OgaGenerator_GenerateNextToken, (OgaGenerator*))                                                   \
     X(OgaResult*, OgaGenerator_GetNextTokens, (const OgaGenerator*, const int32_t** tokens, size_t* count))          \
     X(OgaResult*, OgaGenerator_GetOutput, (const OgaGenerator*, const char* name, OgaTensor**))                      \

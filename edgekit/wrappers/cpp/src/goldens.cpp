@@ -4,14 +4,16 @@
 #include <cmath>
 #include <numeric>
 
+#include "agreement.h"
 #include "refused.h"
+#include "strict.h"
 #include "words.h"
 
 namespace edgekit {
 namespace {
 
 constexpr size_t MAX_VALUES = 65'536;  // of one output; of a larger one evenly spread values are kept
-// Of the largest value that an output has for any input: less is the dust of rounding, without direction.
+// Of the largest finite value that an output has for any input: less is the dust of rounding, without direction.
 constexpr double NOTHING = 1e-4;
 
 struct Compared {
@@ -26,7 +28,7 @@ Array recorded_on(const std::string& ep, const std::string& kernels) {
     return text_array("{\"ep\": " + where.at("ep").dump() + ", \"kernels\": " + where.at("kernels").dump() + "}");
 }
 
-Json where_of(const Array& recorded) { return Json::parse(recorded.text.at(0)); }
+Json where_of(const Array& recorded) { return parse_json(recorded.text.at(0), true); }
 
 // At most MAX_VALUES values, in steps that divide no dimension, so that no channel is left out.
 Array spread(const Array& array) {
@@ -47,51 +49,36 @@ Array spread(const Array& array) {
     return kept;
 }
 
-double cosine_and_ratio(const std::vector<double>& here, const std::vector<double>& golden, double& ratio) {
-    double product = 0, squares = 0, golden_squares = 0;
-    for (size_t at = 0; at < here.size(); ++at) {
-        product += here[at] * golden[at];
-        squares += here[at] * here[at];
-        golden_squares += golden[at] * golden[at];
-    }
-    const double length = std::sqrt(squares), golden_length = std::sqrt(golden_squares);
-    ratio = 1;
-    if (length == 0 || golden_length == 0) return length == golden_length ? 1 : 0;
-    ratio = length / golden_length;
-    return product / (length * golden_length);
-}
-
-double share_of_equals(const Array& here, const Array& golden) {
-    const size_t size = golden.size();
-    size_t equal = 0;
-    for (size_t at = 0; at < size; ++at) {
-        const bool text = golden.type->kind == 'U';
-        equal += text ? here.text[at] == golden.text[at] : value_at(here, at) == value_at(golden, at);
-    }
-    return size ? static_cast<double>(equal) / static_cast<double>(size) : 1;
-}
-
-// The largest absolute value; infinite where one is not finite, 0 for what is no float.
-double largest(const Array& array) {
-    double found = 0;
-    for (size_t at = 0; array.type->kind == 'f' && at < array.size(); ++at) {
-        const double value = std::abs(value_at(array, at));
-        found = std::isfinite(value) ? std::max(found, value) : INFINITY;
-    }
-    return found;
-}
-
 bool is_golden(const std::string& key) { return key[0] >= '0' && key[0] <= '9'; }
 
 std::string output_of(const std::string& key) { return key.substr(key.find('.') + 1); }
 
+Json shape_of(const Arrays& arrays, const std::string& key) {
+    const auto found = arrays.find("shape." + key);
+    return found == arrays.end() ? Json(nullptr) : Json(integers(found->second));
+}
+
+// An array of a bundle's check data, whose type is of one of these kinds.
+const Array& of(const Arrays& arrays, const std::string& name, const std::string& kinds) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end() || kinds.find(found->second.type->kind) == std::string::npos) {
+        throw Refused("the bundle's check data cannot be used: " + name + " is missing, or of another type",
+                      "fetch the bundle again");
+    }
+    return found->second;
+}
+
 Compared compare_llm(const Arrays& here, const Arrays& goldens, const Json& rule) {
-    const std::vector<int64_t> top1 = integers(goldens.at("top1")), now = integers(here.at("top1"));
-    const std::vector<double> margin = numbers(goldens.at("margin"));
+    const std::vector<int64_t> top1 = integers(of(goldens, "top1", "iub")), now = integers(here.at("top1"));
+    const std::vector<double> margin = numbers(of(goldens, "margin", "f"));
     const auto least = rule.at("margin").get<double>();
+    if (margin.size() != top1.size()) {
+        throw Refused("the bundle's check data cannot be used: top1 and margin are of two lengths",
+                      "fetch the bundle again");
+    }
     Compared result;
     for (size_t at = 0; at < top1.size(); ++at) {
-        if (margin.at(at) <= least) continue;
+        if (margin[at] <= least) continue;  // one that is NaN excuses nothing
         ++result.compared;
         if (at < now.size() && now[at] == top1[at]) continue;
         const std::string token = at < now.size() ? std::to_string(now[at]) : "none";
@@ -106,40 +93,46 @@ Compared compare_llm(const Arrays& here, const Arrays& goldens, const Json& rule
     return result;
 }
 
-Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& limits) {
+// Hold one output against its golden: what is wrong with it, or nothing; the cosine counts for `worst`.
+std::string compare_output(const Array& here, const Array& golden, double size, const Json& limits,
+                           std::optional<double>& worst) {
     const auto cosine_min = limits.at("cosine_min").get<double>();
-    const auto tolerance = limits.at("length_tolerance").get<double>();
-    Compared result;
-    result.rule = "cosine of at least " + number("%g", cosine_min) + " for each output";
-    std::map<std::string, double> scale;
-    for (const auto& [key, golden] : goldens) {
-        if (is_golden(key)) scale[output_of(key)] = std::max(scale[output_of(key)], largest(golden));
+    const bool floats = here.type->kind == 'f' && golden.type->kind == 'f' && here.size() == golden.size();
+    const size_t strange = floats ? unlike(here, golden) : 0;
+    const bool dust = floats && !strange && std::max(largest(here), largest(golden)) <= NOTHING * size;
+    const Agreement found = dust ? Agreement{1, 1} : agreement(here, golden);
+    worst = std::min(worst.value_or(found.cosine), found.cosine);
+    if (strange) {
+        return "NaN or infinity differs at " + std::to_string(strange) + " of " + std::to_string(golden.size()) +
+               " places";
     }
-    for (const auto& one : goldens) {
-        const std::string& key = one.first;
-        const Array& golden = one.second;
+    if (!(found.cosine >= cosine_min)) {
+        return "cosine " + number("%.4f", found.cosine) + ", at least " + number("%g", cosine_min) + " is asked";
+    }
+    if (!(std::abs(found.ratio - 1) <= limits.at("length_tolerance").get<double>())) {
+        return number("%.3g", found.ratio) + " times as long as it was";
+    }
+    return "";
+}
+
+Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& limits) {
+    Compared result;
+    result.rule = "cosine of at least " + number("%g", limits.at("cosine_min").get<double>()) + " for each output";
+    std::map<std::string, double> sizes;
+    for (const auto& [key, golden] : goldens) {
+        if (is_golden(key)) sizes[output_of(key)] = std::max(sizes[output_of(key)], largest(golden));
+    }
+    for (const auto& [key, golden] : goldens) {
         if (!is_golden(key)) continue;
         ++result.compared;
-        const std::string title = "input " + key.substr(0, key.find('.')) + ", output " + quoted(output_of(key));
-        const auto shape = [&](const Arrays& arrays) {
-            const auto found = arrays.find("shape." + key);
-            return found == arrays.end() ? Json(nullptr) : Json(integers(found->second));
-        };
-        if (shape(here) != shape(goldens)) {
-            result.wrong.push_back(title + ": the shape " + shape(here).dump() + " instead of " +
-                                   shape(goldens).dump());
+        const std::string title = "input " + key.substr(0, key.find('.')) + ", output " + quoted(output_of(key)) + ": ";
+        const Json shape = shape_of(here, key), wanted = shape_of(goldens, key);
+        if (shape.is_null() || shape != wanted) {
+            result.wrong.push_back(title + "the shape " + shape.dump() + " instead of " + wanted.dump());
             continue;
         }
-        const double dust = NOTHING * scale[output_of(key)];
-        const bool nothing = golden.type->kind == 'f' && std::max(largest(here.at(key)), largest(golden)) <= dust;
-        const auto [value, ratio] = nothing ? std::pair(1.0, 1.0) : agreement(here.at(key), golden);
-        result.worst = std::min(result.worst.value_or(value), value);
-        if (!(value >= cosine_min)) {
-            result.wrong.push_back(title + ": cosine " + number("%.4f", value) + ", at least " +
-                                   number("%g", cosine_min) + " is asked");
-        } else if (std::abs(ratio - 1) > tolerance) {
-            result.wrong.push_back(title + ": " + number("%.3g", ratio) + " times as long as it was");
-        }
+        const std::string wrong = compare_output(here.at(key), golden, sizes[output_of(key)], limits, result.worst);
+        if (!wrong.empty()) result.wrong.push_back(title + wrong);
     }
     return result;
 }
@@ -148,7 +141,7 @@ Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& 
 
 Arrays record(const LlmBundle& bundle, const Arrays& inputs, const Json& rule, const std::string& kernels) {
     Tokens ids;
-    for (int64_t id : integers(inputs.at("token_ids"))) ids.push_back(static_cast<int32_t>(id));
+    for (int64_t id : integers(of(inputs, "token_ids", "iub"))) ids.push_back(static_cast<int32_t>(id));
     if (ids.empty()) throw Refused("the bundle's check text is empty", "build the bundle again");
     const auto positions = rule.at("positions").get<size_t>();
     const size_t single = std::min(positions / 2, ids.size() - 1);
@@ -214,26 +207,9 @@ std::vector<Arrays> feeds(const Arrays& inputs) {
         found[std::stol(key)][key.substr(std::min(dot, key.size() - 1) + 1)] = array;
     }
     std::vector<Arrays> sorted;
+    sorted.reserve(found.size());
     for (auto& [at, feed] : found) sorted.push_back(std::move(feed));
     return sorted;
-}
-
-std::pair<double, double> agreement(const Array& here, const Array& golden) {
-    if (here.type->kind != golden.type->kind || here.size() != golden.size()) return {0, 1};
-    if (golden.type->kind != 'f') return {share_of_equals(here, golden), 1};
-    std::vector<double> a, b;
-    for (size_t at = 0; at < golden.size(); ++at) {
-        const double x = value_at(here, at), y = value_at(golden, at);
-        if (std::isfinite(x) && std::isfinite(y)) {
-            a.push_back(x);
-            b.push_back(y);
-        } else if (!(x == y || (std::isnan(x) && std::isnan(y)))) {
-            return {0, 1};
-        }
-    }
-    double ratio = 1;
-    const double cosine = cosine_and_ratio(a, b, ratio);
-    return {cosine, ratio};
 }
 
 }  // namespace edgekit

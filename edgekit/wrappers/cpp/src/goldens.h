@@ -2,12 +2,12 @@
 //
 // llm: the best token of 32 teacher-forced positions, where it led the second by more than the plan's margin; half of
 // the positions are read at once, half token by token, as prefill and decoding use different kernels. tensor: the
-// direction (cosine) and the length of every output. CPUs' int4 and int8 kernels differ, so exact values are never the
+// direction (cosine) and the length of every output, as agreement.h compares arrays; an output whose finite values are
+// all dust, here and in the golden, has no direction. CPUs' int4 and int8 kernels differ, so exact values are never the
 // rule.
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "arrays.h"
@@ -28,8 +28,5 @@ Json compare(const Arrays& here, const Arrays& goldens, const Json& rule);
 
 // The feeds of check/inputs.npz, whose arrays are named "0.input", "1.input", ...
 std::vector<Arrays> feeds(const Arrays& inputs);
-
-// Cosine and ratio of lengths of two float arrays; of others the share of equal values, and 1.
-std::pair<double, double> agreement(const Array& here, const Array& golden);
 
 }  // namespace edgekit

@@ -8,19 +8,21 @@
 namespace edgekit {
 
 using Json = nlohmann::json;
+using Ordered = nlohmann::ordered_json;  // keeps the order of keys, which a chat template shows
 
-inline bool has(const Json& object, const char* key) {
+template <typename Object>
+bool has(const Object& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && !found->is_null();
 }
 
-template <typename T>
-std::optional<T> optional(const Json& object, const char* key) {
-    return has(object, key) ? std::optional<T>(object.at(key).get<T>()) : std::nullopt;
+template <typename T, typename Object>
+std::optional<T> optional(const Object& object, const char* key) {
+    return has(object, key) ? std::optional<T>(object.at(key).template get<T>()) : std::nullopt;
 }
 
-template <typename T>
-T value_or(const Json& object, const char* key, const T& otherwise) {
+template <typename T, typename Object>
+T value_or(const Object& object, const char* key, const T& otherwise) {
     return optional<T>(object, key).value_or(otherwise);
 }
 

@@ -8,9 +8,6 @@
 #else
 #include <dlfcn.h>
 #endif
-#ifdef __APPLE__
-#include <mach-o/dyld.h>
-#endif
 
 namespace fs = std::filesystem;
 
@@ -32,11 +29,19 @@ void* Library::symbol(const char* name) const {
     return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(handle_), name));
 }
 
-fs::path own_folder() {
+namespace {
+
+// Of the module that an address lies in.
+fs::path file_at(const void* address) {
+    HMODULE module = nullptr;
+    const DWORD how = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    GetModuleHandleExW(how, static_cast<LPCWSTR>(address), &module);
     wchar_t path[32768];
-    GetModuleFileNameW(nullptr, path, 32768);
-    return fs::path(path).parent_path();
+    GetModuleFileNameW(module, path, 32768);
+    return path;
 }
+
+}  // namespace
 
 #else
 
@@ -52,17 +57,33 @@ Library Library::linked() {
 
 void* Library::symbol(const char* name) const { return dlsym(handle_, name); }
 
-fs::path own_folder() {
-#ifdef __APPLE__
-    char path[4096];
-    uint32_t size = sizeof path;
-    return _NSGetExecutablePath(path, &size) == 0 ? fs::path(path).parent_path() : fs::path();
-#else
+namespace {
+
+// Of the module that an address lies in; what the system loaded as the program it may name without its folder.
+fs::path file_at(const void* address) {
+    Dl_info found{};
+    if (!dladdr(address, &found) || !found.dli_fname) return {};
     std::error_code failed;
-    return fs::read_symlink("/proc/self/exe", failed).parent_path();
+    const fs::path path = found.dli_fname;
+#ifndef __APPLE__
+    fs::path program = fs::read_symlink("/proc/self/exe", failed);
+    if (path.filename() == program.filename() && !path.is_absolute()) return program;
 #endif
+    return fs::absolute(path, failed);
 }
 
+}  // namespace
+
 #endif
+
+std::string Library::file_of(const char* name) const {
+    const void* address = symbol(name);
+    return address ? file_at(address).u8string() : "";
+}
+
+fs::path own_folder() {
+    static const char here = 0;
+    return file_at(&here).parent_path();
+}
 
 }  // namespace edgekit

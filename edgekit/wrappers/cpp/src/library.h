@@ -21,6 +21,8 @@ class Library {
         return reinterpret_cast<Function>(symbol(name));
     }
 
+    std::string file_of(const char* name) const;  // where a function was loaded from; empty where nobody tells
+
   private:
     Library() = default;
     void* symbol(const char* name) const;
@@ -28,6 +30,6 @@ class Library {
     void* handle_ = nullptr;
 };
 
-std::filesystem::path own_folder();  // of this program's file
+std::filesystem::path own_folder();  // of the file that this code is in: a library, or the program
 
 }  // namespace edgekit

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "files.h"
+#include "chat.h"
+#include "functions.h"
 #include "refused.h"
-#include "steady.h"
+#include "strict.h"
 #include "unicode.h"
 #include "words.h"
 
@@ -41,14 +42,16 @@ Owned<OgaTokenizer> open_tokenizer(const OgaModel* model, const GenAi& genai) {
     }
 }
 
-int64_t window_of(const std::filesystem::path& config) try {
-    const Json found = Json::parse(read_text(config).value_or(""), nullptr, false);  // what is wrong with it GenAI says
-    if (!found.is_object()) return 1;
-    const Json decoder = found.value("/model/decoder"_json_pointer, Json::object());
-    if (!decoder.contains("pipeline")) return 1;
-    return std::max<int64_t>(1, decoder.value("/sliding_window/window_size"_json_pointer, int64_t{1}));
-} catch (const Json::exception&) {
-    return 1;  // a value of another type
+int64_t budget_of(const Json& answers, int64_t max_length) {
+    constexpr int64_t UNSAID = 256;  // of a model that does not think
+    const Json sampling = value_or(answers, "sampling", Json::object());
+    return value_or(sampling, "max_new_tokens", has(answers, "thinking") ? max_length : UNSAID);
+}
+
+std::map<int32_t, std::string> marks_of(const Json& answers) {
+    std::map<int32_t, std::string> found;
+    for (const auto& [mark, token] : value_or(answers, "marks", std::map<std::string, int32_t>())) found[token] = mark;
+    return found;
 }
 
 void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
@@ -61,32 +64,69 @@ void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
 
 }  // namespace
 
-Search sampling(double temperature, double top_p, const std::optional<int64_t>& seed) {
-    if (temperature <= 0) return {{"do_sample", false}};
-    Search chosen = {{"do_sample", true}, {"temperature", temperature}, {"top_p", top_p}};
-    if (seed) chosen.emplace_back("random_seed", static_cast<double>(*seed));
-    return chosen;
+int64_t window_of(const std::filesystem::path& model) try {
+    const Json found = parse_json(read_bytes(model / "genai_config.json"), true);
+    if (!found.is_object()) return 1;
+    const Json decoder = found.value("/model/decoder"_json_pointer, Json::object());
+    if (!decoder.contains("pipeline")) return 1;
+    return std::max<int64_t>(1, decoder.value("/sliding_window/window_size"_json_pointer, int64_t{1}));
+} catch (const Json::exception&) {
+    return 1;  // a value of another type
 }
 
 LlmBundle::LlmBundle(Opened found, Engines& engines)
     : opened(std::move(found)),
       max_length(opened.contract().at("max_length").get<int64_t>()),
-      window(window_of(opened.model() / "genai_config.json")),
+      window(window_of(opened.model())),
+      answers(value_or(opened.contract(), "answers", Json::object())),
+      calls(value_or<std::string>(answers, "calls", "")),
+      special(value_or(answers, "special", std::vector<std::string>())),
+      budget(budget_of(answers, max_length)),
+      marks(marks_of(answers)),
+      reread_beyond(optional<int64_t>(opened.contract(), "reread_beyond")),
       genai_(engines.genai()),
       vocab_size_(opened.contract().at("vocab_size").get<int64_t>()),
-      eos_token_ids_(opened.contract().at("eos_token_ids").get<std::set<int64_t>>()),
+      prefix_(value_or(opened.contract(), "prefix_token_ids", Tokens())),
       model_(open_model(opened, genai_)),
-      tokenizer_(open_tokenizer(model_.get(), genai_)) {}
+      tokenizer_(open_tokenizer(model_.get(), genai_)),
+      eos_token_ids(with_end_of_turn(opened.contract().at("eos_token_ids").get<std::set<int64_t>>())) {}
 
-Tokens LlmBundle::encode(const std::string& text) const {
+// The control token that stands behind what an assistant says, if the template has one there.
+std::set<int64_t> LlmBundle::with_end_of_turn(std::set<int64_t> ends) const {
+    if (value_or<std::string>(opened.contract(), "chat_template_sha256", "").empty()) return ends;
+    const std::string said = "edgekit";
+    const Json turns = {{{"role", "user"}, {"content", "a"}}, {{"role", "assistant"}, {"content", said}}};
+    const std::string messages = turns.dump();
+    std::string text;
+    try {
+        text = genai_.text([&](const char** out) {
+            return genai_.api().OgaTokenizerApplyChatTemplate(tokenizer_.get(), nullptr, messages.c_str(), nullptr,
+                                                              false, out);
+        });
+    } catch (const EngineError&) {  // a template that refuses these messages
+        return ends;
+    }
+    const size_t at = text.rfind(said);
+    if (at == std::string::npos) return ends;
+    const std::string behind = trimmed(text.substr(at + said.size()));
+    const size_t end = behind.find_first_of("<> \t\r\n\v\f", 1);
+    if (end == std::string::npos || behind[0] != '<' || behind[end] != '>') return ends;
+    const Tokens ids = encode(behind.substr(0, end + 1), true);
+    if (ids.size() == 1) ends.insert(ids.front());
+    return ends;
+}
+
+Tokens LlmBundle::encode(const std::string& text, bool rendered) const {
     const GenAiFunctions& api = genai_.api();
     const auto sequences = genai_.made<OgaSequences>(api.OgaCreateSequences, api.OgaDestroySequences);
     genai_.check(api.OgaTokenizerEncode(tokenizer_.get(), text.c_str(), sequences.get()));
     const int32_t* begin = api.OgaSequencesGetSequenceData(sequences.get(), 0);
-    const Tokens ids(begin, begin + api.OgaSequencesGetSequenceCount(sequences.get(), 0));
+    Tokens ids(begin, begin + api.OgaSequencesGetSequenceCount(sequences.get(), 0));
     if (std::any_of(ids.begin(), ids.end(), [&](int32_t id) { return id < 0 || id >= vocab_size_; })) {
         throw Refused("the bundle's tokenizer has no token for a part of this text", "build the bundle again");
     }
+    const bool begun = ids.size() >= prefix_.size() && std::equal(prefix_.begin(), prefix_.end(), ids.begin());
+    if (!rendered && !begun) ids.insert(ids.begin(), prefix_.begin(), prefix_.end());
     return ids;
 }
 
@@ -105,26 +145,36 @@ std::string LlmBundle::engine_decode(const Tokens& tokens) const {
     return is_utf8(text) ? text : to_utf8(from_utf8(text));
 }
 
-std::string LlmBundle::render(const Json& messages) const {
+std::string LlmBundle::render(const Ordered& messages, const Ordered& tools, bool think) const {
     if (value_or<std::string>(opened.contract(), "chat_template_sha256", "").empty()) {
         throw Refused("the bundle has no chat template", "give the prompt as plain text (edgekit run --raw)", "usage");
     }
-    const std::string text = messages.dump();
+    const auto off = optional<std::string>(value_or(answers, "thinking", Json::object()), "switch");
+    if (!think && !off) {
+        throw Refused("the chat template has no way to leave out thoughts", "let it think", "usage");
+    }
+    const std::string own = template_of(opened.model()).value_or("");
+    Ordered asked = messages;
+    if (!calls.empty() && own.find("tool_calls") == std::string::npos) {
+        for (Ordered& message : asked) message = told(message, calls);
+    }
+    const Form form = form_of(own, asked, tools, think ? std::nullopt : off);
     try {
-        return genai_.text([&](const char** out) {
-            return genai_.api().OgaTokenizerApplyChatTemplate(tokenizer_.get(), nullptr, text.c_str(), nullptr, true,
-                                                              out);
+        const std::string text = genai_.text([&](const char** out) {
+            const char* other = form.chat_template ? form.chat_template->c_str() : nullptr;
+            return genai_.api().OgaTokenizerApplyChatTemplate(tokenizer_.get(), other, form.messages.c_str(), nullptr,
+                                                              true, out);
         });
+        return mended(text, own, tools);
     } catch (const EngineError& error) {
         throw Refused("the chat template refuses these messages: " + first_line(error.what(), 200), "", "usage");
     }
 }
 
-Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& search,
-                           const std::optional<std::string>& json_schema) const {
-    const GenAiFunctions& api = genai_.api();
-    const auto length = static_cast<int64_t>(ids.size());
-    const int64_t begin = (length + window - 1) / window * window;  // without room for it the engine aborts
+int64_t LlmBundle::filled(int64_t length) const { return (length + window - 1) / window * window; }
+
+void LlmBundle::require_room(const Tokens& ids, int64_t new_tokens) const {
+    const int64_t length = static_cast<int64_t>(ids.size()), begin = filled(length);
     if (ids.empty()) throw Refused("the prompt is empty", "give a prompt", "usage");
     if (new_tokens < 1) {
         throw Refused("cannot generate " + std::to_string(new_tokens) + " tokens", "ask for at least one", "usage");
@@ -135,60 +185,43 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
                           std::to_string(max_length) + ", the answer included",
                       "shorten the prompt, or build the bundle with a larger max_length", "usage");
     }
+}
+
+Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& search,
+                           const std::optional<Guidance>& guidance) const {
+    require_room(ids, new_tokens);
+    const GenAiFunctions& api = genai_.api();
+    const int64_t length = static_cast<int64_t>(ids.size()), begin = filled(length);
     const auto params = genai_.made<OgaGeneratorParams>(
         [&](OgaGeneratorParams** out) { return api.OgaCreateGeneratorParams(model_.get(), out); },
         api.OgaDestroyGeneratorParams);
     Search all = search;
     for (auto& [name, value] : all) {
+        // Of more than there are the engine aborts.
+        if (name == "top_k") value = std::min(std::get<double>(value), static_cast<double>(vocab_size_));
         if (name == "min_length") value = std::get<double>(value) + static_cast<double>(begin - length);
     }
     all.emplace_back("max_length", static_cast<double>(std::min(max_length, begin + new_tokens)));
     set(genai_, params.get(), all);
     try {
-        if (json_schema) {
-            genai_.check(api.OgaGeneratorParamsSetGuidance(params.get(), "json_schema", json_schema->c_str(), false));
+        if (guidance) {
+            genai_.check(api.OgaGeneratorParamsSetGuidance(params.get(), guidance->kind.c_str(), guidance->data.c_str(),
+                                                           false));
         }
         return Generator(
             genai_, genai_.made<OgaGenerator>(
                         [&](OgaGenerator** out) { return api.OgaCreateGenerator(model_.get(), params.get(), out); },
                         api.OgaDestroyGenerator));
     } catch (const EngineError& error) {
-        if (!json_schema) throw;
+        if (!guidance) throw;
         throw Refused("the JSON schema is not accepted: " + first_line(error.what(), 200), "", "usage");
     }
 }
 
-Answer LlmBundle::generate(const Question& question, const std::function<void(const std::string&)>& piece) const {
-    Generator generator = start(question.ids, question.max_tokens, question.search, question.json_schema);
-    Answer answer;
-    answer.prompt_tokens = question.ids.size();
-    std::optional<Stopwatch> since_first;
-    Streamer streamer = this->streamer();
-    StopHolder holder(question.stops);
-    const auto show = [&](const std::string& text) {
-        if (!text.empty()) piece(text);
-    };
-    generator.append(question.ids);
-    while (!generator.done() && answer.reason.empty()) {
-        generator.generate();
-        const int32_t token = generator.token();
-        ++answer.tokens;
-        if (!since_first) since_first.emplace();
-        if (eos_token_ids_.count(token)) {
-            answer.reason = "eos";
-        } else {
-            show(holder.push(streamer.push(token)));
-            if (holder.stopped()) answer.reason = "stop";
-        }
-    }
-    show(holder.push(without_unfinished(streamer.finish())));
-    if (holder.stopped()) answer.reason = "stop";
-    show(holder.finish());
-    if (answer.reason.empty()) {
-        answer.reason = static_cast<int64_t>(answer.tokens) >= question.max_tokens ? "length" : "max_length";
-    }
-    answer.decode_s = since_first ? since_first->seconds() : 0;
-    return answer;
+bool LlmBundle::crosses(size_t before, size_t after) const {
+    if (!reread_beyond || window > 1) return false;
+    const auto border = static_cast<size_t>(*reread_beyond);
+    return before > 0 && before <= border && border < after;
 }
 
 Logits LlmBundle::logits_in_steps(std::vector<Tokens> parts, size_t keep) const {
@@ -202,8 +235,16 @@ Logits LlmBundle::logits_in_steps(std::vector<Tokens> parts, size_t keep) const 
     Logits kept;
     size_t left = whole.size();  // tokens whose rows are still to come
     for (size_t at = 0; at < parts.size(); ++at) {
-        generator.append(parts[at]);
-        const Logits rows = generator.logits();
+        const size_t before = whole.size() - left, after = before + parts[at].size();
+        const bool again = crosses(before, after);
+        if (again) {
+            generator.reread(Tokens(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(after)));
+        } else {
+            generator.append(parts[at]);
+        }
+        const Logits read = generator.logits();
+        Logits rows;
+        if (read.rows) rows.add(read, read.rows - std::min(read.rows, parts[at].size()), read.rows);
         if (rows.rows < parts[at].size()) {
             std::vector<Tokens> single;
             for (int32_t token : parts[at]) single.push_back({token});

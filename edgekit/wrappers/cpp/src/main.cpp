@@ -53,7 +53,7 @@ int main(int count, char** words) {
     edgekit::Engines engines(fs::u8path(options["--onnxruntime"]), fs::u8path(options["--genai"]),
                              options["--genai-version"]);
     const edgekit::Machine machine(fs::u8path(options["--root"]));
-    edgekit::serve(fs::u8path(words[at]), [&](const edgekit::Json& request, const edgekit::Emit& emit) {
+    edgekit::serve(fs::u8path(words[at]), [&](const edgekit::Ordered& request, const edgekit::Emit& emit) {
         return edgekit::act(request, engines, machine, emit);
     });
 }

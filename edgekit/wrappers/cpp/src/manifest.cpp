@@ -9,6 +9,7 @@
 #include "host.h"
 #include "refused.h"
 #include "sha256.h"
+#include "strict.h"
 #include "words.h"
 
 namespace fs = std::filesystem;
@@ -17,7 +18,7 @@ namespace edgekit {
 namespace {
 
 const std::string NAME = "edgekit.json";
-constexpr int MAJOR = 1;
+const std::string FORMAT = "1.0-draft";  // the only one that this runtime reads
 constexpr size_t MAX_BYTES = 8 << 20;
 const std::vector<std::string> FEATURES;  // what `requires` may name and this runtime can do
 const std::string FETCH = "fetch the bundle again", OWN = "use the runtime that lies in the bundle";
@@ -133,19 +134,19 @@ void check_form(const Json& manifest) {
 
 Json parsed(const std::string& raw) {
     try {
-        if (raw.size() > MAX_BYTES) throw std::runtime_error("larger than " + std::to_string(MAX_BYTES) + " bytes");
-        Json manifest = Json::parse(raw);
+        Json manifest = parse_json(raw, true, MAX_BYTES);
         if (!manifest.is_object()) throw std::runtime_error("it is no JSON object");
-        for (const char* key : {"format", "variants", "contract", "name"}) {
+        if (!manifest.contains("format")) throw std::runtime_error("no " + quoted("format"));
+        const Json& format = manifest.at("format");
+        if (!format.is_string()) throw std::runtime_error("its format is no text");
+        if (format.get<std::string>() != FORMAT) {
+            throw Refused("the bundle has another format than " + FORMAT + ", the only one that this runtime reads",
+                          "rebuild this bundle", "bundle", "format");
+        }
+        for (const char* key : {"variants", "contract", "name"}) {
             if (!manifest.contains(key)) throw std::runtime_error("no " + quoted(key));
         }
         check_form(manifest);
-        const Json& format = manifest.at("format");
-        const std::string version = format.is_string() ? format.get<std::string>() : format.dump();
-        if (std::stoi(version) > MAJOR) {
-            throw Refused("the bundle has format " + version + ", this runtime reads format " + std::to_string(MAJOR),
-                          OWN, "bundle", "format");
-        }
         return manifest;
     } catch (const Refused&) {
         throw;

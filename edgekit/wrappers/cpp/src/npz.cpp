@@ -92,7 +92,7 @@ std::vector<std::string> decode_text(const std::string& data, size_t count, size
     std::vector<std::string> found(count);
     for (size_t one = 0; one < count; ++one) {
         std::u32string text;
-        for (size_t at = 0; at < letters; ++at) text += little(data, (one * letters + at) * 4, 4);
+        for (size_t at = 0; at < letters; ++at) text += static_cast<char32_t>(little(data, (one * letters + at) * 4, 4));
         text.erase(text.find_last_not_of(U'\0') + 1);
         found[one] = to_utf8(text);
     }
@@ -208,7 +208,7 @@ void write_npz(const std::filesystem::path& path, const Arrays& arrays) {
         append(directory, static_cast<uint32_t>(zip.size()), 4);
         directory += name;
         append(zip, FILE_HEADER, 4);
-        zip += common + name + npy;
+        zip.append(common).append(name).append(npy);
     }
     const size_t at = zip.size();
     zip += directory;

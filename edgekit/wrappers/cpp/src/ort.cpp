@@ -74,7 +74,7 @@ std::vector<std::string> Ort::providers() const {
     char** names = nullptr;
     int count = 0;
     check(api_.GetAvailableProviders(&names, &count));
-    const std::vector<std::string> found(names, names + count);
+    std::vector<std::string> found(names, names + count);
     check(api_.ReleaseAvailableProviders(names, count));
     return found;
 }
@@ -129,34 +129,43 @@ Session::Call::Call(const Session& session, const Arrays& feed, const std::vecto
     for (const std::string& name : outputs) output_names_.push_back(name.c_str());
 }
 
-void Session::Call::run() {
-    outputs_.clear();
-    const Ort& ort = session_.ort_;
-    ort.check(ort.api().Run(session_.session_, nullptr, input_names_.data(), inputs_.data(), input_names_.size(),
-                            output_names_.data(), output_names_.size(), outputs_.data()));
-}
-
-Array Session::Call::output(size_t at) const {
-    const Ort& ort = session_.ort_;
+Layout layout_of(const Ort& ort, const OrtValue* value, const std::string& name) {
     const OrtFunctions& api = ort.api();
-    const std::string name = output_names_[at];
     int is_tensor = 0;
-    if (outputs_[at]) ort.check(api.IsTensor(outputs_[at], &is_tensor));
+    if (value) ort.check(api.IsTensor(value, &is_tensor));
     if (!is_tensor) throw Refused("the output '" + name + "' is no tensor", "cut it off the graph", "quality");
-    const Info info(ort, outputs_[at]);
+    const Info info(ort, value);
     auto code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
     size_t dims = 0;
     ort.check(api.GetTensorElementType(info.info, &code));
     ort.check(api.GetDimensionsCount(info.info, &dims));
-    Array array{type_by_onnx(code), std::vector<int64_t>(dims), {}, {}};
-    if (!array.type) throw Refused("the output '" + name + "' is of a type that the runner cannot read");
-    ort.check(api.GetDimensions(info.info, array.shape.data(), dims));
+    Layout found{type_by_onnx(code), std::vector<int64_t>(dims)};
+    if (!found.type) throw Refused("the output '" + name + "' is of a type that the runner cannot read");
+    ort.check(api.GetDimensions(info.info, found.shape.data(), dims));
+    return found;
+}
+
+void Session::run(const std::vector<const char*>& input_names, Values& inputs,
+                  const std::vector<const char*>& output_names, Values& outputs) const {
+    ort_.check(ort_.api().Run(session_, nullptr, input_names.data(), inputs.data(), input_names.size(),
+                              output_names.data(), output_names.size(), outputs.data()));
+}
+
+void Session::Call::run() {
+    outputs_.clear();
+    session_.run(input_names_, inputs_, output_names_, outputs_);
+}
+
+Array Session::Call::output(size_t at) const {
+    const Ort& ort = session_.ort_;
+    const Layout form = layout_of(ort, outputs_[at], output_names_[at]);
+    Array array{form.type, form.shape, {}, {}};
     if (array.type->kind == 'U') {
         array.text = texts(ort, outputs_[at], array.size());
         return array;
     }
     void* data = nullptr;
-    ort.check(api.GetTensorMutableData(outputs_[at], &data));
+    ort.check(ort.api().GetTensorMutableData(outputs_[at], &data));
     array.data.resize(array.size() * array.type->size);
     if (!array.data.empty()) std::memcpy(array.data.data(), data, array.data.size());
     return array;

@@ -19,6 +19,7 @@ class Ort {
 
     std::string version() const { return version_; }
     std::vector<std::string> providers() const;  // "CPUExecutionProvider", ...
+    std::string file() const { return library_.file_of("OrtGetApiBase"); }
     const OrtFunctions& api() const { return api_; }
     const OrtEnv* env() const { return env_; }
     const OrtMemoryInfo* memory() const { return memory_; }
@@ -40,6 +41,7 @@ class Values {
     Values(Values&& other) noexcept : ort_(other.ort_), values_(std::exchange(other.values_, {})) {}
     Values(const Values&) = delete;
     Values& operator=(const Values&) = delete;
+    Values& operator=(Values&&) = delete;
 
     OrtValue** data() { return values_.data(); }
     OrtValue* operator[](size_t at) const { return values_[at]; }
@@ -50,6 +52,13 @@ class Values {
     std::vector<OrtValue*> values_;
 };
 
+// What a tensor is. Throws Refused where it is none, or of a type that is not read here; name: of the output, for that.
+struct Layout {
+    const Type* type;
+    std::vector<int64_t> shape;
+};
+Layout layout_of(const Ort& ort, const OrtValue* value, const std::string& name);
+
 // A model that is ready, and one feed at a time that points into the caller's arrays.
 class Session {
   public:
@@ -59,6 +68,10 @@ class Session {
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
+
+    // Outputs that are there already are written to. Several threads may run it.
+    void run(const std::vector<const char*>& input_names, Values& inputs, const std::vector<const char*>& output_names,
+             Values& outputs) const;
 
     // What an app does for each inference, and what is timed: the outputs are made by ONNX Runtime.
     class Call {

@@ -33,7 +33,8 @@ struct OrtSessionOptions;
 struct OrtStatus;
 struct OrtTensorTypeAndShapeInfo;
 struct OrtValue;
-enum ONNXTensorElementDataType { ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED };  // the others: Type::onnx in arrays.h
+// The other values: Type::onnx in arrays.h. Without a fixed type none but 0 and 1 could be read from it.
+enum ONNXTensorElementDataType : int { ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED };
 enum OrtAllocatorType { OrtInvalidAllocator = -1, OrtDeviceAllocator = 0, OrtArenaAllocator = 1 };
 enum OrtLoggingLevel { ORT_LOGGING_LEVEL_VERBOSE, ORT_LOGGING_LEVEL_ERROR = 3 };
 enum OrtMemType { OrtMemTypeCPUInput = -2, OrtMemTypeDefault = 0 };

@@ -18,6 +18,6 @@ Json error_of(const Refused& refused);
 // then knows the child failed. The process also ends, without an outcome, after the request's timeout_s seconds, when
 // nobody reads its events any more, and (Linux, Android) when its parent dies.
 [[noreturn]] void serve(const std::filesystem::path& request,
-                        const std::function<Json(const Json&, const Emit&)>& handler);
+                        const std::function<Json(const Ordered&, const Emit&)>& handler);
 
 }  // namespace edgekit

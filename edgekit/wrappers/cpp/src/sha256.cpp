@@ -25,7 +25,7 @@ constexpr std::array<uint32_t, 64> K = {
 uint32_t turn(uint32_t word, int bits) { return (word >> bits) | (word << (32 - bits)); }
 
 void take(std::array<uint32_t, 8>& state, const uint8_t* block) {
-    std::array<uint32_t, 64> w;
+    std::array<uint32_t, 64> w{};
     for (size_t i = 0; i < 16; ++i) {
         w[i] = static_cast<uint32_t>(block[4 * i]) << 24 | static_cast<uint32_t>(block[4 * i + 1]) << 16 |
                static_cast<uint32_t>(block[4 * i + 2]) << 8 | block[4 * i + 3];

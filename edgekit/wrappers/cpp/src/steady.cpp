@@ -10,8 +10,9 @@ namespace edgekit {
 namespace {
 
 // Two-sided 95 % quantiles of Student's t by degrees of freedom (Abramowitz and Stegun, table 26.10), falling.
-constexpr std::pair<size_t, double> T95[] = {{20, 2.09}, {15, 2.13}, {12, 2.18}, {9, 2.26}, {8, 2.31}, {7, 2.36},
-                                             {6, 2.45},  {5, 2.57},  {4, 2.78},  {3, 3.18}, {2, 4.30}, {1, 12.71}};
+constexpr std::pair<size_t, double> T95[] = {{60, 2.0},  {30, 2.04}, {20, 2.09}, {15, 2.13}, {12, 2.18},
+                                             {10, 2.23}, {9, 2.26},  {8, 2.31},  {7, 2.36},  {6, 2.45},
+                                             {5, 2.57},  {4, 2.78},  {3, 3.18},  {2, 4.30},  {1, 12.71}};
 
 double mean(const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

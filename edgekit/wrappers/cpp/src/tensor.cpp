@@ -12,6 +12,10 @@ namespace {
 
 Refused wrong(const std::string& message, const std::string& next) { return Refused(message, next, "usage"); }
 
+Refused refused_feed(const EngineError& error) {
+    return wrong("the model cannot take this input: " + first_line(error.what(), 300), "look at the sizes that may vary");
+}
+
 std::vector<std::string> names(const Json& tensors) {
     std::vector<std::string> found;
     for (const Json& one : tensors) found.push_back(one.at("name").get<std::string>());
@@ -20,7 +24,8 @@ std::vector<std::string> names(const Json& tensors) {
 
 Session session(const Opened& opened, Engines& engines) {
     std::vector<std::pair<std::string, std::string>> options;
-    for (const auto& [key, value] : value_or(opened.variant, "ep_options", Json::object()).items()) {
+    const Json chosen = value_or(opened.variant, "ep_options", Json::object());  // items() refers to it
+    for (const auto& [key, value] : chosen.items()) {
         options.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
     }
     try {
@@ -40,7 +45,7 @@ std::string described(const Json& tensor) {
 }
 
 // Compare one array with the contract. Dimensions that vary are left to the engine: exporters name them badly.
-void check_array(const Json& tensor, const Array& array) {
+void check_array(const Json& tensor, const View& array) {
     const std::string title = "the input " + quoted(tensor.at("name").get<std::string>());
     if (array.type->kind == 'U' || array.type->name != tensor.at("dtype").get<std::string>()) {
         throw wrong(title + " is " + array.type->name, "it must be " + described(tensor));
@@ -50,13 +55,16 @@ void check_array(const Json& tensor, const Array& array) {
     for (size_t at = 0; same && at < shape.size(); ++at) {
         same = !shape[at].is_number() || shape[at].get<int64_t>() == array.shape[at];
     }
-    if (!same) throw wrong(title + " has the shape " + array.shape_words(), "it must be " + described(tensor));
+    if (!same) throw wrong(title + " has the shape " + shape_words(array.shape), "it must be " + described(tensor));
 }
 
 }  // namespace
 
 TensorBundle::TensorBundle(Opened found, Engines& engines)
-    : opened(std::move(found)), outputs_(names(opened.contract().at("outputs"))), session_(session(opened, engines)) {}
+    : opened(std::move(found)),
+      ort_(engines.onnxruntime()),
+      outputs_(names(opened.contract().at("outputs"))),
+      session_(session(opened, engines)) {}
 
 Arrays TensorBundle::run(const Arrays& feed) const {
     check(feed);
@@ -64,27 +72,47 @@ Arrays TensorBundle::run(const Arrays& feed) const {
     try {
         one.run();
     } catch (const EngineError& error) {
-        throw wrong("the model cannot take this input: " + first_line(error.what(), 300),
-                    "look at the sizes that may vary");
+        throw refused_feed(error);
     }
     Arrays found;
     for (size_t at = 0; at < outputs_.size(); ++at) found[outputs_[at]] = one.output(at);
     return found;
 }
 
+Values TensorBundle::infer(const std::vector<View>& inputs, std::vector<View>& outputs) const {
+    check(inputs);
+    for (const View& one : outputs) {
+        if (std::find(outputs_.begin(), outputs_.end(), one.name) == outputs_.end()) {
+            throw wrong("the model has no output " + quoted(one.name), "its outputs are: " + joined(outputs_, ", "));
+        }
+    }
+    try {
+        return edgekit::infer(ort_, session_, inputs, outputs);
+    } catch (const EngineError& error) {
+        throw refused_feed(error);
+    }
+}
+
 void TensorBundle::check(const Arrays& feed) const {
+    std::vector<View> views;
+    for (const auto& [name, array] : feed) views.push_back({name, array.type, array.shape});
+    check(views);
+}
+
+void TensorBundle::check(const std::vector<View>& feed) const {
     const Json& inputs = opened.contract().at("inputs");
     const std::vector<std::string> known = names(inputs);
-    for (const auto& [name, array] : feed) {
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw wrong("the model has no input " + quoted(name), "its inputs are: " + joined(known, ", "));
+    for (const View& view : feed) {
+        if (std::find(known.begin(), known.end(), view.name) == known.end()) {
+            throw wrong("the model has no input " + quoted(view.name), "its inputs are: " + joined(known, ", "));
         }
     }
     for (const Json& one : inputs) {
         const std::string name = one.at("name").get<std::string>();
-        const auto found = feed.find(name);
+        const auto found =
+            std::find_if(feed.begin(), feed.end(), [&name](const View& view) { return view.name == name; });
         if (found == feed.end()) throw wrong("the input " + quoted(name) + " is missing", "it is " + described(one));
-        check_array(one, found->second);
+        check_array(one, *found);
     }
 }
 

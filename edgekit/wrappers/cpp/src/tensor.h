@@ -8,6 +8,7 @@
 #include "arrays.h"
 #include "bundle.h"
 #include "engines.h"
+#include "infer.h"
 #include "ort.h"
 
 namespace edgekit {
@@ -18,6 +19,9 @@ class TensorBundle {
 
     // One inference: the outputs by name.
     Arrays run(const Arrays& feed) const;
+
+    // One inference on memory of the caller's; any thread may call.
+    Values infer(const std::vector<View>& inputs, std::vector<View>& outputs) const;
 
     // Refuse, in one line, a feed that the contract does not allow.
     void check(const Arrays& feed) const;
@@ -30,6 +34,9 @@ class TensorBundle {
     const Opened opened;
 
   private:
+    void check(const std::vector<View>& feed) const;
+
+    const Ort& ort_;
     std::vector<std::string> outputs_;
     Session session_;
 };

@@ -11,15 +11,14 @@ namespace {
 const std::string UNFINISHED = "\xef\xbf\xbd";  // U+FFFD
 constexpr size_t MAX_PENDING = 8;  // tokens; a character has 4 bytes at most: what is unfinished for longer is none
 
-// How many bytes at the end of `text` may begin `stop`.
-size_t overlap(const std::string& text, const std::string& stop) {
-    for (size_t size = std::min(text.size(), stop.size() - 1); size > 0; --size) {
-        if (ends_with(text, stop.substr(0, size))) return size;
+}  // namespace
+
+size_t overlap(const std::string& text, const std::string& mark) {
+    for (size_t size = std::min(text.size(), mark.size() - 1); size > 0; --size) {
+        if (ends_with(text, mark.substr(0, size))) return size;
     }
     return 0;
 }
-
-}  // namespace
 
 std::string Streamer::push(int32_t token) {
     new_.push_back(token);
@@ -79,11 +78,11 @@ std::string StopHolder::push(const std::string& text) {
     }
     if (first != std::string::npos) {
         stopped_ = true;
-        const std::string shown = held_.substr(0, first);
+        std::string shown = held_.substr(0, first);
         held_.clear();
         return shown;
     }
-    const std::string shown = held_.substr(0, held_.size() - keep);
+    std::string shown = held_.substr(0, held_.size() - keep);
     held_.erase(0, shown.size());
     return shown;
 }

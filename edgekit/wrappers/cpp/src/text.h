@@ -40,6 +40,9 @@ std::string whole_text(const Decode& decode, const Tokens& tokens);
 // Without a broken character at its end.
 std::string without_unfinished(std::string text);
 
+// How many bytes at the end of `text` may begin `mark`.
+size_t overlap(const std::string& text, const std::string& mark);
+
 // Passes text on, but holds back what may be the beginning of a stop string.
 class StopHolder {
   public:

@@ -1,0 +1,52 @@
+"""What a model will take, in words; every one of them says that it is estimated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.kinds import Footprint
+
+# Bytes a second: round figures, which a reader can scale to the device at hand.
+MEMORY = 10e9
+STORAGE = 1e9
+
+
+def words(taken: Footprint) -> str:
+    """One line: weights, memory, and how fast an answer and a first start can be at best."""
+    parts = [
+        f"{_mb(taken.mapped_bytes)} of weights",
+        f"{_mb(taken.predicted_peak_bytes)} of memory at most",
+        engine(taken),
+    ]
+    if taken.kv_bytes_at_max_length:
+        parts.append(f"{_mb(taken.kv_bytes_at_max_length)} of it for the key-value cache")
+        parts.append(speed(taken))
+    return f"estimated: {', '.join([*parts, load(taken)])}"
+
+
+def load(taken: Footprint) -> str:
+    """How long a first start takes where storage delivers STORAGE."""
+    from edgekit.predict.speed import load_s
+
+    seconds = load_s(taken.mapped_bytes, STORAGE)
+    return f"{seconds:,.3g} s at least until it is loaded, from storage of {STORAGE / 1e9:g} GB/s"
+
+
+def engine(taken: Footprint) -> str:
+    """How much of the memory is the engine's own."""
+    if taken.engine_bytes is None:
+        return "the engine's own, which nobody measured for this target, not counted"
+    return f"{_mb(taken.engine_bytes)} of it the engine's own"
+
+
+def speed(taken: Footprint) -> str:
+    """How fast a language model answers where memory delivers MEMORY."""
+    from edgekit.predict.speed import token_s
+
+    rate = 1 / token_s(taken.mapped_bytes, 0, MEMORY)
+    return f"{rate:,.3g} tokens/s at most for each {MEMORY / 1e9:g} GB/s of memory bandwidth"
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.4g} MB"

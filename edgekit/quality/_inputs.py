@@ -1,0 +1,27 @@
+"""What the gate feeds a model, and what the user's labels say of it."""
+
+from __future__ import annotations
+
+from edgekit.inputs import labels
+from edgekit.inputs.calibration import Calibration, Feed
+from edgekit.inputs.synthetic import probe_feeds
+from edgekit.kinds import Form
+from edgekit.sources.source import Source
+
+
+def truth_of(source: Source, calibration: Calibration | None) -> labels.Truth:
+    """What the inputs that the gate compares on really show, by the user's labels."""
+    if calibration is None:
+        return labels.NO_TRUTH
+    names = source.names or (source.card.labels.values if source.card is not None else ())
+    return labels.truth(calibration.shown, calibration.labels, source.decode, names, labels.classes(source.model))
+
+
+def feeds_of(form: Form, source: Source, calibration: Calibration | None) -> tuple[list[Feed] | None, str]:
+    """Inputs for the gate and the goldens that calibration has not seen, and what they are."""
+    if form == "genai":
+        return None, ""
+    if calibration is not None and calibration.evaluate:
+        feeds = list(calibration.evaluate)
+        return feeds, f"compared on {len(feeds)} inputs that calibration did not see"
+    return probe_feeds(source.model, source.card, source.path)

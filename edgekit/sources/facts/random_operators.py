@@ -1,0 +1,104 @@
+"""Operators that draw random numbers: which a graph has, which of its outputs depend on them, and their seeds.
+
+Two sessions of one process draw the same noise where no seed is given, another process draws other noise: a comparison
+of such outputs says nothing of a model unless both draws are seeded alike, and no golden of them can be kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgekit.sources.facts.onnx_graph import bodies, parse
+
+# https://onnx.ai/onnx/operators: each takes a seed. Dropout draws where its third input says that it trains.
+ALWAYS = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+DROPOUT = "Dropout"
+DOMAINS = ("", "ai.onnx")
+SEED = 20261129
+
+
+def named(path: Path) -> str:
+    """The random operators of a file in words: "RandomNormalLike, 2 Dropout that train"; "" where there is none."""
+    proto = parse(path)
+    counts = Counter(str(node.op_type) for node in _drawing(proto))
+    return ", ".join(
+        f"{count if count > 1 else ''} {name}{' in training mode' if name == DROPOUT else ''}".strip()
+        for name, count in sorted(counts.items())
+    )
+
+
+def outputs(path: Path) -> list[str]:
+    """The graph's outputs that depend on a random number, at whatever distance."""
+    proto = parse(path)
+    functions = {(body.domain, body.name): body for body in proto.functions}
+
+    def draws(body: Any, node: Any) -> bool:
+        within = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+        within += [graph for attribute in node.attribute for graph in attribute.graphs]
+        called = functions.get((node.domain, node.op_type))
+        within += [called] if called is not None else []
+        return _is_random(body, node) or any(draws(inner, deeper) for inner in within for deeper in inner.node)
+
+    reached: set[str] = set()
+    for node in proto.graph.node:  # in the order in which they run: the ONNX checker refuses any other
+        if draws(proto.graph, node) or reached & _read(node):
+            reached |= set(node.output)
+    return [output.name for output in proto.graph.output if output.name in reached]
+
+
+def seeded(proto: Any) -> list[str]:
+    """Give every random operator of a model a seed of its own, by its place among those of its kind.
+
+    Returns: the operators, in the order of the graph. Two models with the same list draw the same numbers, call by
+    call, as far as the shapes are the same.
+    """
+    from onnx import helper
+
+    order: list[str] = []
+    for node in _drawing(proto):
+        seed = SEED % 10_000 + 101 * len(order)
+        kept = [attribute for attribute in node.attribute if attribute.name != "seed"]
+        del node.attribute[:]
+        node.attribute.extend([*kept, helper.make_attribute("seed", seed if node.op_type == DROPOUT else float(seed))])
+        order.append(node.op_type)
+    return order
+
+
+def _drawing(proto: Any) -> Iterator[Any]:
+    """Each random operator, of the graph, its subgraphs and functions."""
+    return (node for body in bodies(proto) for node in body.node if _is_random(body, node))
+
+
+def _is_random(body: Any, node: Any) -> bool:
+    dropping = node.op_type == DROPOUT and _trains(body, node)
+    return node.domain in DOMAINS and (node.op_type in ALWAYS or dropping)
+
+
+def _trains(body: Any, node: Any) -> bool:
+    """Whether this Dropout drops: its third input is there and is not known to be false."""
+    from onnx import numpy_helper
+
+    if len(node.input) < 3 or not node.input[2]:
+        return False
+    known = {tensor.name: tensor for tensor in getattr(body, "initializer", ())}
+    for other in body.node:
+        if other.op_type == "Constant" and other.output:
+            known |= {name: part.t for part in other.attribute if part.HasField("t") for name in other.output}
+    mode = known.get(node.input[2])
+    return mode is None or bool(numpy_helper.to_array(mode).any())
+
+
+def _read(node: Any) -> set[str]:
+    """What a node reads, its subgraphs included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+            for inner in graph.node:
+                names |= _read(inner)
+            names |= {output.name for output in graph.output}
+    return names - {""}

@@ -1,0 +1,18 @@
+// What memory this process may still take, and giving back what it does not use.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace edgekit {
+
+struct Room {
+    std::optional<int64_t> free;   // bytes that the system can give without killing or swapping
+    std::optional<int64_t> limit;  // bytes that this process may still take: its cgroup's, or as iOS says
+};
+
+Room room(const std::filesystem::path& root = "/");  // another folder plays another machine in tests
+void give_back_memory();  // what the allocator keeps of freed memory
+
+}  // namespace edgekit

@@ -1,0 +1,112 @@
+"""The C++ core under clang-tidy, AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer (`make sanitize`).
+
+Every finding of clang-tidy (edgekit/wrappers/cpp/.clang-tidy says of what) is an error. Then the runner is built by g++
+with the first two sanitizers and takes the tests of the runner and of what all runtimes do alike; its first finding, or
+a leak when a request is served, ends it, and so the test. The core takes its own tests so (test_core.py), and once more
+under ThreadSanitizer. Words after the command go to pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from edgekit import cache
+from edgekit.devices import _runner
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "edgekit/wrappers/cpp"
+OTHERS = ("machine_apple.cpp", "ort_abi_check.cpp")  # of another system; of a header that is not here
+CORE_TESTS = ROOT / "tests/engines/wrappers/cpp"
+STUB_TARGETS = ("core-test", "stub-engine")
+TESTS = (
+    "test_conformance.py",
+    "test_calls.py",
+    "test_app.py",
+    "test_core.py",
+    # Dawn and the emulator do not run beside AddressSanitizer: with options that end before they compute.
+    "test_provider_options.py::test_webgpu_takes_its_options[own-options2-False]",
+    "test_provider_options.py::test_genai_hands_the_options_on[own-1]",
+)
+PROGRAMS = ("clang-tidy", "cmake", "g++")
+
+
+def tidy() -> bool:
+    """Every source through clang-tidy, as many at a time as there are processors; False where it found something."""
+    sources = [path for path in sorted((SOURCES / "src").glob("*.cpp")) if path.name not in OTHERS]
+
+    def look(path: Path) -> str:
+        command = ["clang-tidy", "--quiet", path, "--", "-std=c++17", "-Wall", "-Wextra", '-DEDGEKIT_VERSION="0"']
+        done = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False)
+        return done.stdout + (done.stderr if done.returncode else "")
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        findings = [text for text in pool.map(look, sources) if text.strip()]
+    print("".join(findings) or f"clang-tidy: {len(sources)} files, nothing found", flush=True)
+    return not findings
+
+
+def build(which: str, *targets: str) -> Path:
+    """The folder of a sanitized build; only what changed is compiled again."""
+    folder = cache.root() / f"sanitized-{which}"
+    settings = [f"-DEDGEKIT_SANITIZE={which}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_COMPILER=g++"]
+    settings += [f"-DEDGEKIT_VERSION={_runner.__version__}", f"-DEDGEKIT_STUB={CORE_TESTS / 'stub'}"]
+    subprocess.run(["cmake", "-S", SOURCES, "-B", folder, *settings], check=True)
+    words = ["--target", *targets, "--parallel", str(os.cpu_count() or 1)]
+    subprocess.run(["cmake", "--build", folder, *words], check=True)
+    return folder
+
+
+def runner() -> Path:
+    """The sanitized runner, with the engines of the plain one beside it, and the core's own tests."""
+    plain = _runner.build(_runner.platform(f"linux-{_runner.host_abi()}"))
+    folder = build("ON", _runner.NAME, *STUB_TARGETS)
+    for library in plain.parent.glob("libonnxruntime*.so*"):
+        link = folder / library.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(library)
+    return folder / _runner.NAME
+
+
+def test(runner: Path, words: list[str]) -> int:
+    """pytest's exit code for the tests of the runner, which is the sanitized one."""
+    env = {
+        **os.environ,
+        "EDGEKIT_RUNNER": str(runner),
+        "EDGEKIT_CORE_TEST": str(runner.with_name("core-test")),
+        # Leaks are looked for when a request is served (protocol.cpp): at exit ONNX Runtime has some of its own.
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:leak_check_at_exit=0:verify_asan_link_order=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    return _pytest(env, TESTS, words)
+
+
+def test_threads(words: list[str]) -> int:
+    """pytest's exit code for the core's own tests under ThreadSanitizer."""
+    program = build("thread", *STUB_TARGETS) / "core-test"
+    env = {**os.environ, "EDGEKIT_CORE_TEST": str(program), "TSAN_OPTIONS": "halt_on_error=1"}
+    return _pytest(env, ["test_core.py"], words)
+
+
+def _pytest(env: dict[str, str], names: Iterable[str], words: list[str]) -> int:
+    tests = [str(CORE_TESTS / name) for name in names]
+    return subprocess.run([sys.executable, "-m", "pytest", *tests, *words], env=env, check=False).returncode
+
+
+def main() -> int:
+    """All four, in the order of their cost; 1 where something was found."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        print(f"{', '.join(missing)}: not installed (make apt-tools)", file=sys.stderr)
+        return 1
+    sound = tidy()
+    return test(runner(), sys.argv[1:]) or test_threads(sys.argv[1:]) or (0 if sound else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
