@@ -9,6 +9,7 @@
 #include "core.h"
 #include "functions.h"
 #include "goldens.h"
+#include "lasting.h"
 #include "manifest.h"
 #include "npz.h"
 #include "pages.h"
@@ -218,10 +219,10 @@ Json tensors(const Context& context) {
 }  // namespace
 
 Json act(const Ordered& asked, Engines& engines, const Machine& machine, const Emit& emit) {
-    static const std::map<std::string, Json (*)(const Context&)> actions{
+    static const auto& actions = lasting(std::map<std::string, Json (*)(const Context&)>{
         {"identify", identify}, {"load", load},         {"encode", encode},           {"render", render},
         {"bench", measure},     {"generate", generate}, {"goldens", compare_goldens}, {"record", record_goldens},
-        {"tensors", tensors},   {"calls", calls}};
+        {"tensors", tensors},   {"calls", calls}});
     const std::string action = asked.at("action").get<std::string>();
     const auto found = actions.find(action);
     if (found == actions.end()) throw Refused("there is no action " + quoted(action), "", "usage");

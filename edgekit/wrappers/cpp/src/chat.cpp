@@ -9,6 +9,7 @@
 #include <sstream>
 #include <vector>
 
+#include "lasting.h"
 #include "refused.h"
 #include "strict.h"
 #include "words.h"
@@ -22,18 +23,18 @@ const std::string OURS = "edgekit_tools";  // instead of a message's key `tools`
 
 // message['tools'], message.get('tools')
 const std::regex& key() {
-    static const std::regex pattern(R"(([\w)\]]\[\s*|\.get\(\s*)(['"])tools\2)");
+    static const auto& pattern = lasting(std::regex(R"(([\w)\]]\[\s*|\.get\(\s*)(['"])tools\2)"));
     return pattern;
 }
 
 const std::regex& attribute() {
-    static const std::regex pattern(R"(\.tools\b)");
+    static const auto& pattern = lasting(std::regex(R"(\.tools\b)"));
     return pattern;
 }
 
 // 'tools' in message
 const std::regex& member() {
-    static const std::regex pattern(R"((['"])tools\1(\s+(?:not\s+)?in\b))");
+    static const auto& pattern = lasting(std::regex(R"((['"])tools\1(\s+(?:not\s+)?in\b))"));
     return pattern;
 }
 
@@ -151,8 +152,8 @@ Form form_of(const std::string& chat_template, Ordered messages, const Ordered& 
         form.chat_template = "{% set tools = " + written(tools, true) + " %}" + chat_template;
     }
     if (off) {  // the engine's `is` knows neither true nor false
-        static const std::regex NOT(R"(\bis\s+not\s+(?=(?:true|false|True|False)\b))");
-        static const std::regex IS(R"(\bis\s+(?=(?:true|false|True|False)\b))");
+        static const auto& NOT = lasting(std::regex(R"(\bis\s+not\s+(?=(?:true|false|True|False)\b))"));
+        static const auto& IS = lasting(std::regex(R"(\bis\s+(?=(?:true|false|True|False)\b))"));
         const std::string own = form.chat_template.value_or(chat_template);
         form.chat_template = "{% set " + *off + " = false %}" +
                              std::regex_replace(std::regex_replace(own, NOT, "!= "), IS, "== ");
@@ -167,7 +168,7 @@ Form form_of(const std::string& chat_template, Ordered messages, const Ordered& 
 }
 
 std::string mended(std::string text, const std::string& chat_template, const Ordered& tools) {
-    static const std::regex INDENT(R"(tojson\(\s*indent\s*=\s*(\d{1,2})\s*\))");
+    static const auto& INDENT = lasting(std::regex(R"(tojson\(\s*indent\s*=\s*(\d{1,2})\s*\))"));
     std::set<int> indents;
     for (std::sregex_iterator at(chat_template.begin(), chat_template.end(), INDENT), end; at != end; ++at) {
         indents.insert(std::stoi((*at)[1].str()));

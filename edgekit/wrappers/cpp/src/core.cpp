@@ -18,11 +18,10 @@ namespace {
 struct Open {
     std::mutex mutex;
     std::set<Core*> cores;
-    bool registered = false;
 };
 
 Open& registry() {
-    static auto* const found = new Open;  // outlives everything
+    static auto* const found = new Open;  // as lasting.h says
     return *found;
 }
 
@@ -32,11 +31,14 @@ void close_all() {
     for (Core* core : all.cores) core->close();
 }
 
+// What a process does at its end runs in reverse order. So this is asked for behind each step in which an engine makes
+// what it takes down then.
+void close_at_exit() { std::atexit(close_all); }
+
 void enter(Core* core) {
     Open& all = registry();
     const std::lock_guard lock(all.mutex);
-    if (!all.registered) std::atexit(close_all);  // after the engines are loaded, so before they go
-    all.registered = true;
+    close_at_exit();
     all.cores.insert(core);
 }
 
@@ -138,6 +140,7 @@ bool Core::load() {
     } else {
         tensors_ = std::make_shared<TensorBundle>(opened_, engines_);
     }
+    close_at_exit();
     return true;
 }
 
@@ -291,8 +294,10 @@ std::string Core::serve(Run& run) {
     }
     const LlmBundle& bundle = llm_->bundle;
     const Question question = question_of(bundle, run.request);
+    static std::once_flag told;
     const Sink sink{[&run](size_t read, size_t of) { run.push(progress_event(read, of)); },
                     [&run](bool thought, const std::string& text) {
+                        std::call_once(told, close_at_exit);  // the engines have read, searched and written by now
                         run.push({thought ? Event::THOUGHT : Event::TEXT, text});
                     }};
     const Answer found = answer(bundle, llm_->slots, question, run.stop, sink);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "chat.h"
+#include "lasting.h"
 #include "text.h"
 #include "words.h"
 
@@ -17,11 +18,11 @@ struct CallForm {
 };
 
 const CallForm* form_named(const std::string& name) {
-    static const std::map<std::string, CallForm> forms{
+    static const auto& forms = lasting(std::map<std::string, CallForm>{
         {"phi-4-mini", {"<|tool_call|>[", "]<|/tool_call|>", "<|tool_call|>", "<|/tool_call|>", "arguments"}},
         {"hermes", {"<tool_call>\n", "\n</tool_call>", "<tool_call>", "</tool_call>", "arguments"}},
         {"llama", {"", "", "", "", "parameters"}},
-        {"json", {"", "", "", "", "arguments"}}};
+        {"json", {"", "", "", "", "arguments"}}});
     const auto found = forms.find(name);
     return found == forms.end() ? nullptr : &found->second;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "lasting.h"
 #include "paths.h"
 #include "references.h"
 #include "refused.h"
@@ -25,7 +26,7 @@ constexpr size_t CONFIG_BYTES = 4 << 20;
 using Sizes = std::map<std::string, uintmax_t>;
 
 const Json& rules() {
-    static const Json parsed = Json::parse(RULES);
+    static const auto& parsed = lasting(Json::parse(RULES));
     return parsed;
 }
 

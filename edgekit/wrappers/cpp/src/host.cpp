@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "lasting.h"
 #include "words.h"
 
 #ifdef __APPLE__
@@ -40,8 +41,8 @@ std::string host_abi() {
 std::string host_soc() { return android_property("ro.soc.model"); }
 
 std::string abi(const std::string& name) {
-    static const std::map<std::string, std::string> same{
-        {"amd64", "x86_64"}, {"x64", "x86_64"}, {"arm64", "aarch64"}, {"arm64-v8a", "aarch64"}, {"armv8l", "armv7"}};
+    static const auto& same = lasting(std::map<std::string, std::string>{
+        {"amd64", "x86_64"}, {"x64", "x86_64"}, {"arm64", "aarch64"}, {"arm64-v8a", "aarch64"}, {"armv8l", "armv7"}});
     const auto found = same.find(lower(name));
     return found == same.end() ? lower(name) : found->second;
 }

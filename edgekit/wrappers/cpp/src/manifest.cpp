@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host.h"
+#include "lasting.h"
 #include "refused.h"
 #include "sha256.h"
 #include "strict.h"
@@ -158,10 +159,10 @@ Json parsed(const std::string& raw) {
 }  // namespace
 
 std::string provider_name(const std::string& ep) {
-    static const std::map<std::string, std::string> known{
+    static const auto& known = lasting(std::map<std::string, std::string>{
         {"cpu", "CPUExecutionProvider"},       {"xnnpack", "XnnpackExecutionProvider"}, {"qnn", "QNNExecutionProvider"},
         {"coreml", "CoreMLExecutionProvider"}, {"nnapi", "NnapiExecutionProvider"},     {"dml", "DmlExecutionProvider"},
-        {"webgpu", "WebGpuExecutionProvider"}, {"cuda", "CUDAExecutionProvider"}};
+        {"webgpu", "WebGpuExecutionProvider"}, {"cuda", "CUDAExecutionProvider"}});
     const auto found = known.find(ep);
     return found == known.end() ? "" : found->second;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "lasting.h"
 #include "unicode.h"
 #include "words.h"
 
@@ -26,7 +27,7 @@ std::vector<std::string> parts_of(const std::string& path) {
 }
 
 bool is_device(const std::string& part) {
-    static const std::set<std::string> names{"con", "prn", "aux", "nul", "conin$", "conout$"};
+    static const auto& names = lasting(std::set<std::string>{"con", "prn", "aux", "nul", "conin$", "conout$"});
     std::string stem = lower(trimmed(part.substr(0, part.find('.'))));
     if (names.count(stem)) return true;
     if (stem.rfind("com", 0) != 0 && stem.rfind("lpt", 0) != 0) return false;

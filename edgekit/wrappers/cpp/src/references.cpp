@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "lasting.h"
+
 namespace fs = std::filesystem;
 
 namespace edgekit {
@@ -20,7 +22,7 @@ enum Message { MODEL, TRAINING, GRAPH, FUNCTION, NODE, ATTRIBUTE, SPARSE, TENSOR
 
 // onnx.proto: field number -> message, for all by which a tensor or a node can be reached.
 const std::map<uint64_t, Message>& below(Message message) {
-    static const std::map<Message, std::map<uint64_t, Message>> all{
+    static const auto& all = lasting(std::map<Message, std::map<uint64_t, Message>>{
         {MODEL, {{7, GRAPH}, {14, ENTRY}, {20, TRAINING}, {25, FUNCTION}}},
         {TRAINING, {{1, GRAPH}, {2, GRAPH}}},
         {GRAPH, {{1, NODE}, {5, TENSOR}, {15, SPARSE}}},
@@ -29,7 +31,7 @@ const std::map<uint64_t, Message>& below(Message message) {
         {ATTRIBUTE, {{5, TENSOR}, {6, GRAPH}, {10, TENSOR}, {11, GRAPH}, {22, SPARSE}, {23, SPARSE}}},
         {SPARSE, {{1, TENSOR}, {2, TENSOR}}},
         {TENSOR, {}},
-        {ENTRY, {}}};
+        {ENTRY, {}}});
     return all.at(message);
 }
 
