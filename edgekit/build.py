@@ -96,22 +96,23 @@ class Built:
     archive: Path | None = None
 
 
-def prepare(ref: str, target_names: Sequence[str], options: Options) -> list[Job]:
-    """Resolve and check everything before the first slow step; opens (fetches, imports) the source."""
+def prepare(ref: str, target_names: Sequence[str], options: Options, *, read: bool = True) -> list[Job]:
+    """Resolve and check everything before the first slow step; opens the source, and may `read` its bytes through."""
     metrics.parse_limits(options.limits, by="gate")
     targets = [target.load(name) for name in target_names]
     require("build")
     with console.step(f"opening {ref}"):
-        opened = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code)
-    described_model = described(opened.model, parse(options.inputs, opened.model))
-    source = replace(opened, model=described_model, accepted=options.accept_source)
+        opened = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code, whole=False)
+    model = described(opened.model, parse(options.inputs, opened.model))
+    source = replace(opened, model=model, accepted=options.accept_source)
     _doubtful(source, options)
     sources.trial(source)
     limits = metrics.parse_limits(options.limits, by="gate", kind=source.model.kind)
     jobs = [_job(source, one, options, limits) for one in targets]
     for job in jobs:
         compile.refuse_early(job.plan.variants, job.target)
-    return jobs
+    whole = source.whole() if read else source
+    return [replace(job, source=whole if job.source is source else job.source) for job in jobs]
 
 
 def _doubtful(source: Source, options: Options) -> None:

@@ -15,6 +15,7 @@ Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"
 Form = Literal["phi-4-mini", "hermes", "llama", "json"]  # of function calls in answers
 Dim = int | str | None  # a size, a named dynamic dimension, or an unnamed one
 SMALL = 500_000_000  # parameters: a language model of fewer needs more bits; the border of quality/limits.toml's rows
+UNREAD = ""  # the sha256 of a model whose bytes nobody has read through: of gigabytes that takes a minute
 MAX_LAYERS = 10_000  # of a decoder; what claims more is a lie that would fill the memory with names
 # Where config.json has the epsilon of these decoders' normalizations; GenAI's graph builder knows rms_norm_eps alone.
 NORM_EPSILON = {"PhiForCausalLM": "layer_norm_eps", "NemotronForCausalLM": "norm_eps"}

@@ -108,7 +108,7 @@ def _build(source: str, names: list[str], options: Options, dry_run: bool) -> No
         return
     if not dry_run:
         check_writable(options.out)
-    jobs = builder.prepare(source, names, options)
+    jobs = builder.prepare(source, names, options, read=not dry_run)
     if dry_run:
         _show_plans(jobs)
         return

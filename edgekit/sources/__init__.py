@@ -11,7 +11,12 @@ __all__ = ["Options", "Source", "open_source", "trial"]
 
 
 def open_source(
-    ref: str, *, task: str | None = None, trust_remote_code: bool = False, emit: Emit = console.tick
+    ref: str,
+    *,
+    task: str | None = None,
+    trust_remote_code: bool = False,
+    emit: Emit = console.tick,
+    whole: bool = True,
 ) -> Source:
     """The model that `ref` names, on this machine, with its facts checked.
 
@@ -21,9 +26,11 @@ def open_source(
         task: of an encoder, vision or audio model that is exported ("feature-extraction"); None infers it.
         trust_remote_code: code that lies beside the weights may be run; recorded in the manifest.
         emit: told what takes time, one line each.
+        whole: False leaves the digest of a decoder's bytes to Source.whole, for who may refuse it before.
 
     Raises:
         SourceError: whatever is wrong with the model or its download.
         ToolMissing: a conversion needs the `build` extra.
     """
-    return fetch(ref, Options(task=task, trust_remote_code=trust_remote_code, emit=emit))
+    source = fetch(ref, Options(task=task, trust_remote_code=trust_remote_code, emit=emit))
+    return source.whole() if whole else source

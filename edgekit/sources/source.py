@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from edgekit import console
 from edgekit.catalog.cards import Card, Decode
-from edgekit.digests import NOTHING, Snapshot
-from edgekit.model import Model
+from edgekit.digests import NOTHING, Snapshot, path_digest
+from edgekit.model import UNREAD, Model
 from edgekit.sources.facts import random_operators
 from edgekit.sources.facts.onnx_graph import metadata
 
@@ -65,6 +66,14 @@ class Source:
     doubts: tuple[str, ...] = ()
     accepted: bool = False
     snapshot: Snapshot = NOTHING
+
+    def whole(self) -> Source:
+        """With the digest of all its bytes, which fetch leaves out of a decoder's: most refusals need none of them."""
+        if self.model.sha256 != UNREAD:
+            return self
+        with console.step(f"reading {self.model.name} through"):
+            sha256 = path_digest(self.path)
+        return replace(self, model=self.model.model_copy(update={"sha256": sha256}))
 
     @property
     def notice(self) -> str:

@@ -8,10 +8,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache
 from edgekit.errors import SourceError
 from edgekit.kinds import llm
-from edgekit.model import MAX_LAYERS, DecoderFacts, Model
+from edgekit.model import MAX_LAYERS, UNREAD, DecoderFacts, Model
 from edgekit.sources.facts import answers, quantized, safetensors
 from edgekit.sources.facts.files import (
     AGAIN,
@@ -129,7 +128,7 @@ def read_weights(folder: Path) -> dict[str, Weight]:
 
 
 def llm_model(folder: Path, config: Config, *, name: str) -> Model:
-    """The facts of a decoder's folder.
+    """The facts of a decoder's folder; its bytes are not read through (Source.whole does).
 
     Raises:
         SourceError: parts that are missing or that disagree with each other.
@@ -152,7 +151,7 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
         source_bytes=sum(one.nbytes for one in weights.values()),
         dtype=safetensors.NUMPY.get(main, main.lower()),
         license=license_of(folder),
-        sha256=cache.path_digest(folder),
+        sha256=UNREAD,
         llm=facts,
         repairs=repairs,
     )
