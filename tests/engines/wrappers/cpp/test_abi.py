@@ -147,7 +147,9 @@ while run.next() != abi.TEXT:
 
 def test_a_process_that_leaves_in_mid_answer_ends_well(library: abi.Library, talking_bundle: Path) -> None:
     command = [sys.executable, "-c", LEAVES, library.dll._name, talking_bundle]
-    open_pipes = partial(subprocess.Popen, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    open_pipes = partial(
+        subprocess.Popen, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+    )
     leaving = [open_pipes() for _ in range(8)]  # beside one another: the fault is a matter of who comes first
     said = [process.communicate(timeout=120)[0] for process in leaving]
     assert [(process.returncode, text) for process, text in zip(leaving, said, strict=True)] == [(0, "")] * 8
