@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit import digests
 from edgekit.contract import genai_config
+from edgekit.sources import _linked
 from edgekit.sources.facts import preprocess
 from edgekit.sources.facts.files import license_files, license_of, name_of
 from edgekit.sources.facts.onnx_graph import external_files, read_model
@@ -29,8 +30,10 @@ def fetch(ref: str, options: Options) -> Source:
     name, what = options.name or name_of(path), f"the model {path.name}"
     first = digests.snapshot(path, *(path.parent / name for name in BESIDE), what=what)
     with digests.unchanged(first):
-        stored = [path.parent / other for other in external_files(path)]
-    taken = digests.snapshot(*first.paths, *stored, what=what)
+        stored = external_files(path)
+    taken = digests.snapshot(*first.paths, *(path.parent / other for other in stored), what=what)
+    if _linked.is_linked(path, stored):
+        path, taken = _linked.copied(path, stored, taken, name)
     with digests.unchanged(first, taken):
         return replace(_read(path, name, options), snapshot=taken)
 

@@ -14,6 +14,8 @@ AGAIN = "the file is damaged or half downloaded: get it again and compare its sh
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".joblib", ".jit", ".ptl")  # the last two: TorchScript
 # File names that say nothing about the model; the folder's or the package's name does.
 GENERIC = ("model", "onnx", "snapshot", "pytorch_model", "main", "files")
+# ~/.cache/huggingface/hub/models--ORG--NAME/snapshots/COMMIT/config.json -> ../../blobs/DIGEST
+HUB, SNAPSHOTS, BLOBS = "models--", "snapshots", "blobs"
 JSON_LIMIT = 16 << 20  # bytes; Python makes up to twenty times as many of them. The largest index in use has 9 MB
 TOKENIZER_LIMIT = 64 << 20  # bytes; the largest tokenizer.json in use (Gemma 3) has 33 MB
 TEXT_LIMIT = 1 << 20  # bytes of a licence file; what is larger is none
@@ -50,12 +52,22 @@ def slug(text: str) -> str:
 
 
 def name_of(path: Path) -> str:
-    """The model's name from its file or folder; the folder above is asked where the name says nothing."""
+    """The model's name from its file or folder; the two folders above are asked where the name says nothing.
+
+    A snapshot in a hub's cache (models--ORG--NAME/snapshots/COMMIT) has the repository's.
+    """
     path = path.absolute()
     named = path.stem if path.suffix in (".onnx", ".gguf") else path.name
-    if named.lower() in GENERIC and path.parent.name:
-        named = path.parent.name
-    return slug(named)
+    if (repository := _repository(path)) and (named.lower() in GENERIC or path.parent.name == SNAPSHOTS):
+        return slug(repository)
+    names = [named, *(above.name for above in path.parents[:2])]
+    return slug(next((name for name in names if name and name.lower() not in GENERIC), named))
+
+
+def _repository(path: Path) -> str:
+    """The name of the model in whose part of a hub's cache a path lies; empty anywhere else."""
+    homes = [above.parent.name for above in path.parents if above.name == SNAPSHOTS]
+    return homes[0].rpartition("--")[2] if homes and homes[0].startswith(HUB) else ""
 
 
 def license_files(folder: Path) -> tuple[Path, ...]:
@@ -66,26 +78,37 @@ def license_files(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in named if path.stat().st_size <= TEXT_LIMIT and not leads_outside(path))
 
 
+def homes(folder: Path) -> list[Path]:
+    """Where the files of a model's folder may really lie: in it, and where a hub's cache keeps a snapshot's.
+
+    A `blobs` that is itself a link is none.
+    """
+    real = folder.resolve()
+    return [real, *(above.parent / BLOBS for above in real.parents if above.name == SNAPSHOTS)]
+
+
 def leads_outside(path: Path) -> bool:
     """True for a link to a file that lies neither in the link's folder nor where a hub's cache keeps it."""
-    if not path.is_symlink():
-        return False
-    real, folder = path.resolve(), path.parent
-    # ~/.cache/huggingface/hub/models--ORG--NAME/snapshots/COMMIT/config.json -> ../../blobs/DIGEST
-    blobs = [above.parent / "blobs" for above in folder.parents if above.name == "snapshots"]
-    return not any(real.is_relative_to(home.resolve()) for home in (folder, *blobs))
+    return path.is_symlink() and not inside(path.resolve(), path.parent)
+
+
+def inside(real: Path, folder: Path) -> bool:
+    """True for a file that lies where a file of this model's folder may."""
+    return any(real.is_relative_to(home) for home in homes(folder))
 
 
 def check_links(folder: Path) -> None:
-    """Refuse a folder whose files link outside: what they lead to would end up in a bundle.
+    """Refuse a folder whose files link outside, at any depth: what they lead to would end up in a bundle.
 
     Raises:
         SourceError: one does.
     """
-    for path in sorted(folder.iterdir()):
-        if leads_outside(path):
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in below.parts[:-1])
+        if not hidden and path.is_symlink() and not inside(path.resolve(), folder):
             raise SourceError(
-                f"{path.name} is a link that leads out of the model's folder",
+                f"{below.as_posix()} is a link that leads out of the model's folder",
                 next="copy the real file there (cp -L follows links), or do not use this model",
             )
 
