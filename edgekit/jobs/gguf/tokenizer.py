@@ -8,9 +8,9 @@ with onnxruntime-extensions) really executes, found by experiment on 0.14.1 with
     which crashes on long texts: so only patterns of that list appear below;
   - it ignores a normalizer of the kind NFC (Qwen's), as llama.cpp does: none is written;
   - merges must be pairs: it loops for ever on a merge written as one string that starts with "#".
-The real vocabularies of Llama 2 and Llama 3.1, put through the form of a GGUF, cut 227 texts exactly as their own
-tokenizer.json does; Qwen 3 differs on three of them, which are not in NFC. A trained SentencePiece vocabulary, runs of
-spaces added, cuts 207 texts exactly as sentencepiece 0.2.3 does, where no space is put before the text.
+Witnesses are llama.cpp itself, SentencePiece and the families' own tokenizer.json (tests/engines/sources/
+test_gguf_witnesses.py): all texts are cut alike, but for Qwen's that are not in NFC, and those that a runtime of
+SentencePiece cuts otherwise than llama.cpp does (a space before what follows a user-defined piece).
 Sources: llama.cpp src/llama-vocab.cpp (pre-tokenizers, special tokens, end of generation), transformers
 convert_slow_tokenizer.py (LlamaConverter) for SentencePiece vocabularies.
 """
@@ -289,7 +289,10 @@ def _spaces(prefix: bool) -> Json:
 
 
 def _merges(file: Gguf, pieces: list[str]) -> list[list[str]]:
-    """Every pair of pieces that makes a piece, best score first, then by the ids of the two parts.
+    """Every pair of pieces that makes a piece, best score first, of equal scores the one with the longest left part.
+
+    Of equal scores the leftmost pair of a text merges first. Runs of spaces have them (-1e9 in Llama 2 and Mistral):
+    there the longest left part is the one that lies leftmost.
 
     User-defined pieces are in none: they are cut out of the text before, whatever their score (-1000 for what a
     checkpoint added to its vocabulary, runs of spaces among it).
@@ -301,5 +304,6 @@ def _merges(file: Gguf, pieces: list[str]) -> list[list[str]]:
         for cut in range(1, len(text)):
             left, right = ids.get(text[:cut]), ids.get(text[cut:])
             if left is not None and right is not None:
-                pairs.append((-scores[i], left, right, text, cut))
-    return [[text[:cut], text[cut:]] for *_, text, cut in sorted(pairs)]
+                order = (-scores[i], -cut, cut - len(text), left, right)
+                pairs.append((order, [text[:cut], text[cut:]]))
+    return [pair for _, pair in sorted(pairs)]

@@ -418,6 +418,26 @@ def test_user_defined_pieces_are_cut_out_before_any_merge(
         assert tokenizer.encode(text, add_special_tokens=False).tokens == wanted
 
 
+@pytest.mark.parametrize(
+    ("blanks", "lengths"), [(5, [5]), (15, [14, 1]), (16, [16]), (17, [16, 1]), (30, [16, 14]), (33, [16, 16, 1])]
+)
+def test_of_equal_scores_the_leftmost_pair_merges_first(tmp_path: Path, blanks: int, lengths: list[int]) -> None:
+    """Runs of spaces as Mistral has them, in its order and all of one score; the lengths are SentencePiece's."""
+    runs = [2, 4, 8, 5, 16, 6, 12, 13, 10, 14, 3, 9, 7, 11, 1]
+
+    def vocabulary(writer: Any) -> None:
+        writer.add_tokenizer_model("llama")
+        writer.add_tokenizer_pre("default")
+        writer.add_token_list(["<unk>", "<s>", "</s>", *("▁" * run for run in runs)])
+        writer.add_token_types([2, 3, 3] + [1] * len(runs))
+        writer.add_token_scores([0.0] * 3 + [-1e9] * len(runs))
+        writer.add_add_space_prefix(False)
+
+    convert(write(tmp_path / "m.gguf", random_weights(3 + len(runs)), vocabulary=vocabulary), tmp_path / "out")
+    tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
+    assert list(map(len, tokenizer.encode(" " * blanks, add_special_tokens=False).tokens)) == lengths
+
+
 def set_text(key: str, value: str) -> Callable[[Any], None]:
     def change(writer: Any) -> None:
         writer.kv_data[0].pop(key, None)
