@@ -17,7 +17,8 @@ STAGES ?= unit runtimes olive
 export EDGEKIT_CACHE ?= $(CURDIR)/.cache
 
 .PHONY: env demo test unit test-tools apt-tools lint
-.PHONY: nightly nightly-quality nightly-models nightly-calls nightly-fuzz nightly-faults nightly-kill nightly-mutants
+.PHONY: nightly nightly-quality nightly-bench nightly-models nightly-calls nightly-fuzz
+.PHONY: nightly-faults nightly-kill nightly-mutants
 .PHONY: names schemas docs golden golden-manifests mutants artifacts bench clean
 
 env: $(STAMPS)/env
@@ -42,15 +43,18 @@ test-tools: env apt-tools
 	$(PYTEST) --stage tools $(WORKERS) $(PYTEST_ARGS)
 
 # What is too long for every change. Each writes its row into tests/nightly/RESULTS.md, from a clean checkout.
-nightly: nightly-quality nightly-models nightly-calls nightly-fuzz nightly-faults nightly-kill nightly-mutants
+nightly: nightly-quality nightly-bench nightly-models nightly-calls nightly-fuzz nightly-faults nightly-kill nightly-mutants
 
 RECORD := $(BIN)/python -m tests.nightly.record
 
 nightly-quality: env
 	$(RECORD) nightly-quality $(PYTEST) --stage nightly tests/nightly/test_quality.py $(PYTEST_ARGS)
 
+nightly-bench: env
+	$(RECORD) nightly-bench $(PYTEST) tests/bench $(PYTEST_ARGS)
+
 nightly-models: env
-	$(RECORD) nightly-models $(PYTEST) --stage nightly tests/e2e tests/olive tests/bench $(PYTEST_ARGS)
+	$(RECORD) nightly-models $(PYTEST) --stage nightly tests/e2e tests/olive $(PYTEST_ARGS)
 
 nightly-calls: env
 	$(RECORD) nightly-calls $(PYTEST) --stage nightly tests/nightly/test_function_calls.py $(PYTEST_ARGS)
