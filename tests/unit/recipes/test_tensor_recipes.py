@@ -6,7 +6,7 @@ import pytest
 
 from edgekit import plan, recipes, target
 from edgekit.catalog import cards
-from edgekit.errors import UsageError
+from edgekit.errors import SourceError, UsageError
 from edgekit.kinds.tensor import TensorSettings
 from edgekit.model import Model, Tensor
 from edgekit.recipes import float32, int8_dynamic, int8_qdq
@@ -48,6 +48,31 @@ def test_without_data_matrix_products_become_dynamic_int8_and_convolutions_stay_
 def test_a_quantized_model_is_kept() -> None:
     recipe, reason = chosen(net(quantized=True), calibration=DATA)
     assert recipe == "keep" and "already quantized" in reason
+
+
+FLOAT64 = "float64 weights, which no quantizer, no float16 conversion and no accelerator takes"
+
+
+@pytest.mark.parametrize("on", ["linux-cpu", "ios-coreml", "windows-directml", "android-nnapi", "android-qnn-sm8650"])
+@pytest.mark.parametrize("weights", [{"conv": 900, "matmul": 100}, {"conv": 0, "matmul": 900}], ids=["conv", "matmul"])
+@pytest.mark.parametrize("data", [DATA, None], ids=["calibrated", "alone"])
+def test_float64_is_refused_before_anything_slow(on: str, weights: dict[str, int], data: dict[str, object]) -> None:
+    fixed = (Tensor(name="x", dtype="float64", shape=(1, 3, 8, 8)),)
+    model = net(**weights).model_copy(update={"dtype": "float64", "inputs": fixed})
+    with pytest.raises(SourceError, match=FLOAT64) as caught:
+        plan.make(model, target.load(on), calibration=data)
+    assert caught.value.exit_code == 4 and "float32" in caught.value.next and "--recipe keep" in caught.value.next
+    assert plan.make(model, target.load(on), recipe="keep").main.precision == "float64"
+
+
+@pytest.mark.parametrize("recipe", ["int8_dynamic", "int8_qdq", "w8a8_qdq", "w8a16_qdq"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_no_quantizer_is_given_half_precision(recipe: str, dtype: str) -> None:
+    model = net().model_copy(update={"dtype": dtype})
+    with pytest.raises(SourceError, match=f"net has {dtype} weights, quantizers take float32") as caught:
+        chosen(model, recipe=recipe, calibration=DATA)
+    assert caught.value.exit_code == 4 and "--recipe keep" in caught.value.next
+    assert chosen(model, calibration=DATA)[0] == "keep", "what nobody asked for is not refused"
 
 
 def test_static_int8_without_data_is_refused_and_says_what_to_give() -> None:
