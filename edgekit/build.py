@@ -128,12 +128,12 @@ def _doubtful(source: Source, options: Options) -> None:
 def _job(source: Source, one: Target, options: Options, limits: dict[str, Limit]) -> Job:
     """One target's job: where it needs static shapes, its inputs and their data have exactly these."""
     pinned = one.settings(source.model.kind).static_shapes and static.varies(source.model)
-    fixed = replace(source, model=static.pinned(source.model)) if pinned else source
     data = options.calibration
+    source = sources.sized(source, data) if pinned else source
+    fixed = replace(source, model=static.pinned(source.model)) if pinned else source
     if options.labels is not None and data is None:
         raise UsageError("--labels says what calibration data shows", next="give the data with --calibration FOLDER")
-    known = fixed.model, source.decode, source.path
-    calibration = open_calibration(data, *known, options.labels) if data is not None else None
+    calibration = open_calibration(data, fixed.model, source.decode, source.path, options.labels) if data else None
     return Job(fixed, one, planned(source, one, calibration, options), calibration, limits)
 
 

@@ -196,6 +196,9 @@ class Model(Strict):
     sha256: str
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
+    sizes: dict[str, tuple[int, ...]] = Field(
+        default={}, exclude=True, description="of inputs that vary: the shape of all arrays that the user gave"
+    )
     llm: DecoderFacts | None = None
     repairs: tuple[str, ...] = Field(default=(), description="what the source's files lack or say wrongly, put right")
     left_out: tuple[str, ...] = Field(default=(), description="what the source's files say and this build leaves out")

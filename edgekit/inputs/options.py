@@ -26,6 +26,8 @@ FORMS: dict[str, type[Preprocess]] = {
 }
 WORDS = {"image": "pictures", "audio": "recordings", "text": "texts"}
 SIZES = {"width", "height", "multiple", "max_side", "shortest", "sample_rate", "samples", "max_tokens"}
+ARRAYS = "arrays as --calibration (.npz, or .npy) need none"
+RANK = 4  # of the array of a picture
 EXAMPLE = "write NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)"
 
 
@@ -47,17 +49,30 @@ def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess]:
             raise UsageError(f"the input {name!r} is described twice", next="give one --input-spec for each input")
         form, *pairs = rest.split(",")
         if form not in FORMS:
-            raise UsageError(f"{word!r}: no form {form!r}{nearest(form, FORMS)}", next=f"one of: {', '.join(FORMS)}")
+            raise UsageError(
+                f"{word!r}: no form {form!r}{nearest(form, FORMS)}", next=f"one of: {', '.join(FORMS)}; {ARRAYS}"
+            )
         found[name] = _form(word, FORMS[form], pairs)
-    outputs = [one.name for one in model.outputs]
+    _fitting(found, model)
+    return found
+
+
+def _fitting(found: dict[str, Preprocess], model: Model) -> None:
+    """Refuse the state of no output, and a picture for an input that has not its dimensions."""
+    outputs = [tensor.name for tensor in model.outputs]
+    ranks = {tensor.name: len(tensor.shape) for tensor in model.inputs}
     for name, made in found.items():
+        if isinstance(made, ImageInput) and ranks[name] != RANK:
+            raise UsageError(
+                f"a picture becomes an array of {RANK} dimensions, the input {name!r} has {ranks[name]}",
+                next="give its arrays themselves as --calibration (.npz, or .npy), which need no --input-spec",
+            )
         if isinstance(made, StateInput) and made.output not in outputs:
             raise UsageError(
                 f"the state {name!r} is said to be the output {made.output!r}, which the model does not have"
                 f"{nearest(made.output, outputs)}",
                 next=f"its outputs are: {', '.join(outputs)}",
             )
-    return found
 
 
 def described(model: Model, forms: dict[str, Preprocess]) -> Model:

@@ -1,7 +1,7 @@
 """Fixed sizes for inputs that vary: accelerators that compile a graph want every size known before.
 
-The sizes come from how an input is made (the picture's width and height, the recording's samples, the text's tokens);
-one call is one input, so an unnamed or named first dimension is 1.
+The sizes come from how an input is made (the picture's width and height, the recording's samples, the text's tokens),
+or from arrays of calibration data (measured.py); one call is one input, so a first dimension that nothing says is 1.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from edgekit.errors import UsageError
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model, StateInput, Tensor, TextInput
 
 Shape = tuple[int, ...]
+PICTURE = 4  # dimensions of the array of a picture
 
 
 def varies(model: Model) -> bool:
@@ -23,7 +24,7 @@ def shapes(model: Model) -> dict[str, Shape]:
     Raises:
         UsageError: a size that nothing says; the input and the dimension are named.
     """
-    return {one.name: _shape(one) for one in model.inputs}
+    return {tensor.name: model.sizes.get(tensor.name) or _shape(tensor) for tensor in model.inputs}
 
 
 def pinned(model: Model) -> Model:
@@ -34,25 +35,34 @@ def pinned(model: Model) -> Model:
 
 
 def _shape(tensor: Tensor) -> Shape:
-    said = _said(tensor)
+    wanted = said(tensor)
     sizes = []
     for at, dim in enumerate(tensor.shape):
         if isinstance(dim, int) and dim > 0:
             sizes.append(dim)
-        elif said is not None and len(said) == len(tensor.shape) and said[at] is not None:
-            sizes.append(int(said[at] or 0))
+        elif wanted is not None and len(wanted) == len(tensor.shape) and wanted[at] is not None:
+            sizes.append(int(wanted[at] or 0))
         elif at == 0 and len(tensor.shape) > 1:
             sizes.append(1)
         else:
             raise UsageError(
                 f"the input {tensor.name!r} has no fixed size in dimension {at} ({dim or 'unnamed'}), "
                 "and the target needs static shapes",
-                next=f'say how it is made: --input-spec "{tensor.name}:image,width=...,height=...", or a model card',
+                next=_advice(tensor),
             )
     return tuple(sizes)
 
 
-def _said(tensor: Tensor) -> tuple[int | None, ...] | None:
+def _advice(tensor: Tensor) -> str:
+    arrays = "give --calibration FOLDER with arrays (.npz, .npy) that all have one size there"
+    if len(tensor.shape) == PICTURE:
+        return (
+            f'say how it is made: --input-spec "{tensor.name}:image,width=...,height=...", or a model card; or {arrays}'
+        )
+    return f"{arrays}, or export the model with that size fixed"
+
+
+def said(tensor: Tensor) -> tuple[int | None, ...] | None:
     """The shape that the preprocessing gives, None for a size that it leaves open too."""
     made = tensor.preprocess
     if isinstance(made, ImageInput):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgekit import console
 from edgekit.sources._places import fetch
+from edgekit.sources._sized import sized
 from edgekit.sources._trial import trial
 from edgekit.sources.source import Emit, Options, Source
 
-__all__ = ["Options", "Source", "open_source", "trial"]
+__all__ = ["Options", "Source", "open_source", "sized", "trial"]
 
 
 def open_source(
