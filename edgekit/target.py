@@ -64,10 +64,10 @@ class _Target(Strict):
         """What a check holds a bundle of this kind of model against."""
         return metrics.of_kind(self.budget, kind) | self.settings(kind).budget
 
-    def engine_floor(self) -> str | None:
-        """The lowest version of ONNX Runtime that the profile allows; None where no package says it."""
-        found = (one.engine or (one.floor if one.name == "onnxruntime" else None) for one in self.runtime)
-        return next((version for version in found if version), None)
+    def engine_floor(self, kind: Kind) -> str | None:
+        """The lowest ONNX Runtime that a kind of model may meet, some in GenAI; None where no package says it."""
+        known = (one for one in self.runtime if kind in one.kinds and (one.engine or one.name == "onnxruntime"))
+        return next((package.engine or package.floor for package in known), None)
 
 
 if TYPE_CHECKING:

@@ -76,14 +76,13 @@ def licenses(source: Source) -> dict[str, str]:
 
 
 def _variant(plan: Plan, variant: Variant, target: Target, compiled: dict[str, Any]) -> Variant:
-    floors = {one.name: one.floor for one in target.runtime}
     tied = Compatibility(
         os=(target.os,),
         abi=target.abi,
         soc=variant.soc,
         htp_arch=variant.htp_arch,
         qairt=compiled.get("qairt") or None,
-        min_onnxruntime=floors.get("onnxruntime") or target.engine_floor(),
+        min_onnxruntime=target.engine_floor(plan.kind),
         min_onnxruntime_genai=FORMS[plan.form].needs(target),
     )
     path = FORMS[plan.form].path(f"model/{variant.name}")

@@ -48,7 +48,7 @@ def placement(
                 path,
                 variant.ep,
                 simulator or variant.ep_options,
-                runtime=target.engine_floor(),
+                runtime=target.engine_floor(made.contract.kind),
                 api_level=api_level(target.os, target.platform.os_min),
             )
         except EdgekitError as error:

@@ -41,8 +41,11 @@ def test_the_linux_sample_says_what_it_cannot_do(tensor_bundle: Path, tmp_path: 
 def test_the_ios_sample_is_what_the_target_and_the_transport_say() -> None:
     project = (SAMPLE / "project.yml").read_text(encoding="utf-8")
     target = tomllib.loads((ROOT / "targets/ios-cpu.toml").read_text(encoding="utf-8"))
-    (runtime,) = [one for one in target["runtime"] if one["channel"] == "swiftpm"]
-    assert f"url: {runtime['source']}\n" in project and f"exactVersion: {runtime['engine']} " in project
+    (runtime,) = [package for package in target["runtime"] if "llm" in package.get("kinds", ["llm"])]
+    assert runtime["name"] == "onnxruntime-genai (xcframework)" and runtime["engine"]
+    assert re.findall(r"^ +- (?:framework|package): (\S+)", project, re.MULTILINE) == ["onnxruntime-genai.xcframework"]
+    (version,) = re.findall(r'EDGEKIT_GENAI_VERSION=\\"([\d.]+)', project)
+    assert runtime["last_seen"].startswith(version) and "packages:" not in project
     assert f'iOS: "{target["platform"]["os_min"]}"' in project
     assert f"PRODUCT_BUNDLE_IDENTIFIER: {ios.APP}\n" in project
     (sources,) = re.findall(r"- path: (\S+)\n", project)

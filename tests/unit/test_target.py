@@ -35,8 +35,9 @@ def test_every_shipped_target_loads_and_has_its_files_name(name: str) -> None:
 def test_the_runtime_floor_of_every_target_is_known(name: str) -> None:
     """The table of releases says what it loads: opset, IR version, operators."""
     profile = target.load(name)
-    floor = profile.engine_floor()
-    assert floor is not None and releases().of(floor).opset >= 21
+    for kind in ("llm", "tensor"):
+        floor = profile.engine_floor(kind)
+        assert floor is not None and releases().of(floor).opset >= 21
     level = target.api_level(profile.os, profile.platform.os_min)
     assert (level is not None) == (profile.os == "android")
 

@@ -66,6 +66,6 @@ def settle(
             inside, own = f"model/{variant}", work / variant
             own.mkdir()
             FORMS[form].settle(folder, own, inside, contract, source)
-            changes += [f"{variant}: {line}" for line in floor.settle(folder / onnx.GRAPH, own, target)]
+            changes += [f"{variant}: {line}" for line in floor.settle(folder / onnx.GRAPH, own, target, contract.kind)]
             files |= {f"{inside}/{part}": path for origin in (folder, own) for part, path in files_of(origin)}
     return Settled(files, tuple(changes))

@@ -19,7 +19,7 @@ CHILD = "edgekit.jobs.opset"
 TIMEOUT = 300.0  # seconds
 
 
-def settle(built: Path, own: Path, target: Target) -> tuple[str, ...]:
+def settle(built: Path, own: Path, target: Target, kind: str) -> tuple[str, ...]:
     """Make a built graph loadable by the target's oldest runtime; a changed one is written into the folder `own`.
 
     Returns: what was changed, one line each; empty where the graph may stay as it is, or there is none of this name.
@@ -27,7 +27,7 @@ def settle(built: Path, own: Path, target: Target) -> tuple[str, ...]:
     Raises:
         BuildError: it is not, and cannot be made so without changing what it computes.
     """
-    oldest = target.engine_floor()
+    oldest = target.engine_floor(kind)
     if oldest is None or not built.is_file() or not check(built, oldest):
         return ()
     graph = own / built.name

@@ -98,7 +98,7 @@ def goldens(request: Request, emit: Emit) -> dict[str, Any]:
     found = golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"])
     if opened.form == "genai" and (asked := plan.get("function_calls")):
         found = golden_answers.with_calls(found, _calls(opened, folder, asked))
-    return {"goldens": found, "engines": _engines()}
+    return {"goldens": found, "engines": _engines(opened.form)}
 
 
 def _calls(opened: LlmBundle, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def bench(request: Request, emit: Emit) -> dict[str, Any]:
 
     measured = kinds.of(opened.opened.kind).bench(opened, inputs, plan["bench"], tell)
     measured["memory"] = [loaded, *measured.get("memory", ())]
-    ran = {"variant": opened.opened.variant["name"], "engines": _engines()}
+    ran = {"variant": opened.opened.variant["name"], "engines": _engines(opened.form)}
     return {**measured, "peak_rss_mb": machine.peak_rss_mb(), **ran}
 
 
@@ -222,12 +222,12 @@ def _arrays(path: Path) -> npz.Arrays:
         raise manifest.Refused(f"{path.name} cannot be read: {error}", next="fetch the bundle again") from None
 
 
-def _engines() -> dict[str, str]:
-    """The versions of what ran."""
+def _engines(form: str) -> dict[str, str]:
+    """The versions of what ran; a language model's ONNX Runtime is GenAI's."""
     named = {"python": platform.python_version()}
     for package in ("numpy", "onnxruntime", "onnxruntime_genai"):
         if package in sys.modules:
-            named[package.replace("_", "-")] = str(sys.modules[package].__version__)
+            named[package.replace("_", "-")] = manifest.version(package, in_genai=form == "genai")
     return named
 
 

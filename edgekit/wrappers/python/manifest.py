@@ -11,7 +11,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from . import strict
+from . import engines, strict
 
 NAME = "edgekit.json"
 FORMAT = "1.0-draft"  # the only one that this runtime reads
@@ -180,8 +180,9 @@ def unfit(variant: dict[str, Any], *, foreign: bool = False) -> Refused | None:
                     next="run it on that device",
                     axis=axis,
                 )
+    in_genai = bool(axes.get(_FLOORS["onnxruntime_genai"]))
     for package, axis in _FLOORS.items() if not foreign else ():
-        if (floor := axes.get(axis)) and (refusal := _too_old(title, package, str(floor))):
+        if (floor := axes.get(axis)) and (refusal := _too_old(title, package, str(floor), in_genai)):
             return refusal
     return _no_provider(title, str(variant.get("ep", "cpu")))
 
@@ -196,6 +197,14 @@ def engine(package: str) -> Any:
         raise Refused(
             f"{pip} cannot be imported: {error}", next=f"pip install {pip}", code="tool-missing", axis=package
         ) from None
+
+
+def version(package: str, *, in_genai: bool = False) -> str:
+    """An engine's version; in_genai: of the ONNX Runtime that GenAI runs models on. Raises as `engine` does."""
+    here = str(engine(package).__version__)
+    if package == "onnxruntime" and in_genai:
+        return engines.of_genai(engine("onnxruntime_genai")) or here
+    return here
 
 
 def inside(folder: Path, relative: str) -> Path:
@@ -241,9 +250,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _too_old(title: str, package: str, floor: str) -> Refused | None:
+def _too_old(title: str, package: str, floor: str, in_genai: bool) -> Refused | None:
     try:
-        here = str(engine(package).__version__)
+        here = version(package, in_genai=in_genai)
     except Refused as refusal:
         return refusal
     if _numbers(here) >= _numbers(floor):

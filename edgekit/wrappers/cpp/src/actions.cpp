@@ -60,8 +60,7 @@ Json identify(const Context& context) { return {{"device", context.machine.facts
 // Seconds from a folder to a model that is ready; the engines' own libraries are loaded before.
 Json load(const Context& context) {
     const Opened found = context.find();
-    context.engines.onnxruntime();
-    if (found.kind() == "llm") context.engines.genai();
+    context.engines.onnxruntime_of(found.kind());
     std::string cache = "warm: not evicted";
     if (value_or(context.request, "evict", false)) {
         const fs::path model = found.model();
@@ -136,14 +135,13 @@ Json compare_goldens(const Context& context) {
     const Json& plan = context.plan().at("goldens");
     const Arrays recorded = read_npz(inside(context.path("bundle"), plan.at("file").get<std::string>()));
     const Json& rule = plan.at("rule");
-    const Json found = opened(context, [&](const auto& bundle) {
+    return opened(context, [&](const auto& bundle) -> Json {
         Json compared = compare(record(bundle, context.inputs(), rule, context.machine.kernels()), recorded, rule);
         if constexpr (std::is_same_v<decltype(bundle), const LlmBundle&>) {
-            if (has(context.plan(), "function_calls")) return with_calls(compared, calls_of(context, bundle));
+            if (has(context.plan(), "function_calls")) compared = with_calls(compared, calls_of(context, bundle));
         }
-        return compared;
+        return {{"goldens", compared}, {"engines", context.engines.versions(bundle.opened.kind())}};
     });
-    return {{"goldens", found}, {"engines", context.engines.versions()}};
 }
 
 Json measure(const Context& context) {
@@ -154,10 +152,10 @@ Json measure(const Context& context) {
         Json found = bench(bundle, inputs, context.plan().at("bench"), context.machine, tell);
         found["memory"].insert(found["memory"].begin(), loaded);
         found["variant"] = bundle.opened.variant.at("name");
+        found["engines"] = context.engines.versions(bundle.opened.kind());
         return found;
     });
     measured["peak_rss_mb"] = or_null(context.machine.peak_rss_mb());
-    measured["engines"] = context.engines.versions();
     return measured;
 }
 

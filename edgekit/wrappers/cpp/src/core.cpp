@@ -103,8 +103,7 @@ Core::Core(Opening opening, Engines& engines)
         const std::lock_guard lock(mutex_);
         load();
     }
-    engines_.onnxruntime();
-    if (is_llm()) engines_.genai();
+    engines_.onnxruntime_of(opened_.kind());
     enter(this);
 }
 
@@ -149,7 +148,7 @@ Json Core::facts() {
     Json found = {{"kind", opened_.kind()},
                   {"variant", opened_.variant.at("name")},
                   {"ep", opened_.ep()},
-                  {"engines", engines_.places()}};
+                  {"engines", engines_.places(opened_.kind())}};
     if (!is_llm()) return found;
     const bool goes_on = Slots::continues(opened_.ep());
     const bool rewinds = goes_on && opening_.slots && window_of(opened_.model()) == 1;

@@ -95,7 +95,8 @@ EDGEKIT_API void edgekit_close(edgekit_bundle* bundle);
 
 /* {"kind", "variant", "ep", "slots", "max_length", "cache_bytes": of one slot,
  *  "can": {"reuse", "cancel_in_prompt", "tools"},
- *  "engines": {name: {"version", "file"}}} of those that are loaded. */
+ *  "engines": {name: {"version", "file"}}} of those that are loaded; a language model's "onnxruntime" is the one that
+ * GenAI runs on, which may be one of its own. */
 EDGEKIT_API edgekit_error* edgekit_facts(edgekit_bundle* bundle, edgekit_document** out);
 
 /* Whether there is memory for an answer.

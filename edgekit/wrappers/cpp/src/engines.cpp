@@ -60,8 +60,7 @@ std::string version_in(const fs::path& library) {
 
 const Ort& Engines::onnxruntime() {
     if (!loaded_onnxruntime_) {
-        set_environment("ORT_DISABLE_TELEMETRY", "1");  // read when an engine is loaded
-        if (onnxruntime_.empty()) onnxruntime_ = beside("onnxruntime");
+        place_onnxruntime();
         try {
             loaded_onnxruntime_ = std::make_unique<Ort>(onnxruntime_.empty() ? linked("OrtGetApiBase")
                                                                              : Library(onnxruntime_));
@@ -74,34 +73,58 @@ const Ort& Engines::onnxruntime() {
 
 const GenAi& Engines::genai() {
     if (!loaded_genai_) {
-        onnxruntime();
+        place_onnxruntime();
         if (genai_.empty()) genai_ = beside("onnxruntime-genai");
         try {
             loaded_genai_ = std::make_unique<GenAi>(genai_.empty() ? linked("OgaCreateModelFromConfig")
                                                                    : GenAi::load(genai_, onnxruntime_));
             if (genai_version_.empty()) genai_version_ = version_in(genai_);
         } catch (const std::runtime_error& error) {
+            if (onnxruntime_.empty()) onnxruntime();  // where both are missing, what everything needs is told
             missing("ONNX Runtime GenAI", error.what(), "--genai", "onnxruntime_genai");
         }
     }
     return *loaded_genai_;
 }
 
-Json Engines::places() const {
+const Ort& Engines::onnxruntime_of(const std::string& kind) {
+    if (kind != "llm") return onnxruntime();
+    if (!genais_onnxruntime_) {
+        const GenAi& its = genai();
+        try {
+            genais_onnxruntime_ = std::make_unique<Ort>(its.onnxruntime());
+        } catch (const std::runtime_error& error) {
+            missing("ONNX Runtime", error.what(), "--onnxruntime", "onnxruntime");
+        }
+    }
+    return *genais_onnxruntime_;
+}
+
+// Where it lies, as far as that is known: GenAI is told, and finds its own else.
+void Engines::place_onnxruntime() {
+    set_environment("ORT_DISABLE_TELEMETRY", "1");  // read when an engine is loaded
+    if (onnxruntime_.empty()) onnxruntime_ = beside("onnxruntime");
+}
+
+const Ort* Engines::loaded(const std::string& kind) const {
+    return kind == "llm" ? genais_onnxruntime_.get() : loaded_onnxruntime_.get();
+}
+
+Json Engines::places(const std::string& kind) const {
     Json found = Json::object();
-    const Json named = versions();
+    const Json named = versions(kind);
     const auto add = [&](const char* name, const std::string& file) {
         found[name] = {{"version", named.at(name)}, {"file", file}};
     };
-    if (loaded_onnxruntime_) add("onnxruntime", loaded_onnxruntime_->file());
-    if (loaded_genai_) add("onnxruntime-genai", loaded_genai_->file());
+    if (const Ort* const its = loaded(kind)) add("onnxruntime", its->file());
+    if (kind == "llm" && loaded_genai_) add("onnxruntime-genai", loaded_genai_->file());
     return found;
 }
 
-Json Engines::versions() const {
+Json Engines::versions(const std::string& kind) const {
     Json named = {{"edgekit-runner", EDGEKIT_VERSION}};
-    if (loaded_onnxruntime_) named["onnxruntime"] = loaded_onnxruntime_->version();
-    if (loaded_genai_) named["onnxruntime-genai"] = genai_version_.empty() ? "unknown" : genai_version_;
+    if (const Ort* const its = loaded(kind)) named["onnxruntime"] = its->version();
+    if (kind == "llm" && loaded_genai_) named["onnxruntime-genai"] = genai_version_.empty() ? "unknown" : genai_version_;
     return named;
 }
 

@@ -18,18 +18,23 @@ class Engines {
     Engines(std::filesystem::path onnxruntime, std::filesystem::path genai, std::string genai_version)
         : onnxruntime_(std::move(onnxruntime)), genai_(std::move(genai)), genai_version_(std::move(genai_version)) {}
 
-    // Both throw Refused ("tool-missing") where the library is not there or cannot be loaded.
-    const Ort& onnxruntime();
+    // These throw Refused ("tool-missing") where the library is not there or cannot be loaded.
+    const Ort& onnxruntime();                            // of tensors
+    const Ort& onnxruntime_of(const std::string& kind);  // what models of a kind run on: "llm" on GenAI's
     const GenAi& genai();
 
     std::string genai_version() const { return genai_version_; }  // once it is loaded; empty: not told
-    Json versions() const;                                        // of what was loaded, and of the runner
-    Json places() const;                                          // of what was loaded: {name: {version, file}}
+    // What models of a kind run on, as far as it is loaded, and the runner: {name: version}.
+    Json versions(const std::string& kind) const;
+    Json places(const std::string& kind) const;  // {name: {version, file}}
 
   private:
+    void place_onnxruntime();
+    const Ort* loaded(const std::string& kind) const;
+
     std::filesystem::path onnxruntime_, genai_;
     std::string genai_version_;
-    std::unique_ptr<Ort> loaded_onnxruntime_;
+    std::unique_ptr<Ort> loaded_onnxruntime_, genais_onnxruntime_;
     std::unique_ptr<GenAi> loaded_genai_;
 };
 

@@ -14,4 +14,10 @@ inline void set_environment(const char* name, const std::string& value) {
 #endif
 }
 
+// Empty where it is not set.
+inline std::string environment(const char* name) {
+    const char* const value = std::getenv(name);
+    return value ? value : "";
+}
+
 }  // namespace edgekit

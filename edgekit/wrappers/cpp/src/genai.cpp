@@ -16,6 +16,15 @@ namespace edgekit {
 
 namespace {
 
+// The names by which it opens ONNX Runtime.
+#if defined(_WIN32)
+const char* const OPENED[] = {"onnxruntime.dll"};
+#elif defined(__APPLE__)
+const char* const OPENED[] = {"libonnxruntime.dylib"};
+#else
+const char* const OPENED[] = {"libonnxruntime.so", "libonnxruntime.so.1"};
+#endif
+
 struct Form {
     int32_t type;  // OgaElementType
     size_t rows, width;
@@ -71,6 +80,23 @@ GenAi::GenAi(Library library) : library_(library) {
     EDGEKIT_GENAI_LATER_FUNCTIONS(EDGEKIT_LOAD)
 #undef EDGEKIT_LOAD
     if (api_.OgaSetTelemetryEnabled) api_.OgaSetTelemetryEnabled(false);
+}
+
+Library GenAi::onnxruntime() const {
+    const char* const entry = "OrtGetApiBase";
+    const Library own = library_.around("OgaDestroyResult");
+    if (own.has(entry)) return own;
+    // Where it looks, in its order (InitApi in its onnxruntime_api.h); Windows binds it to the one of this name.
+    std::vector<std::string> names{environment("ORT_LIB_PATH")};
+    for (const char* const name : OPENED) {
+        names.emplace_back(name);
+        names.push_back((fs::u8path(file()).parent_path() / name).u8string());
+    }
+    for (const std::string& name : names) {
+        const std::optional<Library> found = name.empty() ? std::nullopt : Library::named(name);
+        if (found && found->has(entry)) return *found;
+    }
+    throw std::runtime_error("GenAI finds no ONNX Runtime");
 }
 
 void GenAi::check(OgaResult* result) const {

@@ -25,6 +25,9 @@ class GenAi {
     static Library load(const std::filesystem::path& library, const std::filesystem::path& onnxruntime);
 
     std::string file() const { return library_.file_of("OgaDestroyResult"); }
+    // The ONNX Runtime that it runs models on: one of its own (iOS), or else the one that it opens by itself. Throws
+    // std::runtime_error where there is none.
+    Library onnxruntime() const;
     const GenAiFunctions& api() const { return api_; }
     void check(OgaResult* result) const;  // throws EngineError with GenAI's words
 

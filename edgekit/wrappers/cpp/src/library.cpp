@@ -25,6 +25,12 @@ Library Library::linked() {
     return own;
 }
 
+std::optional<Library> Library::named(const std::string& name) {
+    Library found;
+    found.handle_ = GetModuleHandleW(fs::u8path(name).c_str());
+    return found.handle_ ? std::optional(found) : std::nullopt;
+}
+
 void* Library::symbol(const char* name) const {
     return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(handle_), name));
 }
@@ -55,6 +61,12 @@ Library Library::linked() {
     return own;
 }
 
+std::optional<Library> Library::named(const std::string& name) {
+    Library found;
+    found.handle_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    return found.handle_ ? std::optional(found) : std::nullopt;
+}
+
 void* Library::symbol(const char* name) const { return dlsym(handle_, name); }
 
 namespace {
@@ -80,6 +92,8 @@ std::string Library::file_of(const char* name) const {
     const void* address = symbol(name);
     return address ? file_at(address).u8string() : "";
 }
+
+Library Library::around(const char* name) const { return named(file_of(name)).value_or(*this); }
 
 fs::path own_folder() {
     static const char here = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace edgekit {
@@ -13,6 +14,8 @@ class Library {
 
     // What is linked into this program or loaded with it, as an app on iOS has its engines.
     static Library linked();
+    // As the system finds it by a name, or by a path; none where it does not. Windows: only what is loaded already.
+    static std::optional<Library> named(const std::string& name);
     bool has(const char* name) const { return symbol(name) != nullptr; }
 
     // nullptr where the library has no such function.
@@ -22,6 +25,8 @@ class Library {
     }
 
     std::string file_of(const char* name) const;  // where a function was loaded from; empty where nobody tells
+    // The one that a function lies in, and what that was linked with; itself where nobody tells.
+    Library around(const char* name) const;
 
   private:
     Library() = default;

@@ -80,10 +80,10 @@ void require_machine(const std::string& title, const Json& axes) {
 }
 
 // Throws Refused where an engine of this machine is older than a variant needs.
-void require_engines(const std::string& title, const Json& axes, Engines& engines) {
+void require_engines(const std::string& title, const Json& axes, const std::string& kind, Engines& engines) {
     if (has(axes, "min_onnxruntime")) {
         require_version(title, "onnxruntime", "min_onnxruntime", axes.at("min_onnxruntime").get<std::string>(),
-                        engines.onnxruntime().version());
+                        engines.onnxruntime_of(kind).version());
     }
     if (has(axes, "min_onnxruntime_genai")) {
         engines.genai();
@@ -93,15 +93,15 @@ void require_engines(const std::string& title, const Json& axes, Engines& engine
 }
 
 // Throws Refused where a variant cannot run on this machine, with the axis.
-void require_fit(const Json& variant, bool foreign, Engines& engines) {
+void require_fit(const Json& variant, const std::string& kind, bool foreign, Engines& engines) {
     const Json axes = value_or(variant, "compatibility", Json::object());
     const std::string title = "variant " + quoted(value_or<std::string>(variant, "name", ""));
     if (!foreign) {
         require_machine(title, axes);
-        require_engines(title, axes, engines);
+        require_engines(title, axes, kind, engines);
     }
     const std::string ep = value_or<std::string>(variant, "ep", "cpu");
-    const std::vector<std::string> here = engines.onnxruntime().providers();
+    const std::vector<std::string> here = engines.onnxruntime_of(kind).providers();
     if (std::count(here.begin(), here.end(), provider_name(ep))) return;
     throw Refused(title + " runs on the execution provider " + ep + ", which this ONNX Runtime does not have",
                   "take an ONNX Runtime that has it, or another variant", "bundle", "ep");
@@ -205,10 +205,11 @@ Json choose_variant(const Json& manifest, const std::optional<std::string>& name
         });
         for (Json& one : variants) one.update({{"ep", "cpu"}, {"ep_options", Json::object()}});
     }
+    const auto kind = value_or<std::string>(manifest.at("contract"), "kind", "");
     std::optional<Refused> first;
     for (const Json& one : variants) {
         try {
-            require_fit(one, foreign, engines);
+            require_fit(one, kind, foreign, engines);
             return one;
         } catch (const Refused& refusal) {
             if (!first) first = refusal;

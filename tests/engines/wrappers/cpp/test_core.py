@@ -20,7 +20,17 @@ pytestmark = pytest.mark.tools
 STUB = Path(__file__).parent / "stub"
 CASES = (
     *("cancel_between_pieces", "cancel_in_answer", "cancel_in_prompt", "close_in_answer", "conversations", "cycles"),
-    *("exit_in_answer", "faults", "many_threads", "no_continuation", "no_rewind", "pieces", "preflight", "slow_reader"),
+    *(
+        "engines",
+        "exit_in_answer",
+        "faults",
+        "many_threads",
+        "no_continuation",
+        "no_rewind",
+        "pieces",
+        "preflight",
+        "slow_reader",
+    ),
     *("trim", "turns"),
 )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edgekit.wrappers.python import engines, manifest
 from edgekit.wrappers.python.bundle import open_bundle
 from edgekit.wrappers.python.llm import LlmBundle, Sampling
 
@@ -50,6 +52,16 @@ def test_drawn_answers_depend_on_the_seed(llm_bundle: Path) -> None:
         return answer.tokens
 
     assert tokens(1) == tokens(1) != tokens(2)
+
+
+def test_the_onnxruntime_that_is_named_is_loaded(llm_bundle: Path) -> None:
+    """By GenAI, from a file: its name has the version; the one that Python imports has another file."""
+    open_bundle(llm_bundle)
+    genais = engines.of_genai(sys.modules["onnxruntime_genai"])
+    assert genais == manifest.version("onnxruntime", in_genai=True)
+    if (maps := Path("/proc/self/maps")).is_file():  # Linux
+        text = maps.read_text(encoding="utf-8")
+        assert {genais} == set(re.findall(r"/libonnxruntime\.so\.(\S+)$", text, re.MULTILINE))
 
 
 def test_threads_reach_the_engine(llm_bundle: Path, tensor_bundle: Path) -> None:

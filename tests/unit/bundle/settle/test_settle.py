@@ -41,7 +41,7 @@ def source(tmp_path: Path) -> Source:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> Target:
     """A target whose oldest runtime is FLOOR."""
-    monkeypatch.setattr(Target, "engine_floor", lambda self: FLOOR)
+    monkeypatch.setattr(Target, "engine_floor", lambda self, kind: FLOOR)
     return target.load("linux-cpu")
 
 

@@ -1,11 +1,13 @@
 // The core through its C ABI against the tests' own engine: core-test CASE BUNDLE ENGINE. Ends with 0 where all holds.
 #include <dirent.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -39,6 +41,12 @@ StubEngine* engine = nullptr;
         std::_Exit(1);                                                         \
     }
 
+StubEngine* engine_in(const std::string& file) {
+    void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    CHECK(library);
+    return reinterpret_cast<StubEngine* (*)()>(dlsym(library, "stub_engine"))();
+}
+
 std::string string_of(edgekit_text text) { return std::string(text.data ? text.data : "", text.size); }
 
 void good(edgekit_error* error) {
@@ -66,18 +74,29 @@ std::string field(const std::string& json, const std::string& key) {
     return json.substr(begin, json.find_first_of(",}", begin) - begin);
 }
 
+edgekit_open_options options_of(const std::string& onnxruntime) {
+    edgekit_open_options options{};
+    options.size = sizeof options;
+    options.piece = 128;
+    options.onnxruntime = {onnxruntime.data(), onnxruntime.size()};
+    options.genai = {engine_file.data(), engine_file.size()};
+    options.genai_version = edgekit_utf8("0.14.1");
+    return options;
+}
+
+edgekit_error* open(const edgekit_open_options& options, edgekit_bundle** out) {
+    return edgekit_open({bundle_folder.data(), bundle_folder.size()}, &options, out);
+}
+
 struct Bundle {
     edgekit_bundle* handle = nullptr;
     explicit Bundle(int slots = 1, uint32_t flags = 0) {
-        edgekit_open_options options{};
-        options.size = sizeof options;
+        edgekit_open_options options = options_of(engine_file);
         options.slots = slots;
-        options.piece = 128;
         options.flags = flags;
-        options.onnxruntime = options.genai = {engine_file.data(), engine_file.size()};
-        options.genai_version = edgekit_utf8("0.14.1");
-        good(edgekit_open({bundle_folder.data(), bundle_folder.size()}, &options, &handle));
+        good(open(options, &handle));
     }
+    explicit Bundle(const std::string& onnxruntime) { good(open(options_of(onnxruntime), &handle)); }
     ~Bundle() { edgekit_close(handle); }
     Bundle(const Bundle&) = delete;
     Bundle& operator=(const Bundle&) = delete;
@@ -454,6 +473,31 @@ void preflight() {
     CHECK(field(ask(R"({"tokens":10})"), "kv") == "0" && field(ask(R"({"tokens":10})"), "mapped") == "0");
 }
 
+// GenAI brings an ONNX Runtime of its own: that one runs the model, whatever else is there.
+void engines() {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("core-test-" + std::to_string(getpid()));
+    std::filesystem::create_directory(folder);
+    const std::string other = folder / "libonnxruntime.so";
+    std::filesystem::copy_file(engine_file, other);
+    StubEngine* const beside = engine_in(other);
+    std::filesystem::remove_all(folder);
+    beside->onnxruntime = "1.0.0";
+    engine->onnxruntime = "1.31.2";
+    {
+        const Bundle bundle(other);
+        Run run(bundle, request({"Hello"}));
+        CHECK(run.all().said("tokens") == "9");
+        const std::string found = bundle.facts();
+        CHECK(found.find(R"("onnxruntime":{"file":")" + engine_file + R"(","version":"1.31.2"})") != std::string::npos);
+        CHECK(found.find(other) == std::string::npos);
+    }
+    beside->onnxruntime = "1.31.2";
+    engine->onnxruntime = "1.0.0";
+    edgekit_bundle* none = nullptr;
+    edgekit_error* error = open(options_of(other), &none);
+    CHECK(error && string_of(edgekit_error_axis(error)) == "min_onnxruntime" && refused(error) == "bundle");
+}
+
 const std::map<std::string, std::function<void()>> CASES{{"turns", turns},
                                                          {"pieces", pieces},
                                                          {"conversations", conversations},
@@ -469,7 +513,8 @@ const std::map<std::string, std::function<void()>> CASES{{"turns", turns},
                                                          {"many_threads", many_threads},
                                                          {"close_in_answer", close_in_answer},
                                                          {"exit_in_answer", exit_in_answer},
-                                                         {"preflight", preflight}};
+                                                         {"preflight", preflight},
+                                                         {"engines", engines}};
 
 }  // namespace
 
@@ -482,9 +527,7 @@ int main(int count, char** words) {
     if (count != 4 || found == CASES.end()) return 2;
     bundle_folder = words[2];
     engine_file = words[3];
-    void* library = dlopen(words[3], RTLD_NOW | RTLD_LOCAL);
-    CHECK(library);
-    engine = reinterpret_cast<StubEngine* (*)()>(dlsym(library, "stub_engine"))();
+    engine = engine_in(engine_file);
     found->second();
 #ifdef __SANITIZE_ADDRESS__
     __lsan_do_leak_check();

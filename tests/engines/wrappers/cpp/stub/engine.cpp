@@ -284,7 +284,7 @@ const OrtApi* table(uint32_t) {
     return reinterpret_cast<const OrtApi*>(functions.data());
 }
 
-const char* version() { return "1.32.0"; }
+const char* version() { return engine.onnxruntime; }
 
 }  // namespace
 
