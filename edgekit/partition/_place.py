@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgekit.partition._units import Unit
@@ -58,19 +58,18 @@ def groups(view: View, units: Sequence[Unit], takes: Callable[[Unit, set[str]], 
     but reads from it waits until that piece is closed.
 
     Args:
+        units: of nodes of the graph; those that are in none are no border.
         takes: of a unit and the values that the open piece computes.
     """
     owner = {node.index: unit for unit in units for node in unit.nodes}
     edges: dict[int, list[Unit]] = {id(unit): [] for unit in units}
     waiting: dict[int, int] = {id(unit): 0 for unit in units}
     for unit in units:
-        for node in unit.nodes:
-            for name in node.outputs:
-                for reader in view.consumers.get(name, ()) if name else ():
-                    other = owner[reader.index]
-                    if other is not unit:
-                        edges[id(unit)].append(other)
-                        waiting[id(other)] += 1
+        for reader in _readers(view, unit, owner):
+            other = owner[reader.index]
+            if other is not unit:
+                edges[id(unit)].append(other)
+                waiting[id(other)] += 1
     ready = deque(unit for unit in units if not waiting[id(unit)])
     later: deque[Unit] = deque()
     found: list[list[Unit]] = []
@@ -100,6 +99,20 @@ def groups(view: View, units: Sequence[Unit], takes: Callable[[Unit, set[str]], 
                 ready.append(other)
     found.append(piece)
     return [one for one in found if one]
+
+
+def _readers(view: View, unit: Unit, owner: Mapping[int, Unit]) -> Iterator[Node]:
+    """Who reads what a unit computes, once for each value; through nodes of no unit, which a session optimized away."""
+    left = deque(unit.nodes)
+    through: set[int] = set()
+    while left:
+        for name in left.popleft().outputs:
+            for reader in view.consumers.get(name, ()) if name else ():
+                if reader.index in owner:
+                    yield reader
+                elif reader.index not in through:
+                    through.add(reader.index)
+                    left.append(reader)
 
 
 def round_trips(view: View, placement: Placement, ep: str) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from edgekit import partition
 from edgekit.errors import BuildError, ToolMissing
@@ -80,6 +81,17 @@ def test_the_cpu_takes_everything(tmp_path: Path) -> None:
     assert (found.how, found.evidence) == ("measured", "host")
     assert (found.nodes, found.nodes_taken, found.coverage) == (len(ran), len(ran), 1.0)
     assert not found.blockers and found.partitions == 1
+
+
+@pytest.mark.runtimes
+def test_what_the_session_optimizes_away_between_two_nodes_is_no_border(tmp_path: Path) -> None:
+    """Float16 weights are shown as they are written, with a factor of one (Granite has some) that no session keeps."""
+    nodes = [node("Cast", "h", "w", to=TensorProto.FLOAT), node("MatMul", "x w", "m"), node("Mul", "m unit", "k")]
+    constants = {"h": weight(4, 4, dtype="float16"), "unit": np.float32(1)}
+    path = save(tmp_path, model([*nodes, node("Sigmoid", "k")], {"x": [1, 4]}, constants))
+    seen = partition.measure(path, "cpu")
+    assert "as written" in seen.graph
+    assert (seen.partitions, seen.nodes_taken) == (1, seen.nodes) and seen.nodes < len(nodes) + 1
 
 
 @pytest.mark.runtimes
