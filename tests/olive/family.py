@@ -110,6 +110,12 @@ def other(name: str) -> Callable[[Path], Path]:
     more: dict[str, dict[str, Any]] = {
         "Gemma2": {"head_dim": HEAD, "query_pre_attn_scalar": HEAD, "attn_implementation": "eager"},
         "Gemma3": {"head_dim": HEAD, "query_pre_attn_scalar": HEAD},
+        "Granite": {
+            "embedding_multiplier": 12.0,
+            "attention_multiplier": 1 / HEAD,
+            "residual_multiplier": 0.22,
+            "logits_scaling": 8.0,
+        },
         "Qwen3": {"head_dim": HEAD},
     }
 
