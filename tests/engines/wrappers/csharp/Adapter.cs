@@ -109,6 +109,7 @@ internal static class Adapter {
             if (how == "leave") break;
             if (how == "cancel") Cancel(run.Cancel);
             if (how == "token") Cancel(source.Cancel);
+            if (how == "close") Cancel(() => bundle!.DisposeAsync().AsTask().Wait());
         }
         if (how == "twice") await foreach (Event told in run) Show(told);
         return null;

@@ -207,6 +207,14 @@ def test_a_closed_bundle(console: Console, talking_bundle: Path) -> None:
         assert (refusal.value.code, refusal.value.next) == ("closed", "open it again")
 
 
+def test_a_bundle_that_is_closed_in_mid_answer(console: Console, talking_bundle: Path) -> None:
+    request = {"prompt": "the hand and the can", "max_tokens": 3000, **GREEDY}
+    told = console.open(talking_bundle).start(0, 3, "close", **request)
+    assert told.text and told.done["Reason"] == "cancelled"
+    with pytest.raises(Refusal, match="was closed"):
+        console.ask("facts")
+
+
 def test_tensors(console: Console, tensor_bundle: Path) -> None:
     reference = open_bundle(tensor_bundle)
     assert isinstance(reference, TensorBundle)
