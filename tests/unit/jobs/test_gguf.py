@@ -419,6 +419,37 @@ def test_user_defined_pieces_are_cut_out_before_any_merge(
 
 
 @pytest.mark.parametrize(
+    ("key", "name", "kept"),
+    [
+        ("padding_token_id", "pad_token", False),
+        ("unknown_token_id", "unk_token", False),
+        ("bos_token_id", "bos_token", False),
+        ("eos_token_id", "eos_token", True),
+    ],
+)
+def test_a_plain_piece_is_no_special_token(tmp_path: Path, key: str, name: str, kept: bool) -> None:
+    """Token 0 of many vocabularies is an exclamation mark; named for padding, transformers would cut it out."""
+
+    def change(writer: Any) -> None:
+        writer.kv_data[0].pop(f"tokenizer.ggml.{key}", None)
+        writer.add_uint32(f"tokenizer.ggml.{key}", ID["!"])
+
+    convert(write(tmp_path / "m.gguf", random_weights(), change=change), tmp_path / "out")
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        assert (json.loads((tmp_path / "out" / file).read_text(encoding="utf-8")).get(name) == "!") == kept
+
+
+def test_a_plain_piece_that_begins_texts_is_named(tmp_path: Path) -> None:
+    def change(writer: Any) -> None:
+        writer.kv_data[0].pop("tokenizer.ggml.bos_token_id")
+        writer.add_bos_token_id(ID["!"])
+        writer.add_add_bos_token(True)
+
+    convert(write(tmp_path / "m.gguf", random_weights(), change=change), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text(encoding="utf-8"))["bos_token"] == "!"
+
+
+@pytest.mark.parametrize(
     ("blanks", "lengths"), [(5, [5]), (15, [14, 1]), (16, [16]), (17, [16, 1]), (30, [16, 14]), (33, [16, 16, 1])]
 )
 def test_of_equal_scores_the_leftmost_pair_merges_first(tmp_path: Path, blanks: int, lengths: list[int]) -> None:
