@@ -1,9 +1,9 @@
 r"""How GenAI's tokenizer cuts a text before it merges, where that is not what tokenizer.json says.
 
 The engine looks for known parts in the pattern of tokenizer.json and calls a function of its own for each. That of
-o200k's `[\r\n/]*` behind punctuation takes line ends and no slash, that of `\s*[\r\n]+` ends at the first run of line
-ends. No other way of writing them helps: what is none of its parts goes to std::regex, which knows no classes of
-characters, overflows the stack on long runs, and is asked last.
+o200k's `[\r\n/]*` behind punctuation takes line ends and no slash; that of `\s*[\r\n]+` ends at the first run of line
+ends where it begins with one and blanks stand behind the last. No other way of writing them helps: what is none of its
+parts goes to std::regex, which knows no classes of characters, overflows the stack on long runs, and is asked last.
 
 A vocabulary of SentencePiece (Phi-3's, Llama 2's) has no pattern at all, and the engine cuts its texts by Llama 3's all
 the same. That shows in two places, for elsewhere no token reaches over a cut: before the last blank of a run (not of
@@ -24,7 +24,7 @@ from typing import Any
 # cause -> the part as it is written, and as it is read
 READINGS = {
     "slash": (r"[\r\n/]*", r"[\r\n]*"),
-    "blank-lines": (r"\s*[\r\n]+", r"[^\S\r\n]*[\r\n]+"),
+    "blank-lines": (r"\s*[\r\n]+", r"[\r\n]+(?=\s*[^\S\r\n](?:\S|\z))|\s*[\r\n]+"),
 }
 ALL = "+".join(READINGS)
 BLANK = "\u2581"  # SentencePiece's

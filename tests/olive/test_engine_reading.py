@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ GGUF: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize("case", list(GGUF)[:2])
+@pytest.mark.parametrize("case", [*list(GGUF)[:2], pytest.param("qwen2, published", marks=pytest.mark.nightly)])
 def test_the_engine_reads_a_gguf_otherwise_between_line_ends_alone(
     case: str, source: Path, built: Path, tmp_path: Path
 ) -> None:
@@ -190,9 +191,11 @@ def test_the_engine_reads_a_gguf_otherwise_between_line_ends_alone(
     rebuilt = gguf_tokenizer.build(gguf_file.read(gguf), 512)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (other / name).write_text(json.dumps(rebuilt[name], ensure_ascii=False), encoding="utf-8")
-    texts = [*BLANK_LINES[:3], *patterns.texts(8_000)]
+    draw, letters = random.Random(7), ["\n", "\n", " ", "  ", "\t", "a", "1", ";", "\r\n"]
+    drawn = ["".join(draw.choices(letters, k=draw.randint(3, 9))) for _ in range(3000)]
+    texts = [*BLANK_LINES[:3], *drawn, *patterns.texts(8_000)]
     causes = explained(other / "tokenizer.json", texts, engine_ids(source, tmp_path / "built", tmp_path, texts))
-    assert set(causes) == {"", "blank-lines"} and causes["blank-lines"] <= len(BLANK_LINES[:3]) < causes[""]
+    assert set(causes) == {"", "blank-lines"} and 0 < causes["blank-lines"] < causes[""] / 10
 
 
 @pytest.mark.nightly
@@ -207,7 +210,7 @@ def test_blank_lines_between_line_ends_refuse_no_gguf(case: str, source: Path, b
     ctx = context(path, tmp_path / "built", tmp_path / "work")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (other / name).write_bytes((ctx.source.path / name).read_bytes())
-    found = {one.metric: one for one in tokenizer.measure(ctx)}
-    assert found["token_mismatch_rate"].value == 0 and "blank-lines" in found["token_mismatch_rate"].reason
-    touched = found["tokens_touched_rate"]
+    measured = {value.metric: value for value in tokenizer.measure(ctx)}
+    assert measured["token_mismatch_rate"].value == 0 and "blank-lines" in measured["token_mismatch_rate"].reason
+    touched = measured["tokens_touched_rate"]
     assert touched.value is not None and touched.value <= 0.002 and touched.n > 5000
