@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_hashes_and_removal_take_links_for_what_they_are(runner: Path, container
     assert ask(runner, container, {"action": "remove", "folder": place})[0] == 0
     assert not folder.exists() and (tmp_path / "kept").read_text() == "kept"
     assert ask(runner, container, {"action": "hash", "folder": place}) == (0, [{"event": "outcome", "sha256": {}}])
+
+
+def test_hashes_of_files_that_end_anywhere_in_a_block(runner: Path, container: Path) -> None:
+    """By the CPU's own instructions where it has some; with sanitizers the plain way."""
+    folder = container / "Documents/edgekit/blocks"
+    folder.mkdir(parents=True)
+    expected = {}
+    for size in (0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 1000, (1 << 20) - 9, 1 << 20, (1 << 20) + 1, 3_000_001):
+        content = random.Random(size).randbytes(size)
+        (folder / str(size)).write_bytes(content)
+        expected[str(size)] = hashlib.sha256(content).hexdigest()
+    code, (event,) = ask(runner, container, {"action": "hash", "folder": "Documents/edgekit/blocks"})
+    assert (code, event["sha256"]) == (0, expected)
 
 
 def test_a_request_outside_is_not_done(runner: Path, container: Path, tmp_path: Path) -> None:
