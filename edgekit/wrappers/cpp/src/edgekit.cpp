@@ -202,6 +202,8 @@ edgekit_error* edgekit_infer(edgekit_bundle* bundle, const edgekit_tensor* input
         require(bundle, "bundle");
         if (owned) *owned = nullptr;
         std::vector<edgekit::View> given, made;
+        given.reserve(input_count);
+        made.reserve(output_count);
         for (size_t at = 0; at < input_count; ++at) given.push_back(view_of(nth(inputs, at), true));
         for (size_t at = 0; at < output_count; ++at) {
             const edgekit_tensor& one = nth(outputs, at);

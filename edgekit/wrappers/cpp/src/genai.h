@@ -42,11 +42,16 @@ class GenAi {
     // The text that a function gives, copied.
     template <typename Give>
     std::string text(Give give) const {
+        std::string copy;
+        text(give, copy);
+        return copy;
+    }
+    template <typename Give>
+    void text(Give give, std::string& copy) const {
         const char* given = nullptr;
         check(give(&given));
-        std::string copy = given;
+        copy = given;
         api_.OgaDestroyString(given);
-        return copy;
     }
 
   private:

@@ -23,6 +23,8 @@ void place(const Ort& ort, const View& view, OrtValue** value) {
 Values infer(const Ort& ort, const Session& session, const std::vector<View>& inputs, std::vector<View>& outputs) {
     Values given(ort, inputs.size()), made(ort, outputs.size());
     std::vector<const char*> given_names, made_names;
+    given_names.reserve(inputs.size());
+    made_names.reserve(outputs.size());
     for (const View& view : inputs) {
         place(ort, view, given.data() + given_names.size());
         given_names.push_back(view.name.c_str());

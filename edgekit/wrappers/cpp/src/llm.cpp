@@ -131,18 +131,19 @@ Tokens LlmBundle::encode(const std::string& text, bool rendered) const {
 }
 
 std::string LlmBundle::decode(const Tokens& tokens) const {
-    return whole_text([this](const Tokens& some) { return engine_decode(some); }, tokens);
+    return whole_text([this](const Tokens& some, std::string& text) { engine_decode(some, text); }, tokens);
 }
 
 Streamer LlmBundle::streamer() const {
-    return Streamer([this](const Tokens& tokens) { return engine_decode(tokens); });
+    return Streamer([this](const Tokens& tokens, std::string& text) { engine_decode(tokens, text); });
 }
 
-std::string LlmBundle::engine_decode(const Tokens& tokens) const {
-    const std::string text = genai_.text([&](const char** out) {
+void LlmBundle::engine_decode(const Tokens& tokens, std::string& text) const {
+    const auto give = [&](const char** out) {
         return genai_.api().OgaTokenizerDecode(tokenizer_.get(), tokens.data(), tokens.size(), out);
-    });
-    return is_utf8(text) ? text : to_utf8(from_utf8(text));
+    };
+    genai_.text(give, text);
+    if (!is_utf8(text)) text = to_utf8(from_utf8(text));
 }
 
 std::string LlmBundle::render(const Ordered& messages, const Ordered& tools, bool think) const {

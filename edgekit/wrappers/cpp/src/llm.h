@@ -69,7 +69,7 @@ class LlmBundle {
 
   private:
     int64_t filled(int64_t length) const;  // a prompt's, in whole windows: without room for it the engine aborts
-    std::string engine_decode(const Tokens& tokens) const;  // may end at a broken character
+    void engine_decode(const Tokens& tokens, std::string& text) const;  // which may end at a broken character
     Logits logits_of_windows(const Tokens& ids, size_t keep) const;
     std::set<int64_t> with_end_of_turn(std::set<int64_t> ends) const;
 

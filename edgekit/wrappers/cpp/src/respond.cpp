@@ -1,5 +1,6 @@
 #include "respond.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "functions.h"
@@ -132,6 +133,7 @@ Answer answer(const LlmBundle& bundle, Slots& slots, const Question& question, S
     Teller teller(bundle, question, sink.show);
     const std::optional<double> reach = question.sampling.reach();
     const auto most = static_cast<size_t>(question.max_tokens), whole = static_cast<size_t>(bundle.max_length);
+    slot.read.reserve(std::min(whole, slot.read.size() + most));
     while (answer.reason.empty() && !stop.asked() && !slot.generator.done() && answer.tokens < most &&
            slot.read.size() < whole) {
         if (reach) slot.generator.keep_within(*reach);

@@ -1,13 +1,14 @@
 #include "run.h"
 
+#include <utility>
+
 namespace edgekit {
 
 Event Run::next() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !events_.empty() || done_ || failed_; });
-    if (!events_.empty()) {
-        Event first = std::move(events_.front());
-        events_.pop_front();
+    changed_.wait(lock, [this] { return read_ < events_.size() || done_ || failed_; });
+    if (read_ < events_.size()) {
+        Event first = std::move(events_[read_++]);
         changed_.notify_all();
         return first;
     }
@@ -26,7 +27,10 @@ void Run::cancel() {
 
 void Run::push(Event event) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return events_.size() < AHEAD || stop.asked(); });
+    changed_.wait(lock, [this] { return events_.size() - read_ < AHEAD || stop.asked(); });
+    if (events_.size() == events_.capacity() || read_ == events_.size()) {
+        events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(std::exchange(read_, 0)));
+    }
     events_.push_back(std::move(event));
     changed_.notify_all();
 }

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "json.h"
 #include "refused.h"
@@ -24,7 +24,7 @@ class Run {
   public:
     static constexpr size_t AHEAD = 64;  // events that wait for their reader at most
 
-    explicit Run(Ordered asked) : request(std::move(asked)) {}
+    explicit Run(Ordered asked) : request(std::move(asked)) { events_.reserve(AHEAD); }
 
     // Waits for it. After the last, DONE, it comes again; what ended the answer is thrown, again too.
     Event next();
@@ -41,7 +41,8 @@ class Run {
   private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Event> events_;
+    std::vector<Event> events_;  // those before `read_` were read; its memory is kept, so that a token takes none
+    size_t read_ = 0;
     std::optional<std::string> done_;
     std::optional<Json> failed_;  // its code, message, next and axis
 };

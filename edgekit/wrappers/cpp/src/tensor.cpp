@@ -18,6 +18,7 @@ Refused refused_feed(const EngineError& error) {
 
 std::vector<std::string> names(const Json& tensors) {
     std::vector<std::string> found;
+    found.reserve(tensors.size());
     for (const Json& one : tensors) found.push_back(one.at("name").get<std::string>());
     return found;
 }

@@ -26,7 +26,8 @@ std::string Streamer::push(int32_t token) {
     if (!ends_with(found, UNFINISHED)) return pass_on(std::move(found), new_);
     for (auto at = new_.begin() + 1; at < new_.end(); ++at) {
         const Tokens later(at, new_.end());
-        const std::string rest = decode_(later);
+        std::string rest;
+        decode_(later, rest);
         // It begins a character, so the one before it is broken.
         if (!rest.empty() && !ends_with(rest, UNFINISHED)) return pass_on(found + rest, later);
     }
@@ -35,21 +36,24 @@ std::string Streamer::push(int32_t token) {
 
 std::string Streamer::finish() { return new_.empty() ? "" : pass_on(text(), {}); }
 
-std::string Streamer::text() const {
-    Tokens both = shown_;
-    both.insert(both.end(), new_.begin(), new_.end());
-    const std::u32string before = shown_.empty() ? U"" : from_utf8(decode_(shown_)), after = from_utf8(decode_(both));
-    return to_utf8(after.substr(std::min(before.size(), after.size())));
+std::string Streamer::text() {
+    before_.clear();
+    if (!shown_.empty()) decode_(shown_, before_);
+    both_ = shown_;
+    both_.insert(both_.end(), new_.begin(), new_.end());
+    decode_(both_, after_);
+    return after_.substr(behind_letters(after_, letters(before_)));
 }
 
-std::string Streamer::pass_on(std::string text, Tokens shown) {
-    shown_ = std::move(shown);
+std::string Streamer::pass_on(std::string text, const Tokens& shown) {
+    shown_ = shown;
     new_.clear();
     return text;
 }
 
 std::string whole_text(const Decode& decode, const Tokens& tokens) {
-    std::string text = decode(tokens);
+    std::string text;
+    decode(tokens, text);
     if (!ends_with(text, UNFINISHED)) return text;
     Streamer streamer(decode);
     text.clear();

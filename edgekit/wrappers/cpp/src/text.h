@@ -9,7 +9,7 @@
 
 namespace edgekit {
 
-using Decode = std::function<std::string(const Tokens&)>;
+using Decode = std::function<void(const Tokens&, std::string& text)>;  // over what is in `text`
 
 // Decodes tokens one by one into whole characters.
 //
@@ -17,7 +17,7 @@ using Decode = std::function<std::string(const Tokens&)>;
 // text is the difference between decoding a few tokens with and without the new ones. GenAI ends a text at its first
 // broken character, and its own stream loses the letters that follow: here they are decoded without it.
 //
-// decode: the engine's own; a broken or unfinished character is U+FFFD, what follows it may be missing.
+// Its memory is of the texts before, so that a token takes none. decode: the engine's own; a broken or unfinished character is U+FFFD, what follows it may be missing.
 class Streamer {
   public:
     explicit Streamer(Decode decode) : decode_(std::move(decode)) {}
@@ -26,12 +26,13 @@ class Streamer {
     std::string finish();             // the text of what is still unfinished, with U+FFFD for its last character
 
   private:
-    std::string text() const;
-    std::string pass_on(std::string text, Tokens shown);
+    std::string text();
+    std::string pass_on(std::string text, const Tokens& shown);
 
     Decode decode_;
     Tokens shown_;  // the tokens of the piece before, for their effect on the next
-    Tokens new_;
+    Tokens new_, both_;
+    std::string before_, after_;  // the texts of shown_ and both_
 };
 
 // All the text of some tokens, where `decode` may end it at a broken character.

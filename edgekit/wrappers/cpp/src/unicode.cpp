@@ -1,5 +1,6 @@
 #include "unicode.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace edgekit {
@@ -25,6 +26,8 @@ bool next(const std::string& text, size_t& at, char32_t& letter) {
     at += more;
     return true;
 }
+
+bool begins_letter(char byte) { return (static_cast<uint8_t>(byte) & 0xc0) != 0x80; }
 
 }  // namespace
 
@@ -57,6 +60,16 @@ std::string to_utf8(const std::u32string& text) {
         }
     }
     return made;
+}
+
+size_t letters(const std::string& text) {
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_letter));
+}
+
+size_t behind_letters(const std::string& text, size_t count) {
+    size_t at = 0;
+    for (; at < text.size() && (count || !begins_letter(text[at])); ++at) count -= begins_letter(text[at]) ? 1 : 0;
+    return at;
 }
 
 bool is_utf8(const std::string& text) {
