@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ import pytest
 from edgekit.devices._runner import LIBRARY, SOURCES
 from edgekit.wrappers.python import open_bundle
 from edgekit.wrappers.python.tensor import TensorBundle
-from tests.engines.wrappers.conformance import axis, changed
-from tests.engines.wrappers.conformance_respond import Answered, Opens, Responses, ended
+from tests.engines.wrappers.conformance import GREEDY, axis, changed
+from tests.engines.wrappers.conformance_respond import Answered, Opens, Responses, ended, said
 from tests.engines.wrappers.cpp import abi
 
 pytestmark = pytest.mark.tools
@@ -153,3 +155,36 @@ def test_a_process_that_leaves_in_mid_answer_ends_well(library: abi.Library, tal
     leaving = [open_pipes() for _ in range(8)]  # beside one another: the fault is a matter of who comes first
     said = [process.communicate(timeout=120)[0] for process in leaving]
     assert [(process.returncode, text) for process, text in zip(leaving, said, strict=True)] == [(0, "")] * 8
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+from tests.engines.wrappers.cpp import abi
+bundle = abi.Bundle(abi.Library(Path(sys.argv[1])), Path(sys.argv[2]))
+run = bundle.respond(**json.loads(sys.argv[3]), max_tokens=3000, temperature=0)
+while len(run.text) < 20:
+    run.next()
+print(json.dumps(run.text), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_told_is_gone_on_with(library: abi.Library, talking_bundle: Path) -> None:
+    """In mid answer, which waits for its reader: the bundle keeps nothing of it, and the history is all it takes."""
+
+    def files() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in talking_bundle.rglob("*")}
+
+    before, messages = files(), [said("the hand and the can")]
+    command = [sys.executable, "-c", KILLED, library.dll._name, talking_bundle, json.dumps({"messages": messages})]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout
+    text = json.loads(process.stdout.readline())
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL and files() == before
+    messages += [{"role": "assistant", "content": text}, said("on")]
+    with there(library, talking_bundle) as talker:
+        answer = talker.answer(messages=messages, max_tokens=20, **GREEDY)
+    assert answer.text == Responses().fresh(talking_bundle, messages, max_tokens=20)
