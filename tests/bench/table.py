@@ -1,10 +1,13 @@
 """The table of the test-bench: of each kind of model and each fault, the metric that must fire before all others.
 
-Kinds by five faults (of language models: tests/olive/test_llm_gates.py). Where a fault's own words do not fit a
+Ten kinds by five faults, and two kinds more (a detector of text, and notes). Where a fault's own words do not fit a
 kind it is, of
 - a voice's activity, a map of persons or of text, other labels: the probability of the other label, 1 - p;
 - a pitch, other labels: an octave higher; of boxes, notes and spectra: their values, tones or parts turned by one;
-- an embedding, wrong preprocessing: begin and end token are not read; other labels: the ids of another vocabulary.
+- an embedding, wrong preprocessing: begin and end token are not read; other labels: the ids of another vocabulary;
+- a base language model, wrong preprocessing: a begin token that the source does not read;
+- a chat model, wrong preprocessing: another family's template;
+- a language model, other labels: another tokenizer of the same size.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from edgekit.contract.manifest import Quality
 from edgekit.results.measurement import Verdict
 
 FAULTS = ("constant", "swapped", "preprocessing", "two bits", "other labels")
-# kind -> its model: of the catalogue, or of nets.py
+# kind -> its model: of the catalogue, of nets.py or of language.py
 KINDS = {
     "classifier": "ppocrv4-cls",
     "detector": "face-detection",
@@ -25,7 +28,10 @@ KINDS = {
     "notes": "basic-pitch",
     "vocoder": "gtcrn",
     "segmentation": "selfie-segmentation",
+    "base language model": "smollm2-135m-instruct",
+    "chat model": "smollm2-135m-instruct",
 }
+LANGUAGE = ("base language model", "chat model")
 FIFTH = 0.2  # of a limit, that a good bundle leaves
 
 
@@ -53,8 +59,20 @@ def spare(row: Verdict, quality: Quality) -> float:
 
 # The cosine of what departs from the source's mean is the first of the figures that a net of tensors is judged by; a
 # fault that it does not see must be seen by one behind it.
-FIRST: dict[tuple[str, str], str] = {(kind, fault): "cosine_mean" for kind in KINDS for fault in FAULTS} | {
-    ("notes", "preprocessing"): "cosine_p05",  # it normalizes what it hears: only quiet windows are another sound
+FIRST: dict[tuple[str, str], str] = {
+    (kind, fault): "cosine_mean" for kind in KINDS if kind not in LANGUAGE for fault in FAULTS
+} | {
+    ("notes", "preprocessing"): "cosine_p05",  # it normalizes what it hears
+    ("base language model", "constant"): "kl_mean",
+    ("base language model", "swapped"): "kl_mean",
+    ("base language model", "preprocessing"): "token_mismatch_rate",
+    ("base language model", "two bits"): "kl_mean",
+    ("base language model", "other labels"): "token_mismatch_rate",
+    ("chat model", "constant"): "kl_mean",
+    ("chat model", "swapped"): "kl_mean",
+    ("chat model", "preprocessing"): "template_mismatch_rate",
+    ("chat model", "two bits"): "kl_mean",
+    ("chat model", "other labels"): "token_mismatch_rate",
 }
 # What a kind cannot have.
 NONE = {

@@ -17,6 +17,7 @@ from edgekit.kinds.llm import LlmContract
 from edgekit.quality import GateContext, depth, explain, gate, logits, structured, template, tokenizer
 from edgekit.quality import _reference as reference
 from edgekit.results.measurement import Measurement
+from tests.bench import language
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
@@ -111,6 +112,14 @@ def test_two_swapped_layers_fail(source: Path, built: Path, tmp_path: Path) -> N
     found = values(logits.measure(context(source, swapped, tmp_path / "work", precision="int4")))
     assert found["kl_mean"] is not None and found["kl_mean"] > 0.15
     assert found["top1_agreement"] is not None and found["top1_agreement"] < 0.8
+
+
+def test_a_constant_answer_fails(source: Path, built: Path, tmp_path: Path) -> None:
+    constant = language.sibling(built, tmp_path / "constant")
+    language.constant_answers(constant)
+    figures = values(logits.measure(context(source, constant, tmp_path / "work", precision="int4")))
+    assert figures["kl_mean"] is not None and figures["kl_mean"] > 0.15
+    assert figures["top1_agreement"] is not None and figures["top1_agreement"] < 0.8
 
 
 def test_two_bits_fail_with_the_metric_its_limit_and_what_to_try(source: Path, tmp_path: Path) -> None:
