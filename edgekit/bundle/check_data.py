@@ -55,25 +55,19 @@ def write_check(staged: Path, manifest: Draft, feeds: Sequence[Feed] | None) -> 
     request = {"action": "record", "plan": jsonable(plan), "goldens": str(staged / plan.goldens.file)}
     answered = _run(staged, manifest, request)
     if form == "onnx" and (drawn := _without_random(staged, manifest, plan)):
-        console.warn(f"no golden of {', '.join(drawn)}, which holds random numbers: its shape alone is checked")
+        what = "which holds random numbers: its shape alone is checked, where they cannot change it"
+        console.warn(f"no golden of {', '.join(drawn)}, {what}")
     elif not answered["recorded"]:
         console.warn("no answer of the model is sure enough to be a golden: a check will say not measured")
     return plan
 
 
 def _without_random(staged: Path, manifest: Draft, plan: CheckPlan) -> list[str]:
-    """Take the outputs that depend on random numbers out of the goldens, but for their shapes; returns their names."""
-    drawn = random_operators.outputs(staged / manifest.variants[0].path)
-    if drawn:
-        goldens = npz.read(staged / plan.goldens.file)
-        kept = {key: array for key, array in goldens.items() if not _of_output(key, drawn)}
-        npz.write(staged / plan.goldens.file, kept)
+    """Take the outputs that depend on random numbers out of the goldens, but for known shapes; returns their names."""
+    model, goldens = staged / manifest.variants[0].path, staged / plan.goldens.file
+    if drawn := random_operators.outputs(model):
+        npz.write(goldens, random_operators.without(npz.read(goldens), model))
     return drawn
-
-
-def _of_output(key: str, names: Sequence[str]) -> bool:
-    at, _, name = key.partition(".")
-    return at.isdigit() and name in names
 
 
 def _tokens(staged: Path, manifest: Draft) -> npz.Arrays:

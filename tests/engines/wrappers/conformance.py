@@ -138,6 +138,24 @@ class Answers:
         assert shape.startswith("input 2, output 'scores': the shape [1")
         assert best.startswith("input 3, output 'best': cosine 0.0000")
 
+    def test_answers_of_random_numbers_are_held_against_shapes(
+        self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path
+    ) -> None:
+        """No value of `scores` is a golden, then no value at all; a shape that is off is a mismatch all the same."""
+        bundle = copy(tensor_bundle, tmp_path / "bundle")
+        goldens = npz.read(bundle / "check/goldens.npz")
+        some = {key: array for key, array in goldens.items() if not (key[0].isdigit() and key.endswith(".scores"))}
+        none = {key: array for key, array in goldens.items() if not key[0].isdigit()}
+        off = {"shape.2.scores": np.array([1, CLASSES + 1], dtype=np.int64)}
+        for kept, compared in ((some, 6), (none, 0)):
+            npz.write(bundle / "check/goldens.npz", kept)
+            held = GoldensOutcome.model_validate(runtime.act("goldens", bundle).outcome["goldens"])
+            assert held.passed and held.compared == compared and (held.worst is None) == (compared == 0)
+            npz.write(bundle / "check/goldens.npz", kept | off)
+            held = GoldensOutcome.model_validate(runtime.act("goldens", bundle).outcome["goldens"])
+            assert not held.passed and held.mismatch_count == 1 and held.compared == compared
+            assert held.mismatches[0].startswith("input 2, output 'scores': the shape [1")
+
     def test_the_dust_of_rounding_is_not_compared(self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path) -> None:
         bundle = copy(tensor_bundle, tmp_path / "dust")
         inputs, goldens = (npz.read(bundle / f"check/{name}.npz") for name in ("inputs", "goldens"))

@@ -3,8 +3,8 @@
 // llm: the best token of 32 teacher-forced positions, where it led the second by more than the plan's margin; half of
 // the positions are read at once, half token by token, as prefill and decoding use different kernels. tensor: the
 // direction (cosine) and the length of every output, as agreement.h compares arrays; an output whose finite values are
-// all dust, here and in the golden, has no direction. CPUs' int4 and int8 kernels differ, so exact values are never the
-// rule.
+// all dust, here and in the golden, has no direction, and one that holds random numbers is held against a shape alone.
+// CPUs' int4 and int8 kernels differ, so exact values are never the rule.
 #pragma once
 
 #include <string>

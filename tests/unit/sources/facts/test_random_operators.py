@@ -97,3 +97,37 @@ def test_outputs_beside_the_noise_keep_their_goldens(tmp_path: Path) -> None:
     assert random_operators.seeded(proto) == ["RandomNormalLike", "RandomNormal"]
     seeds = [part.f for operator in proto.graph.node for part in operator.attribute if part.name == "seed"]
     assert len(set(seeds)) == 2 and 3.0 not in seeds
+
+
+GOLDENS = ("0.y", "shape.0.y", "0.z", "shape.0.z", "12.z", "shape.12.z", "recorded_on")
+LENGTHS: dict[
+    str, tuple[Any, bool]
+] = {  # the output's sizes -> whether a random number can change them, as far as the graph says
+    "fixed": ([1, 8], True),
+    "the input's": (["batch", 8], True),
+    "of its own": (["batch", "samples"], False),  # a voice that draws how long its sounds last
+    "of no name": ([1, None], False),
+}
+
+
+@pytest.mark.parametrize("case", LENGTHS)
+def test_shapes_that_no_random_number_changes_stay_goldens(case: str, tmp_path: Path) -> None:
+    shape, known = LENGTHS[case]
+    path = save(
+        tmp_path / "net.onnx",
+        [node("Relu", ["x"], ["y"]), node("RandomNormalLike", ["x"], ["n"]), node("Add", ["n", "x"], ["z"])],
+        [value("x", ["batch", 8])],
+        [value("y", ["batch", 8]), value("z", shape)],
+        {},
+    )
+    kept = random_operators.without(dict.fromkeys(GOLDENS, np.zeros(1)), path)
+    shapes = {"shape.0.z", "shape.12.z"} if known else set()
+    assert set(kept) == {"0.y", "shape.0.y", "recorded_on"} | shapes
+
+
+def test_a_name_with_dots_and_numbers_is_a_name(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "net.onnx", [node("RandomNormalLike", ["x"], ["shape.0.z"])], X, [value("shape.0.z", [1, 8])], {}
+    )
+    keys = ("0.shape.0.z", "shape.0.shape.0.z", "recorded_on")
+    assert set(random_operators.without(dict.fromkeys(keys, np.zeros(1)), path)) == set(keys[1:])
