@@ -23,6 +23,7 @@ KEPT = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "sentence_bert_config.json",
     *PROCESSORS,
 )
 TEXTS = (

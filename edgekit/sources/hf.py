@@ -11,7 +11,7 @@ from edgekit.data import pretty
 from edgekit.digests import Snapshot
 from edgekit.errors import SourceError
 from edgekit.model import EACH_GRAPH
-from edgekit.sources import _text_part
+from edgekit.sources import _flat, _text_part
 from edgekit.sources._convert import MODEL, convert
 from edgekit.sources.facts import architectures, beside, decoded, doubts, modules, newer, preprocess, quantized
 from edgekit.sources.facts.files import license_files, license_of, name_of
@@ -44,10 +44,10 @@ def matches(ref: str) -> bool:
     """A folder with a config.json, unless its weights are .onnx files only."""
     folder = Path(ref)
     try:
-        if not (folder / "config.json").is_file():
+        if not (folder / "config.json").is_file() and modules.net(folder) == folder:
             return False
         graphs = any(folder.glob("*.onnx")) or any(folder.glob("*/*.onnx"))
-        return any(folder.glob("*.safetensors")) or not graphs
+        return any(modules.net(folder).glob("*.safetensors")) or not graphs
     except (OSError, ValueError):
         return False
 
@@ -57,7 +57,9 @@ def fetch(ref: str, options: Options) -> Source:
     folder = Path(ref).absolute()
     taken = digests.snapshot(folder, what=f"the model {folder.name}")
     with digests.unchanged(taken):
-        return _read(folder, taken, options)
+        place, read = _flat.made(folder, taken)
+        source = _read(place, read, replace(options, name=options.name or name_of(folder)))
+        return replace(source, ref=folder.name)
 
 
 def _read(folder: Path, taken: Snapshot, options: Options) -> Source:

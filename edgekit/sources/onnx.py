@@ -10,11 +10,12 @@ from edgekit.contract import genai_config
 from edgekit.sources import _linked
 from edgekit.sources.facts import preprocess
 from edgekit.sources.facts.files import license_files, license_of, name_of
+from edgekit.sources.facts.modules import TEXTS
 from edgekit.sources.facts.onnx_graph import external_files, read_model
 from edgekit.sources.source import Options, Source
 
 # What facts and inputs are read from, where it lies beside the graph.
-BESIDE = ("config.json", "preprocessor_config.json", "tokenizer.json")
+BESIDE = ("config.json", "preprocessor_config.json", "tokenizer.json", TEXTS)
 
 
 def matches(ref: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import safetensors
+from edgekit.sources.facts import modules, safetensors
 from edgekit.sources.facts.files import PICKLES
 
 # What describes a model and makes its inputs; read_json's own limit guards what is in them.
@@ -31,9 +31,13 @@ BESIDE = (
     "chat_template.json",
     "preprocessor_config.json",
     "processor_config.json",
+    modules.MODULES,
+    modules.PROMPTS,
+    modules.TEXTS,
     "README.md",
 )
 LICENCE = re.compile(r"(licen[cs]e|notice|copying|use_policy)[^/]*", re.IGNORECASE)
+MODULE = re.compile(r"\d+_\w+/(config\.json|model\.safetensors)", re.ASCII)  # what stands behind a net: 1_Pooling
 PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 MAX_FILES = 100_000
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -134,6 +138,7 @@ def _no_model(repo: str, names: list[str]) -> SourceError:
 def _folder(files: Mapping[str, RemoteFile], base: str, here: set[str], code: bool) -> Choice:
     """A Hugging Face folder; its shards are known once the index is there."""
     names = [name for name in here if name in BESIDE or LICENCE.fullmatch(name) or (code and name.endswith(".py"))]
+    names += [name for name in here if MODULE.fullmatch(name)] if modules.MODULES in here else []
     names += [safetensors.INDEX] if safetensors.INDEX in here else []
     return Choice("", base, {name: files[base + name] for name in sorted(names)})
 

@@ -15,6 +15,8 @@ from edgekit.sources.facts.files import AGAIN, read_json
 
 MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
+TEXTS = "sentence_bert_config.json"  # of the net: how texts are cut and spelled before its tokenizer
+NET = "Transformer"
 POOLINGS = {  # key of config.json in version 4 -> name in version 5
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -38,9 +40,9 @@ def steps(folder: Path) -> tuple[list[Step], str]:
     """
     made: list[Step] = []
     for module in _listed(folder):
-        kind = str(module.get("type", "")).rpartition(".")[2]
+        kind = _kind(module)
         path = _inside(folder, str(module.get("path", "")))
-        if kind == "Transformer":
+        if kind == NET:
             if path != folder:
                 return [], f"its net lies in {path.name}, not beside {MODULES}"
             continue
@@ -52,6 +54,40 @@ def steps(folder: Path) -> tuple[list[Step], str]:
     if made and made[0]["kind"] != "pooling":
         return [], f"its first module is a {made[0]['kind']}, not a pooling"
     return made, ""
+
+
+def net(folder: Path) -> Path:
+    """The folder of the net: the folder itself, or as sentence-transformers before version 1 wrote it, 0_Transformer.
+
+    What modules.json says wrongly is not said here; `steps` refuses it.
+    """
+    try:
+        places = [_inside(folder, str(module.get("path", ""))) for module in _listed(folder) if _kind(module) == NET]
+    except SourceError:
+        return folder
+    return places[0] if len(places) == 1 and (places[0] / "config.json").is_file() else folder
+
+
+def flat(folder: Path) -> list[dict[str, Any]]:
+    """What modules.json would say with the net's files beside it."""
+    return [{**module, "path": ""} if _kind(module) == NET else module for module in _listed(folder)]
+
+
+def max_tokens(folder: Path) -> int | None:
+    """The tokens at which sentence-transformers cuts a text; None where it does not say."""
+    path = folder / TEXTS
+    stated = read_json(path).get("max_seq_length") if path.is_file() else None
+    return stated if type(stated) is int and stated > 0 else None
+
+
+def lower_cases(folder: Path) -> bool:
+    """Whether sentence-transformers makes a text lower case before the tokenizer sees it."""
+    path = folder / TEXTS
+    return path.is_file() and read_json(path).get("do_lower_case") is True
+
+
+def _kind(module: dict[str, Any]) -> str:
+    return str(module.get("type", "")).rpartition(".")[2]
 
 
 def prompts(folder: Path) -> dict[str, str]:

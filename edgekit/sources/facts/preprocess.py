@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.model import AudioInput, ImageInput, Model, Preprocess, Tensor, TextInput
+from edgekit.sources.facts import modules
 from edgekit.sources.facts.files import optional_json
 from edgekit.sources.facts.image_settings import NotUnderstood, image_input
 
@@ -15,6 +16,7 @@ FEATURES: dict[str, Literal["ids", "mask", "types"]] = {
     "token_type_ids": "types",
 }
 MAX_TOKENS = 128  # enough for a sentence; a longer text is cut
+OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # whose first two positions are of padding
 SETTINGS = "preprocessor_config.json"
 # transformers 5 writes the settings of all processors into one file.
 ALL_SETTINGS, PARTS = "processor_config.json", ("image_processor", "feature_extractor")
@@ -90,8 +92,13 @@ def _settings(folder: Path) -> tuple[str, dict[str, Any] | None]:
 
 
 def _max_tokens(folder: Path) -> int:
-    positions = optional_json(folder / "config.json").get("max_position_embeddings")
-    return min(MAX_TOKENS, positions) if type(positions) is int and positions > 0 else MAX_TOKENS
+    """Where a text is cut: as sentence-transformers does it where it says so, and never beyond the net's positions."""
+    config = optional_json(folder / "config.json")
+    positions = config.get("max_position_embeddings")
+    limit = modules.max_tokens(folder) or MAX_TOKENS
+    if type(positions) is not int or positions <= 0:
+        return limit
+    return max(1, min(limit, positions - (2 if config.get("model_type") in OFFSET else 0)))
 
 
 def _picture(settings: dict[str, Any], tensor: Tensor) -> ImageInput:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit import cache
+from edgekit.data import pretty
 from edgekit.errors import SourceError
 from edgekit.sources import Source, open_source
 
@@ -122,7 +123,7 @@ def test_a_sentence_embedding_ends_in_its_vector(hf: Any, tmp_path: Path, monkey
         "config_sentence_transformers.json": {"prompts": {"query": "query: "}},
     }.items():
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+        (folder / name).write_text(pretty(content), encoding="utf-8")
     dense = torch.nn.Linear(16, 6)
     save_file(
         {f"linear.{key}": value for key, value in dense.state_dict().items()}, folder / "2_Dense/model.safetensors"
@@ -137,6 +138,19 @@ def test_a_sentence_embedding_ends_in_its_vector(hf: Any, tmp_path: Path, monkey
     feeds = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": np.zeros((2, 4), np.int64)}
     [made] = _session(source.path).run(None, feeds)
     np.testing.assert_allclose(made, torch.nn.functional.normalize(vectors).numpy(), atol=1e-5)
+    _as_of_old(folder, kinds)
+    again = open_source(str(folder))
+    assert (again.path, again.model) == (source.path, source.model), "laid flat it is the same folder, byte for byte"
+
+
+def _as_of_old(folder: Path, kinds: list[dict[str, str]]) -> None:
+    """The layout of sentence-transformers before version 1: the net in 0_Transformer, a version in its place."""
+    (folder / "0_Transformer").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).rename(folder / "0_Transformer" / name)
+    kinds[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(kinds), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps({"__version__": "0.2.5"}), encoding="utf-8")
 
 
 def _session(path: Path) -> Any:
