@@ -30,6 +30,11 @@ WORDS = {"image": "pictures", "audio": "recordings", "text": "texts", "array": "
 CALIBRATE, EVALUATE = 128, 256  # calls at most
 EVALUATE_BYTES = 512 * 2**20  # of feeds at most, but at least LEAST of them: the gate keeps them all
 LEAST = 64
+# What people take for data and nobody here reads, and what it can be made of.
+UNREAD = {
+    **dict.fromkeys((".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".dng"), "JPEG or PNG"),
+    **dict.fromkeys((".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aiff"), "WAV"),
+}
 NAMES = "classes.txt"  # beside YOLO's labels: the names of their classes
 KEPT = "pictures, .wav, .txt (one text a line), .npz or .npy"
 
@@ -137,24 +142,39 @@ def _labels(shown: Labels, calls: Sequence[Path | None], model: Model) -> tuple[
 def listing(folder: Path) -> tuple[str, list[Path]]:
     """The one kind of usable files in a folder (its subfolders too), and the files by their names.
 
-    Texts that say what pictures or recordings of the same name show are no data of their own.
+    Texts that say what pictures or recordings of the same name show are no data of their own, nor are fewer texts than
+    there are files of another kind: a README, or a list of labels.
+
+    Raises:
+        UsageError: no such folder, or nothing usable in it.
+        SourceError: files of several kinds, or pictures or recordings of a form that is not read.
     """
     if not folder.is_dir():
         raise UsageError(f"no calibration folder {folder}", next=f"give a folder with {KEPT}")
     by_kind: dict[str, list[Path]] = {}
+    unread: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
+        inside, suffix = path.relative_to(folder).parts, path.suffix.lower()
         if path.is_file() and not any(part.startswith(".") for part in inside):
-            kind = next((name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
+            kind = next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), None)
             if kind:
                 by_kind.setdefault(kind, []).append(path)
+            elif suffix in UNREAD:
+                unread[suffix] = unread.get(suffix, 0) + 1
+    if unread:
+        counted = " and ".join(f"{count} {suffix} files" for suffix, count in sorted(unread.items()))
+        wanted = " and ".join(sorted({UNREAD[suffix] for suffix in unread}))
+        raise SourceError(
+            f"{folder.name} holds {counted}, which edgekit does not read", next=f"convert them to {wanted}"
+        )
     if not by_kind:
         raise UsageError(f"nothing in {folder} can be calibrated with", next=f"put {KEPT} into it")
     if len(by_kind) > 1 and "text" in by_kind:
         told = {path.with_suffix("") for kind in by_kind if kind != "text" for path in by_kind[kind]}
         told |= {Path(*("labels" if part == "images" else part for part in path.parts)) for path in told}
         by_kind["text"] = [path for path in by_kind["text"] if path.with_suffix("") not in told and path.name != NAMES]
-        by_kind = {kind: files for kind, files in by_kind.items() if files}
+        most = max(len(files) for kind, files in by_kind.items() if kind != "text")
+        by_kind = {kind: files for kind, files in by_kind.items() if files and (kind != "text" or len(files) >= most)}
     if len(by_kind) > 1:
         counted = ", ".join(f"{len(files)} {WORDS[kind]}" for kind, files in sorted(by_kind.items()))
         raise SourceError(f"{folder.name} mixes kinds of data: {counted}", next="give a folder of one kind")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from edgekit.inputs import labels
 from edgekit.inputs.calibration import Calibration, Feed
-from edgekit.inputs.synthetic import probe_feeds
+from edgekit.inputs.synthetic import NO_INPUTS, probe_feeds
 from edgekit.kinds import Form
 from edgekit.sources.source import Source
 
@@ -25,3 +29,14 @@ def feeds_of(form: Form, source: Source, calibration: Calibration | None) -> tup
         feeds = list(calibration.evaluate)
         return feeds, f"compared on {len(feeds)} inputs that calibration did not see"
     return probe_feeds(source.model, source.card, source.path)
+
+
+def useless(feeds: Sequence[Feed], notes: Sequence[str]) -> str:
+    """Why nothing can be compared on these inputs; empty where something can."""
+    if len(feeds) < 2:
+        few = "there are no two inputs to compare on (calibration data of four or more leaves two)"
+        return next((note for note in notes if note.startswith(NO_INPUTS)), few)
+    first = feeds[0]
+    if all(np.array_equal(feed[name], first[name]) for feed in feeds[1:] for name in first):
+        return f"all {len(feeds)} inputs to compare on are the same"
+    return ""

@@ -14,10 +14,10 @@ import shutil
 import numpy as np
 
 from edgekit.inputs.feeds import write_folder
-from edgekit.inputs.synthetic import NO_INPUTS
 from edgekit.kinds.tensor import TensorContract
 from edgekit.model import StateInput, TextInput
 from edgekit.quality._context import GateContext, not_measured, run_child
+from edgekit.quality._inputs import useless
 from edgekit.quality._outputs import CLOSE, Asked, judged
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
@@ -51,8 +51,7 @@ def measure(ctx: GateContext) -> list[Measurement]:
     decode = ctx.contract.decode
     if ctx.mode == "fast":
         feeds = feeds[: max(FAST_INPUTS, ctx.effort.classifier_inputs if decode == "classes" else 0)]
-    if len(feeds) < 2:
-        why = next((note for note in ctx.notes if note.startswith(NO_INPUTS)), "there are no two inputs to compare on")
+    if why := useless(feeds, ctx.notes):
         return [not_measured(metric, why) for metric in METRICS[:5]]
     folder = ctx.work / "feeds"
     shutil.rmtree(folder, ignore_errors=True)  # the inputs of another variant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from onnx import helper
 
 from edgekit import quality
 from edgekit.inputs.feeds import Feed
-from edgekit.quality import GateContext, _spectra
+from edgekit.quality import GateContext, _spectra, _survey, tensors
 from edgekit.results.measurement import Measurement
+from tests import needs
 from tests.unit.inputs.nets import save, tensor, value
 
 pytestmark = pytest.mark.runtimes
@@ -67,6 +69,31 @@ def test_the_noise_is_the_same_for_both_and_int8_is_not_refused_for_it(
     judged = quality.gate(context(source, built, feeds(), inputs=INPUTS))
     assert judged.verdict == "pass", judged.verdicts
     assert 20 < (by_name(judged.measurements)["sqnr_db"].value or 0) < 80  # its own error, neither none nor the noise
+
+
+@pytest.mark.parametrize("kind", ["a normal of the input's shape", "dropout that trains"])
+def test_a_source_whose_answers_are_too_many_to_keep_draws_the_same_again(
+    tmp_path: Path, context: Callable[..., GateContext], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is run twice, for its mean and beside the built model; its generators went on in between."""
+    monkeypatch.setattr(_survey, "ROOM", 0)
+    source, built = voice(tmp_path / "a.onnx", NOISE[kind]), voice(tmp_path / "b.onnx", NOISE[kind], rough(WEIGHTS))
+    made = by_name(tuple(tensors.measure(context(source, built, feeds(), inputs=INPUTS))))
+    assert 20 < (made["sqnr_db"].value or 0) < 80
+
+
+@pytest.mark.usefixtures("real_child")
+def test_an_npu_has_a_generator_of_its_own(tmp_path: Path, context: Callable[..., GateContext]) -> None:
+    """The simulator of QNN takes the operator and leaves its seed: what it draws is compared by its spectrum."""
+    needs.module("onnxruntime_qnn")
+    smooth = np.stack([np.convolve(row, np.ones(24) / 24, "same") for row in WEIGHTS]).astype(np.float32)
+    source = voice(tmp_path / "a.onnx", NORMAL, smooth)
+    for weights, near in ((smooth, True), (WEIGHTS, False)):
+        built = voice(tmp_path / "b.onnx", NORMAL, weights)
+        asked = context(source, built, feeds(), inputs=INPUTS, precision="w8a16")
+        made = by_name(tuple(tensors.measure(replace(asked, ep="qnn", ep_options={"soc_model": "57"}))))
+        assert "cosine_mean" not in made and "do not draw alike" in made["spectral_distance_db"].reason
+        assert ((made["spectral_distance_db"].value or 0) < 2) == near
 
 
 def test_wrong_weights_under_the_noise_are_seen(tmp_path: Path, context: Callable[..., GateContext]) -> None:

@@ -183,6 +183,18 @@ def test_a_net_that_ignores_its_input_is_not_measured(tmp_path: Path, context: C
     assert error is not None and "do not depend on its inputs" in error.message
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5], ids=["black", "grey"])
+def test_inputs_that_are_all_the_same_are_said_to_be(
+    tmp_path: Path, context: Callable[..., GateContext], value: float
+) -> None:
+    a = head(tmp_path / "a.onnx", WEIGHTS)
+    same = [{"x": np.full((1, 3, 9, 10), value, np.float32)} for _ in range(5)]
+    judged = quality.gate(context(a, a, same))
+    error = quality.explain(judged)
+    assert judged.verdict == "not-measured" and error is not None
+    assert "all 5 inputs to compare on are the same" in error.message
+
+
 def test_no_inputs_no_verdict(tmp_path: Path, context: Callable[..., GateContext]) -> None:
     a = head(tmp_path / "a.onnx", WEIGHTS)
     for feeds in (None, [], pictures(1)):

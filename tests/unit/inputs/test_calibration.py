@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgekit.errors import SourceError, UsageError
 from edgekit.inputs import calibration
-from edgekit.inputs.calibration import open_calibration
+from edgekit.inputs.calibration import listing, open_calibration
 from edgekit.inputs.feeds import Feed
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model
 from tests.unit.inputs.nets import model, passthrough, tensor
@@ -83,6 +83,39 @@ def test_kinds_are_not_mixed(tmp_path: Path) -> None:
     np.savez(tmp_path / "a" / "x.npz", x=np.ones((1, 3), np.float32))
     with pytest.raises(SourceError, match="mixes kinds of data: 1 arrays, 2 pictures"):
         open_(tmp_path / "a", PICTURES)
+
+
+def test_a_list_of_labels_or_a_readme_among_pictures_is_no_data(tmp_path: Path) -> None:
+    for at in range(3):
+        (tmp_path / f"{at}.png").touch()
+    for name in ("labels.txt", "README.txt"):
+        (tmp_path / name).write_text("0.png cat")
+    form, files = listing(tmp_path)
+    assert form == "image" and [file.name for file in files] == ["0.png", "1.png", "2.png"]
+    (tmp_path / "more.txt").write_text("as many texts as pictures: which of them is meant?")
+    with pytest.raises(SourceError, match="mixes kinds of data: 3 pictures, 3 texts"):
+        listing(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "instead"),
+    [
+        (["IMG_1.HEIC", "IMG_2.heic", "a.jpg"], r"holds 2 \.heic files, which edgekit does not read", "JPEG or PNG"),
+        (["sub/a.flac", "b.wav"], r"holds 1 \.flac files", "WAV"),
+        (["a.mp3", "b.mp3"], r"holds 2 \.mp3 files", "WAV"),
+        (["a.avif", "b.ogg"], r"1 \.avif files and 1 \.ogg files", "JPEG or PNG and WAV"),
+    ],
+)
+def test_pictures_and_sound_that_nobody_reads_are_named(
+    names: list[str], said: str, instead: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "._IMG_1.HEIC").touch()  # AppleDouble: hidden
+    with pytest.raises(SourceError, match=said) as error:
+        listing(tmp_path)
+    assert error.value.exit_code == 4 and error.value.next == f"convert them to {instead}"
 
 
 def test_one_broken_picture_of_many_is_named(tmp_path: Path) -> None:

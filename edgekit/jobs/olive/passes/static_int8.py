@@ -77,11 +77,19 @@ class EdgekitStaticQuantization(OnnxStaticQuantization):  # type: ignore[misc]
             olive_pass = create_pass_from_dict(OnnxStaticQuantization, theirs, self.accelerator_spec)
             whole = olive_pass.run(ONNXModelHandler(str(path)), str(Path(folder) / "whole.onnx"))
             graph = QdqGraph(prepared, onnx.load(whole.model_path), types)
-            chosen = Choice(graph, _inputs(config), config.target_sqnr_db).operators()
+            choice = Choice(graph, _inputs(config), config.target_sqnr_db)
+            chosen = choice.operators()
         share = graph.weights(chosen) / max(1, graph.weights(graph.operators))
         logger.info(
             "Quantized %d of %d operators, %.0f %% of the weights", len(chosen), len(graph.operators), share * 100
         )
+        if share < config.min_weights_share and (strange := choice.strange()):
+            raise TooCostly(
+                f"int8 cannot be judged: the model itself answers NaN or infinity in {strange:.0%} of its values on "
+                "the calibration data, and int8 moves them",
+                next="run the model itself on these inputs: export it anew, give the inputs that it takes "
+                "(--calibration), or try --recipe float32",
+            )
         if share < config.min_weights_share:
             raise TooCostly(
                 f"int8 costs this model too much: only {share:.0%} of its weights could be int8 with a signal "
@@ -127,6 +135,15 @@ class Choice:
             if noise <= self._limit:
                 return chosen
         return []
+
+    def strange(self) -> float:
+        """The share of the float graph's own values that are NaN or infinite."""
+        floats = [array for call in self._expected for array in call if array.dtype.kind == "f"]
+        finite, values = (
+            sum(int(np.isfinite(array).sum()) for array in floats),
+            sum(int(array.size) for array in floats),
+        )
+        return 1.0 - finite / max(1, values)
 
     def _fewer(self, alone: dict[str, float]) -> Iterator[list[str]]:
         """Ever smaller choices, whose noises add up to the limit, then to less: of those with the least noise for each
