@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgekit.ep import attach
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.inputs.feeds import Feed, FeedFolder
-from edgekit.quality import _boxes, _spectra, _stats
+from edgekit.quality import _boxes, _counts, _spectra, _stats
 from edgekit.quality._survey import Answers, Outputs, Survey, channel_axis, followed, survey
 from edgekit.sources.facts import onnx_graph, random_operators
 from edgekit.wrappers.python import npz
@@ -60,7 +60,9 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     answers = Answers(partial(_run, source, feeds, emit))
     drawn = random_operators.outputs(Path(request["source"]))
     alike = source.draws == built.draws and request["ep"] == "cpu"  # another provider has a generator of its own
-    comparison = Comparison(request["decode"], request["mask"], survey(answers, len(feeds)), drawn, alike=alike)
+    surveyed = survey(answers, len(feeds))
+    counted = _counts.axes(zip(feeds, answers, strict=True)) if any(each.reshaped for each in surveyed.values()) else {}
+    comparison = Comparison(request["decode"], request["mask"], surveyed, drawn, alike=alike, counted=counted)
     for at, (feed, expected) in enumerate(zip(feeds, answers, strict=True)):
         emit("progress", text=f"inputs {at}/{len(feeds)}")
         comparison.add(feed, expected, built.run(feed))
@@ -162,8 +164,12 @@ class Comparison:
         drawn: Collection[str] = (),
         *,
         alike: bool = True,
+        counted: Mapping[str, int] | None = None,
     ) -> None:
-        """`drawn` are the outputs that depend on random numbers, which both models draw `alike`, or not."""
+        """`drawn` are the outputs that depend on random numbers, which both models draw `alike`, or not; `counted` the
+        axes of those of which the model says how many rows they have.
+        """
+        self._counted = {name: axis for name, axis in (counted or {}).items() if name not in drawn}
         self._spectra = {name: _spectra.Spectra() for name in drawn}
         self._apart = set() if alike else set(drawn)
         self._decode, self._mask, self._source = decode, mask, source
@@ -184,14 +190,20 @@ class Comparison:
             facts["size"] = max(facts["size"], int(np.size(expected)))
             if name in self._spectra:
                 self._spectra[name].add(expected, got)
-            if np.shape(expected) != np.shape(got):
+            axis = self._counted.get(name)
+            if axis is not None and expected.ndim == got.ndim and _counts.rows_alone(expected, got, axis):
+                facts["equal"].append(_counts.shared(expected, got, axis))
+                if expected.shape != got.shape:
+                    facts["other_count"] = facts.get("other_count", 0) + 1
+                    continue
+            elif np.shape(expected) != np.shape(got):
                 self._mismatches += name not in self._spectra
                 self._apart |= {name} & set(self._spectra)
                 continue
             if expected.dtype.kind == "f":
                 self._nonfinite += unlike(expected, got)
                 self._sums.setdefault(name, []).append(_sums(expected, got, self._means[name]))
-            else:
+            elif axis is None:
                 facts["equal"].append(float(np.mean(expected == got)) if expected.size else 1.0)
             both = followed(expected, self._places[name]), followed(got, self._places[name])
             self._followed.setdefault(name, []).append(both)
@@ -215,9 +227,14 @@ class Comparison:
             name: {**facts, "equal": float(np.mean(facts["equal"])) if facts["equal"] else None, **self._over(name)}
             for name, facts in self._facts.items()
         }
+        often = [
+            count
+            for facts in self._facts.values()
+            if (count := facts.get("other_count", 0)) > _counts.MOST * facts["calls"]
+        ]
         for name in self._apart:
             outputs[name]["distance"] = self._spectra[name].distance()
-        return {"outputs": outputs, "nonfinite": self._nonfinite, "mismatches": self._mismatches}
+        return {"outputs": outputs, "nonfinite": self._nonfinite, "mismatches": self._mismatches + sum(often)}
 
     def _over(self, name: str) -> dict[str, float | None]:
         """How an output changes from call to call, beside the source's."""

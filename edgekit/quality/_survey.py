@@ -88,6 +88,11 @@ class Survey:
             same = known is not None and known[0].shape == total.shape
             self._sums[at] = (known[0] + total, known[1] + count) if known is not None and same else None
 
+    @property
+    def reshaped(self) -> bool:
+        """Its shape is not always the same."""
+        return self._first is not None and self._differs is None
+
     def facts(self) -> dict[str, Any]:
         """Whether it varies, and how many of its values are no number, or infinite."""
         return {"varies": self.varies, "values": self._values, "nan": self._nan, "infinite": self._infinite}
