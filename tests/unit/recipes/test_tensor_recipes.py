@@ -88,6 +88,17 @@ def test_a_card_speaks_for_its_model(name: str) -> None:
     assert recipe == card.recipe["tensor"] and "card" in reason
 
 
+@pytest.mark.parametrize("on", ["windows-directml", "windows-webgpu"])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [("swift-f0", "float32"), ("basic-pitch", "float32"), ("silero-vad", "fp16"), ("all-minilm-l6-v2", "fp16")],
+)
+def test_what_float16_loses_stays_float32(name: str, recipe: str, on: str) -> None:
+    fixed = (Tensor(name="x", dtype="float32", shape=(1, 16)),)
+    model = net().model_copy(update={"inputs": fixed})
+    assert plan.make(model, target.load(on), card=cards.load(name)).main.recipe == recipe
+
+
 @pytest.mark.parametrize("module", [int8_qdq, int8_dynamic, float32])
 def test_only_an_old_opset_is_raised(module: object) -> None:
     for opset, raised in ((11, True), (12, True), (13, False), (21, False)):
