@@ -15,6 +15,7 @@ from edgekit.contract.manifest import Quality
 from edgekit.errors import BuildError, EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
+from edgekit.quality._inputs import FEW, OTHERS, SAME
 from edgekit.quality._limits import fixed, limits
 from edgekit.quality._outputs import NO_NUMBERS
 from edgekit.results import metrics as m
@@ -123,6 +124,8 @@ def explain(quality: Quality) -> EdgekitError | None:
             f"the source is bad, and to be near it proves nothing: {bad[0].reason}", next=advice(bad[0].metric)
         )
     why = f"{bad[0].metric}: {bad[0].reason}" if bad else "; ".join(quality.notes) or "no gate applies to this model"
+    if FEW in why or SAME in why:
+        return NotMeasured(f"the quality is not measured: {why}", next=OTHERS)
     return NotMeasured(
         f"the quality is not measured: {why}",
         next=NO_REFERENCE if NO_NUMBERS in why else advice(bad[0].metric) if bad else "run with --quality fast",

@@ -12,6 +12,10 @@ from edgekit.inputs.synthetic import NO_INPUTS, probe_feeds
 from edgekit.kinds import Form
 from edgekit.sources.source import Source
 
+FEW = "there are no two inputs to compare on (calibration data of four or more leaves two)"
+SAME = "inputs to compare on are the same"
+OTHERS = "give --calibration FOLDER with more inputs, and different ones, like those that the app will see"
+
 
 def truth_of(source: Source, calibration: Calibration | None) -> labels.Truth:
     """What the inputs that the gate compares on really show, by the user's labels."""
@@ -34,9 +38,8 @@ def feeds_of(form: Form, source: Source, calibration: Calibration | None) -> tup
 def useless(feeds: Sequence[Feed], notes: Sequence[str]) -> str:
     """Why nothing can be compared on these inputs; empty where something can."""
     if len(feeds) < 2:
-        few = "there are no two inputs to compare on (calibration data of four or more leaves two)"
-        return next((note for note in notes if note.startswith(NO_INPUTS)), few)
+        return next((note for note in notes if note.startswith(NO_INPUTS)), FEW)
     first = feeds[0]
     if all(np.array_equal(feed[name], first[name]) for feed in feeds[1:] for name in first):
-        return f"all {len(feeds)} inputs to compare on are the same"
+        return f"all {len(feeds)} {SAME}"
     return ""

@@ -103,5 +103,5 @@ class Source:
         drawn = random_operators.named(self.path) if self.form == "onnx" else ""
         if not drawn:
             return ""
-        what = "the gate gives both models the same ones, and no golden is recorded of outputs that depend on them"
+        what = "the gate gives both models the same ones (an NPU draws its own), and no output of them has a golden"
         return f"the model draws random numbers ({drawn}): {what}"

@@ -192,7 +192,7 @@ def test_inputs_that_are_all_the_same_are_said_to_be(
     judged = quality.gate(context(a, a, same))
     error = quality.explain(judged)
     assert judged.verdict == "not-measured" and error is not None
-    assert "all 5 inputs to compare on are the same" in error.message
+    assert "all 5 inputs to compare on are the same" in error.message and "different ones" in error.next
 
 
 def test_no_inputs_no_verdict(tmp_path: Path, context: Callable[..., GateContext]) -> None:
