@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "chat.h"
 #include "memory.h"
@@ -235,12 +236,18 @@ std::shared_ptr<const TensorBundle> Core::tensors() {
 }
 
 int64_t Core::trim(Part what) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (active_) {
         after_ = std::max(after_.value_or(what), what);
         what = Part::CACHES;
     }
-    return drop(what);
+    const int64_t freed = drop(what);
+    if (freed && worker_.joinable() && !active_) {  // the caches are of the worker's heap
+        to_give_back_ = freed;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return !to_give_back_ || closed_; });
+    }
+    return freed;
 }
 
 int64_t Core::drop(Part what) {
@@ -251,15 +258,20 @@ int64_t Core::drop(Part what) {
         llm_.reset();
         tensors_.reset();
     }
-    if (freed) give_back_memory();
+    if (freed) give_back_memory(freed);
     return freed;
 }
 
 void Core::work() {
     std::unique_lock lock(mutex_);
     while (true) {
-        changed_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+        changed_.wait(lock, [this] { return closed_ || to_give_back_ || !waiting_.empty(); });
         if (closed_) return;
+        if (to_give_back_) {
+            give_back_memory(std::exchange(to_give_back_, 0));
+            changed_.notify_all();
+            continue;
+        }
         const std::shared_ptr<Run> run = std::move(waiting_.front());
         waiting_.pop_front();
         active_ = run;

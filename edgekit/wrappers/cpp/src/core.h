@@ -74,6 +74,7 @@ class Core {
     std::shared_ptr<Run> active_;
     std::optional<Part> after_;  // what is dropped when the answer has ended
     bool closed_ = false;
+    int64_t to_give_back_ = 0;  // bytes that were freed in the worker's heap
     std::thread worker_;
 };
 

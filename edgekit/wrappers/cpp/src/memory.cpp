@@ -13,6 +13,12 @@ extern "C" size_t os_proc_available_memory(void);  // <os/proc.h>, since iOS 13
 #endif
 #ifdef __GLIBC__
 #include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
 #endif
 
 namespace fs = std::filesystem;
@@ -70,8 +76,30 @@ Room room(const fs::path& root) { return {available(root / "proc/meminfo"), left
 
 #endif
 
-void give_back_memory() {
 #ifdef __GLIBC__
+namespace {
+
+// malloc_trim leaves the end of a thread's heap as it is, up to 64 MB where large blocks were freed before. So as much as
+// was freed, and that, is taken in blocks, whose pages are given to the system.
+void give_back_end_of_heap(int64_t freed) {
+    constexpr size_t BLOCK = 1 << 20, END = 64, MOST = 4096;
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    std::vector<void*> blocks(std::min(static_cast<size_t>(freed) / BLOCK + END, MOST));
+    for (void*& block : blocks) {
+        block = std::malloc(BLOCK);
+        if (!block) break;
+        const size_t before = (page - reinterpret_cast<uintptr_t>(block) % page) % page;  // the first whole page
+        madvise(static_cast<char*>(block) + before, (BLOCK - before) / page * page, MADV_DONTNEED);
+    }
+    for (void* block : blocks) std::free(block);
+}
+
+}  // namespace
+#endif
+
+void give_back_memory([[maybe_unused]] int64_t freed) {
+#ifdef __GLIBC__
+    give_back_end_of_heap(freed);
     malloc_trim(0);
 #endif
 }

@@ -13,6 +13,7 @@ struct Room {
 };
 
 Room room(const std::filesystem::path& root = "/");  // another folder plays another machine in tests
-void give_back_memory();  // what the allocator keeps of freed memory
+// What the allocator keeps of the bytes that were freed, in the heap of the calling thread and those of others.
+void give_back_memory(int64_t freed);
 
 }  // namespace edgekit

@@ -31,7 +31,7 @@ CASES = (
         "preflight",
         "slow_reader",
     ),
-    *("trim", "turns"),
+    *("trim", "trim_gives_back", "turns"),
 )
 
 

@@ -352,6 +352,21 @@ void trim() {
     CHECK(engine->models == 0 && engine->generators == 0);
 }
 
+// The caches and the model are in the worker's heap; what is freed there goes back to the system, too.
+void trim_gives_back() {
+    engine->cache_mb = 96;
+    engine->weights_mb = 96;
+    const Bundle bundle(1, EDGEKIT_LAZY);
+    for (const int what : {EDGEKIT_CACHES, EDGEKIT_CACHES, EDGEKIT_WEIGHTS, EDGEKIT_CACHES, EDGEKIT_CACHES}) {
+        Run run(bundle, request({"Hello"}));
+        run.all();
+        const int64_t before = anonymous_kb();
+        bundle.trim(what);
+        const int64_t least = (what == EDGEKIT_CACHES ? 96 : 192) * 1024 * 9 / 10;
+        CHECK(SANITIZED || before - anonymous_kb() >= least);  // sanitizers keep what is freed
+    }
+}
+
 void no_rewind() {
     const Bundle bundle;
     engine->refuses_rewind = true;
@@ -507,6 +522,7 @@ const std::map<std::string, std::function<void()>> CASES{{"turns", turns},
                                                          {"slow_reader", slow_reader},
                                                          {"cycles", cycles},
                                                          {"trim", trim},
+                                                         {"trim_gives_back", trim_gives_back},
                                                          {"no_rewind", no_rewind},
                                                          {"no_continuation", no_continuation},
                                                          {"faults", faults},

@@ -49,6 +49,12 @@ struct Alone {
     std::atomic<bool>& used_;
 };
 
+// So many megabytes, written to, of which each block has some.
+using Blocks = std::vector<std::vector<char>>;
+Blocks blocks(int megabytes, int each) {
+    return Blocks(static_cast<size_t>(megabytes / each), std::vector<char>(static_cast<size_t>(each) << 20, 'x'));
+}
+
 void wait_us(int64_t us) {
     if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
 }
@@ -79,7 +85,8 @@ struct OgaConfig : Counted {
     OgaConfig() : Counted(engine.others) {}
 };
 struct OgaModel : Counted {
-    OgaModel() : Counted(engine.models) {}
+    OgaModel() : Counted(engine.models), weights(blocks(engine.weights_mb, 24)) {}
+    const Blocks weights;
 };
 struct OgaTokenizer : Counted {
     OgaTokenizer() : Counted(engine.tokenizers) {}
@@ -93,8 +100,10 @@ struct OgaGeneratorParams : Counted {
     double max_length = 0;
 };
 struct OgaGenerator : Counted {
-    explicit OgaGenerator(double most) : Counted(engine.generators), max_length(static_cast<size_t>(most)) {}
+    explicit OgaGenerator(double most)
+        : Counted(engine.generators), max_length(static_cast<size_t>(most)), memory(blocks(engine.cache_mb, 3)) {}
     const size_t max_length;
+    const Blocks memory;
     std::vector<int32_t> sequence, cache;  // what it was given and chose; what it has read of that
     int64_t chosen = 0;                    // since it was given something
     bool done = false;

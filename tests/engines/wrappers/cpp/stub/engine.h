@@ -12,6 +12,7 @@ struct StubEngine {
     std::atomic<bool> refuses_rewind{false};
     std::atomic<bool> refuses_to_go_on{false};  // to read behind what it has read
     std::atomic<int> fails_after{-1};           // tokens of an answer; then one call fails
+    std::atomic<int> cache_mb{0}, weights_mb{0};     // in blocks, as a real engine's
     std::atomic<const char*> onnxruntime{"1.32.0"};  // the version that it says
     // What it did.
     std::atomic<int64_t> appended{0}, generated{0}, largest_piece{0};
