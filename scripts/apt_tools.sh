@@ -9,6 +9,7 @@ declare -A package=(
     [cmake]=cmake [g++]=g++ [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu     # the runner
     [/usr/include/nlohmann/json.hpp]=nlohmann-json3-dev [npm]=npm [clang-tidy]=clang-tidy
     [debootstrap]=debootstrap [qemu-aarch64-static]=qemu-user-static          # an ARM64 root
+    [javac]=openjdk-17-jdk-headless                                           # the Kotlin face
     [chromium]=chromium                                                       # the report, and SwiftShader for WebGPU
 )
 
