@@ -76,15 +76,12 @@ def convert(
     except Exception as error:  # what the engines say of a model has no common type
         if isinstance(error, MemoryError) or any(word in str(error) for word in MACHINE):
             raise
+        _refuse_invented(invented, task)  # for it is why the rest failed
         raise SourceError(
             f"this model cannot be exported for {task}: {_first_line(error)}",
             next="name another task with --task, or export it to ONNX yourself and give the file",
         ) from error
-    if invented:
-        raise SourceError(
-            f"the checkpoint has no weights for {', '.join(invented[:3])}, which {task} needs",
-            next="name the task it was trained for with --task, or give its whole folder",
-        )
+    _refuse_invented(invented, task)
     _collect(source, work, out, task)
     on_event("comparing with torch")
     difference, compared = _compare(source, out / "model.onnx", task, options)
@@ -115,6 +112,16 @@ def _invented_weights() -> list[str]:
     hf.logging.set_verbosity_warning()
     logging.getLogger("transformers.modeling_utils").addHandler(Listener())
     return names
+
+
+def _refuse_invented(names: list[str], task: str) -> None:
+    if names:
+        raise SourceError(
+            f"the checkpoint has no weights for {', '.join(names[:3])}, which {task} needs: it is another model's than "
+            "config.json names, or was never trained for that",
+            next="correct architectures in config.json, name the task that it was trained for with --task, or give its "
+            "whole folder",
+        )
 
 
 def _first_line(error: BaseException) -> str:

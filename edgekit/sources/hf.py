@@ -67,6 +67,8 @@ def _read(folder: Path, taken: Snapshot, options: Options) -> Source:
     beside.refuse(folder)
     if is_llm(config) and architectures.check(config["architectures"][0]).answer == "text part":
         return _text_only(folder, taken, config, options)
+    if is_llm(config):
+        architectures.same_model(config["architectures"][0], config.get("model_type"))
     asks = check_trust(folder, config, options.trust_remote_code)
     # Without need the flag is not handed on: transformers would prefer the folder's code to its own.
     options = replace(options, trust_remote_code=asks is not None, name=options.name or name_of(folder))

@@ -9,6 +9,8 @@ computes the model: each was compared with transformers in float32, but for thos
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edgekit.errors import SourceError
@@ -124,6 +126,28 @@ def check(architecture: str) -> Row:
     if row.answer == "no":
         raise SourceError(f"{architecture} cannot be built: {row.reason}", next=row.next)
     return row
+
+
+def same_model(architecture: str, model_type: object) -> None:
+    """Nothing, where a class and a model type are of one model; transformers' table is searched, nothing is imported.
+
+    The graph is built by the class, the float reference loaded by the type: of two models the one is never the other.
+
+    Raises:
+        SourceError: they are of two models.
+    """
+    spec = find_spec("transformers")
+    if spec is None or not spec.submodule_search_locations or not isinstance(model_type, str):
+        return
+    table = Path(spec.submodule_search_locations[0]) / "models" / "auto" / "modeling_auto.py"
+    pairs = re.findall(r'\("([\w-]+)", "(\w+)"\)', table.read_text(encoding="utf-8")) if table.is_file() else []
+    types = {kind for kind, name in pairs if name == architecture}
+    if types and model_type not in types and any(kind == model_type for kind, _ in pairs):
+        raise SourceError(
+            f"config.json names {architecture}, which is of the model type {min(types, key=len)!r}, and model_type "
+            f"{model_type!r}: they are two models",
+            next="correct config.json, or get it again from the model's publisher",
+        )
 
 
 def unpublished(ref: str) -> SourceError | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import SourceError
-from edgekit.sources.facts import yarn
+from edgekit.sources.facts import windows, yarn
 from edgekit.sources.facts.files import TOKENIZER_LIMIT, read_json
 
 Json = dict[str, Any]
@@ -80,7 +80,7 @@ def repairs(folder: Path) -> Repairs:
     config = read_json(folder / CONFIG)
     changed = _of_others(_config(config, lines), lines)
     if str((config.get("architectures") or [""])[0]).endswith("ForCausalLM"):
-        changed = yarn.in_full(changed, lines)
+        changed = windows.as_run(yarn.in_full(changed, lines), lines)
     if changed != config:
         files[CONFIG] = changed
     if (folder / TOKENIZER).is_file():

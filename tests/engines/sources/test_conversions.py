@@ -272,3 +272,29 @@ def test_a_classifier_on_an_encoder_decoder(hf: Any, tmp_path: Path, monkeypatch
     model.save_pretrained(tmp_path / "whisper")
     source = open_source(str(tmp_path / "whisper"))
     assert source.model.task == "audio-classification" and source.model.outputs[0].shape == ("batch_size", 3)
+
+
+@pytest.mark.parametrize("family", ["Llama", "Qwen2", "Mistral"])
+def test_a_classifier_that_the_weights_are_not_of(
+    hf: Any, family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing is the cause, whatever the export stumbles over first."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    config = getattr(hf, f"{family}Config")(**DECODER)
+    folder = tmp_path / "model"
+    getattr(hf, f"{family}ForCausalLM")(config).save_pretrained(folder)
+    stated = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(stated | {"architectures": [f"{family}ForSequenceClassification"]}))
+    with pytest.raises(SourceError, match=r"no weights for score\.weight") as error:
+        open_source(str(folder))
+    assert error.value.exit_code == 4 and "architectures" in error.value.next
+
+
+DECODER = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+}

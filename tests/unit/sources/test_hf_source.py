@@ -46,13 +46,19 @@ def test_a_decoder(tmp_path: Path) -> None:
     assert llm.tied_embeddings and llm.has_chat_template and llm.sliding_window is None and llm.bos_token_id == 1
 
 
+MISTRAL = {"architectures": ["MistralForCausalLM"], "model_type": "mistral"}
+QWEN2 = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
+
+
 @pytest.mark.parametrize(
     ("config", "window"),
     [
-        ({"sliding_window": 16}, 16),
-        ({"sliding_window": 64}, None),
-        ({"sliding_window": 16, "model_type": "qwen2"}, None),
-        ({"sliding_window": 16, "model_type": "qwen2", "use_sliding_window": True}, 16),
+        ({**MISTRAL, "sliding_window": 16}, 16),
+        ({**MISTRAL, "sliding_window": 64}, None),
+        ({"sliding_window": 16}, None),  # Llama has none, whatever is left in its configuration
+        ({**QWEN2, "sliding_window": 16}, None),
+        ({**QWEN2, "sliding_window": 16, "use_sliding_window": True, "max_window_layers": 0}, 16),
+        ({**QWEN2, "sliding_window": 16, "use_sliding_window": True}, None),  # of 28 layers and more
     ],
 )
 def test_sliding_window(tmp_path: Path, config: dict[str, Any], window: int | None) -> None:
