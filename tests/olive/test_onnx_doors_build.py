@@ -65,8 +65,8 @@ def test_a_float16_model_is_kept_and_never_called_int8(
 ) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     words = ["build", str(half(tmp_path)), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "-q"]
-    assert commands.main([*words, "--recipe", "int8_dynamic"]) == 5
-    assert "found nothing to quantize" in capfd.readouterr().err
+    assert commands.main([*words, "--recipe", "int8_dynamic"]) == 4
+    assert "has float16 weights, quantizers take float32" in capfd.readouterr().err
     assert not list((tmp_path / "out").glob("*/edgekit.json"))
     assert commands.main(words) == 0
     manifest = read(tmp_path / "out" / "half-linux-cpu")
