@@ -73,6 +73,20 @@ def test_a_float16_model_is_kept_and_never_called_int8(
     assert (manifest.recipe.name, manifest.recipe.precision) == ("keep", "float16")
 
 
+def test_a_net_without_weights_is_never_called_int8(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 64]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Tanh", ["x"], ["y"])], "tanh", ends[:1], ends[1:])
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), str(tmp_path / "tanh.onnx"))
+    words = ["build", str(tmp_path / "tanh.onnx"), "--target", "linux-cpu", "-o", str(tmp_path / "out"), "-q"]
+    assert commands.main([*words, "--recipe", "int8_dynamic"]) == 5
+    assert "found nothing to quantize" in capfd.readouterr().err
+    assert not list((tmp_path / "out").glob("*/edgekit.json"))
+
+
 def test_a_net_whose_outputs_ignore_its_inputs_is_not_measured(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
