@@ -51,6 +51,7 @@ class Graph:
         from google.protobuf.message import DecodeError
         from onnx import ModelProto
 
+        self._name = name
         try:
             self.model: ModelProto = ModelProto.FromString(_bounded(stream))
         except DecodeError:
@@ -76,7 +77,16 @@ class Graph:
         return found
 
     def facts(self) -> GraphFacts:
-        """Operators by name (with their domain, but for ONNX's own) and constant tensors by precision."""
+        """Operators by name (with their domain, but for ONNX's own) and constant tensors by precision.
+
+        Raises:
+            BundleError: a name of an operator or of a domain is not UTF-8; protobuf gives its bytes.
+        """
+        names = [text for node in self.nodes for text in (node.op_type, node.domain)]
+        if not all(isinstance(text, str) for text in (*names, *(item.domain for item in self.model.opset_import))):
+            raise BundleError(
+                f"{self._name!r} is not an ONNX model: a name in it is not UTF-8", next="build the bundle again"
+            )
         opset = {item.domain or "ai.onnx": item.version for item in self.model.opset_import}
         ops = Counter(_operator(node) for node in self.nodes)
         roles = dict(_roles(self.nodes))

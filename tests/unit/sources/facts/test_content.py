@@ -149,6 +149,16 @@ def test_several_graphs_of_a_model_add_up(made_of: tuple[Path, Path]) -> None:
     assert sizes(both) == {"float32": (2, 2 * SIZE * SIZE, 8 * SIZE * SIZE)}
 
 
+@pytest.mark.parametrize("name", [b"MatMulNBits", b"com.microsoft"], ids=["operator", "domain"])
+def test_a_name_that_is_no_text_is_refused(name: bytes) -> None:
+    node = helper.make_node("MatMulNBits", ["x", "w"], ["y"], domain="com.microsoft", bits=4, block_size=32)
+    opsets = [helper.make_opsetid("com.microsoft", 1)]
+    raw = helper.make_model(helper.make_graph([node], "g", [], []), opset_imports=opsets).SerializeToString()
+    graph = Graph(io.BytesIO(raw.replace(name, b"\x80" + name[1:])), "g.onnx")
+    with pytest.raises(BundleError, match="not an ONNX model: a name in it is not UTF-8"):
+        graph.facts()
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(where=st.integers(min_value=0), length=st.integers(0, 5), put=st.binary(max_size=10))
 def test_fuzz_a_damaged_graph_is_read_or_refused(where: int, length: int, put: bytes) -> None:
