@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgekit.data import nearest
 from edgekit.errors import UsageError
+from edgekit.inputs.static import PICTURE
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, Tensor, TextInput
 
 FORMS: dict[str, type[Preprocess]] = {
@@ -27,7 +28,6 @@ FORMS: dict[str, type[Preprocess]] = {
 WORDS = {"image": "pictures", "audio": "recordings", "text": "texts"}
 SIZES = {"width", "height", "multiple", "max_side", "shortest", "sample_rate", "samples", "max_tokens"}
 ARRAYS = "arrays as --calibration (.npz, or .npy) need none"
-RANK = 4  # of the array of a picture
 EXAMPLE = "write NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)"
 
 
@@ -62,9 +62,9 @@ def _fitting(found: dict[str, Preprocess], model: Model) -> None:
     outputs = [tensor.name for tensor in model.outputs]
     ranks = {tensor.name: len(tensor.shape) for tensor in model.inputs}
     for name, made in found.items():
-        if isinstance(made, ImageInput) and ranks[name] != RANK:
+        if isinstance(made, ImageInput) and ranks[name] != PICTURE:
             raise UsageError(
-                f"a picture becomes an array of {RANK} dimensions, the input {name!r} has {ranks[name]}",
+                f"a picture becomes an array of {PICTURE} dimensions, the input {name!r} has {ranks[name]}",
                 next="give its arrays themselves as --calibration (.npz, or .npy), which need no --input-spec",
             )
         if isinstance(made, StateInput) and made.output not in outputs:
