@@ -10,6 +10,9 @@ def main() -> None:
     from edgekit.start import leave_current_folder
 
     leave_current_folder()
+    from edgekit import stdio
+
+    stdio.prepare()
     from edgekit.commands import main as run
 
     sys.exit(run())

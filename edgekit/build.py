@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache, compile, console, digests, engines, optimize, output, plan, quality, sources, target
+from edgekit import cache, compile, console, digests, engines, faces, optimize, output, plan, quality, sources, target
+from edgekit.adapters import put_beside, refuse_early
 from edgekit.bundle import aside, check_data, draft, kept
-from edgekit.bundle.runtime import OWN, foreign
+from edgekit.bundle.runtime import foreign
 from edgekit.bundle.seal import seal
 from edgekit.bundle.settle import settle
 from edgekit.bundle.stage import stage
@@ -27,19 +28,19 @@ from edgekit.code import Basis
 from edgekit.contract.manifest import Draft, Manifest, Quality, subject
 from edgekit.data import digest, jsonable, pretty
 from edgekit.digests import Snapshot
-from edgekit.errors import EdgekitError, NotMeasured, UsageError
+from edgekit.errors import EdgekitError, NotMeasured
 from edgekit.extras import require
-from edgekit.inputs import static
+from edgekit.inputs import asked, static
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.options import described, how_made, parse
 from edgekit.partition import inspect
 from edgekit.plan import Plan
 from edgekit.quality import GateContext, Mode
-from edgekit.quality._inputs import feeds_of, truth_of
+from edgekit.quality._inputs import feeds_of, remarks, shipped_of, shown, suit, truth_of
+from edgekit.recipes import load as load_recipe
 from edgekit.results import metrics
 from edgekit.results.metrics import Limit
 from edgekit.results.partition import Partition
-from edgekit.sources.facts import half_range
 from edgekit.sources.source import Source
 from edgekit.target import Target
 
@@ -57,9 +58,13 @@ class Options:
     inputs: tuple[str, ...] = ()
     labels: Path | None = None
     task: str | None = None
+    adapters: tuple[str, ...] = ()
+    merge_adapter: bool = False
     trust_remote_code: bool = False
     accept_source: bool = False
     require_ep: bool = False
+    keep_metadata: bool = False
+    own_inputs: bool = False
     force: bool = False
     refresh: bool = False
     zip: bool = False
@@ -78,7 +83,7 @@ class Job:
     @property
     def read(self) -> tuple[Snapshot, ...]:
         """The model and its calibration data, as they were when they were opened."""
-        return (self.source.snapshot, *([self.calibration.snapshot] if self.calibration else []))
+        return (*self.source.snapshots, *([self.calibration.snapshot] if self.calibration else []))
 
     @property
     def name(self) -> str:
@@ -96,22 +101,31 @@ class Built:
     archive: Path | None = None
 
 
-def prepare(ref: str, target_names: Sequence[str], options: Options, *, read: bool = True) -> list[Job]:
+def prepare(ref: str, target_names: Sequence[str | Target], options: Options, *, read: bool = True) -> list[Job]:
     """Resolve and check everything before the first slow step; opens the source, and may `read` its bytes through."""
     metrics.parse_limits(options.limits, by="gate")
-    targets = [target.load(name) for name in target_names]
-    require("build")
+    targets = [each if isinstance(each, Target) else target.load(each) for each in target_names]
+    if options.recipe is not None:
+        load_recipe(options.recipe)  # a wrong name costs no download
+    asked.check(options.calibration, options.labels, options.text)
+    if read:
+        require("build")
+    trust, task = options.trust_remote_code, options.task
     with console.step(f"opening {ref}"):
-        opened = sources.open_source(ref, task=options.task, trust_remote_code=options.trust_remote_code, whole=False)
-    model = described(opened.model, parse(options.inputs, opened.model))
-    source = replace(opened, model=model, accepted=options.accept_source)
+        plain = sources.open_source(ref, task=task, trust_remote_code=trust, whole=False, fetched=read)
+    opened = sources.adapted(plain, options.adapters, merge=options.merge_adapter)
+    spoken = parse(options.inputs, opened.model)
+    inferred = {name: by for name, by in opened.inferred.items() if name not in spoken}
+    model = described(opened.model, spoken)
+    source = replace(opened, model=model, inferred=inferred, accepted=options.accept_source)
     _doubtful(source, options)
     sources.trial(source)
     limits = metrics.parse_limits(options.limits, by="gate", kind=source.model.kind)
-    jobs = [_job(source, one, options, limits) for one in targets]
+    jobs = [_job(source, each, options, limits) for each in targets]
     for job in jobs:
         compile.refuse_early(job.plan.variants, job.target)
-    whole = source.whole() if read else source
+        refuse_early(job.plan, job.source)
+    whole = sources.whole(source) if read else source
     return [replace(job, source=whole if job.source is source else job.source) for job in jobs]
 
 
@@ -131,9 +145,9 @@ def _job(source: Source, one: Target, options: Options, limits: dict[str, Limit]
     data = options.calibration
     source = sources.sized(source, data) if pinned else source
     fixed = replace(source, model=static.pinned(source.model)) if pinned else source
-    if options.labels is not None and data is None:
-        raise UsageError("--labels says what calibration data shows", next="give the data with --calibration FOLDER")
     calibration = open_calibration(data, fixed.model, source.decode, source.path, options.labels) if data else None
+    if calibration is not None and options.quality != "off":
+        suit(calibration, truth_of(fixed, calibration))
     return Job(fixed, one, planned(source, one, calibration, options), calibration, limits)
 
 
@@ -148,38 +162,46 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
         origin=source.origin,
         require_ep=options.require_ep,
         trust_remote_code=source.trust_remote_code,
-        remarks=(*how_made(source.model), *filter(None, (source.randomness,))),
+        remarks=(*how_made(source.model), *source.remarks, *shown(source, calibration)),
     )
 
 
-def build(job: Job, options: Options, ahead: optimize.Ahead | None = None) -> Built:
+def build(
+    job: Job,
+    options: Options,
+    workers: optimize.Workers | None = None,
+    agreed: Callable[[dict[str, Any]], None] = lambda key: None,
+) -> Built:
     """Build one bundle in options.out; an unchanged one is found and left alone.
+
+    Args:
+        workers: that run Olive, shared with other builds.
+        agreed: is told the bundle's key (`key_of`) before anything is done, and may refuse it.
 
     Raises:
         QualityError: the gate failed; nothing is sealed, NAME.quality.json says why.
         NotMeasured: the gate could not measure; likewise. `--quality off` accepts it, and the manifest says so.
         SourceError: the model, the calibration data or the text changed meanwhile; nothing made from it is kept.
-        EdgekitError: as the steps raise.
     """
     destination = aside.resolved(options.out / job.name, force=options.force)
     read = _read(job, options.text)
     with digests.unchanged(*read):
-        key = _key(job, options)
+        key = key_of(job, options)
+    agreed(key)
     if not options.force and (found := kept.unchanged(destination, key)) is not None:
         console.say(f"{job.name}: unchanged, nothing to do")
         return Built(destination, found, True, archived(destination) if options.zip else None)
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
         with digests.unchanged(*read):
-            judged = _judged(job, options, room, ahead)
-        for findings in judged.quality.values():
-            _accept(findings, destination, options)
+            it = _judged(job, options, room, workers)
+        for whose, findings in it.quality.items():
+            _accept(findings, job, destination, options, whose.partition("/")[2])
         with digests.unchanged(*read), console.step("recording goldens"):
-            check_data.write_check(judged.staged, judged.draft, judged.feeds)
+            check_data.write_check(it.staged, it.draft, it.shipped)
         with console.step("sealing"):
             before = kept.files(destination) if options.refresh else {}
-            known = judged.draft, judged.quality
-            manifest = seal(judged.staged, *known, destination, partition=judged.placed, force=options.force)
+            manifest = seal(it.staged, it.draft, it.quality, destination, partition=it.placed, force=options.force)
     if before:
         console.say(f"{job.name}: {cache.compared(before, kept.files(destination))}")
     kept.remember(key, manifest)
@@ -193,15 +215,15 @@ class _Judged:
 
     draft: Draft
     staged: Path
-    feeds: list[Feed] | None
+    shipped: list[Feed] | None
     placed: dict[str, Partition]
     quality: dict[str, Quality]
 
 
-def _judged(job: Job, options: Options, room: Path, ahead: optimize.Ahead | None) -> _Judged:
+def _judged(job: Job, options: Options, room: Path, workers: optimize.Workers | None) -> _Judged:
     """Stage and judge. What the gate refuses of what an earlier build left in the cache is made again, once."""
     with cache.session() as used:
-        first = _once(job, options, room, ahead)
+        first = _once(job, options, room, workers)
     if all(found.verdict != "fail" for found in first.quality.values()) or not (suspects := used.suspects()):
         return first
     console.warn(f"{job.name}: the gate refuses what the cache held; it is made again, once")
@@ -210,37 +232,35 @@ def _judged(job: Job, options: Options, room: Path, ahead: optimize.Ahead | None
         return _once(job, options, room, None)
 
 
-def _once(job: Job, options: Options, room: Path, ahead: optimize.Ahead | None) -> _Judged:
+def _once(job: Job, options: Options, room: Path, workers: optimize.Workers | None) -> _Judged:
     """From the source to a staged bundle and the gate's findings."""
     fallback = job.target.settings(job.plan.kind).fallback == "cpu"
     optimized = {}
-    for (name, entry), variant in zip(quantized(job, room, ahead).items(), job.plan.variants, strict=True):
+    for (name, entry), variant in zip(quantized(job, room, workers).items(), job.plan.variants, strict=True):
         if entry.hit:
             console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
         optimized[name] = entry.path / "model"
     compiled = compile.compiled(job.plan.variants, optimized, job.target, fallback=fallback)
-    models = {name: made.folder for name, made in compiled.items()}
+    models = put_beside({name: made.folder for name, made in compiled.items()}, job.source, room)
     facts = {name: made.facts for name, made in compiled.items()}
-    versions = engines.versions(optimize.ENGINES)
     data = job.calibration.facts() if job.calibration is not None else None
-    drafted = draft.draft(job.plan, job.source, job.target, models, facts, data, versions)
+    drafted = draft.draft(job.plan, job.source, job.target, models, facts, data, engines.versions(optimize.ENGINES))
     with console.step("staging"), tempfile.TemporaryDirectory(prefix="settled-", dir=room) as work:
-        settled = settle(models, job.plan.form, drafted.contract, job.source, job.target, Path(work))
-        stage(room / "new", drafted, settled.files, OWN, draft.licenses(job.source))
+        settled = settle(models, job.plan.form, drafted.contract, job.source, job.target, work, options.keep_metadata)
+        stage(room / "new", drafted, settled.files, faces.staged(drafted), draft.licenses(job.source))
     with console.step("placement"):
         simulator = compile.simulator(job.plan.variants)
         placed = inspect.placement(room / "new", drafted, job.target, simulator, require_ep=options.require_ep)
     feeds, note = feeds_of(job.plan.form, job.source, job.calibration)
+    shipped = shipped_of(job.source, job.calibration, feeds, own=options.own_inputs)
     truth = truth_of(job.source, job.calibration)
-    half = job.plan.form == "onnx" and job.plan.main.precision == "float16"
-    clipped = half_range.clipped(job.source.path) if half else ""
-    notes = (*filter(None, (note, truth.note, job.source.randomness, clipped)), *settled.changes)
+    notes = (*remarks(job.plan.form, job.plan.main.precision, job.source, note, truth), *settled.changes)
     prepared = optimize.prepared(optimized[job.plan.main.name])
     context = replace(_context(job, options, drafted, room, feeds, notes), truth=truth, prepared=prepared)
-    found = quality.gate(context)
     judged = next(one.name for one in drafted.variants if one.path == context.model_path)
+    found = {subject(judged, name): each for name, each in quality.with_adapters(context).items()}
     shutil.rmtree(context.work, ignore_errors=True)
-    return _Judged(drafted, room / "new", feeds, placed, {subject(judged): found})
+    return _Judged(drafted, room / "new", shipped, placed, found)
 
 
 def _read(job: Job, text: Path | None) -> tuple[Snapshot, ...]:
@@ -256,28 +276,19 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
     """
     built: list[Built] = []
     failed: dict[str, EdgekitError] = {}
-    with optimize.Ahead(_steps(jobs)) as ahead:
+    with optimize.Workers() as workers:
         if len(jobs) == 1:
-            return [build(jobs[0], options, ahead)], {}
+            return [build(jobs[0], options, workers)], {}
         for job in jobs:
             try:
-                built.append(build(job, options, ahead))
+                built.append(build(job, options, workers))
             except EdgekitError as error:
                 console.failure(error)
                 failed[job.name] = error
     return built, failed
 
 
-def _steps(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
-    """The keys of Olive's steps, which may be loaded ahead; none of language models, which need all of the memory."""
-    for job in jobs if jobs[0].plan.form == "onnx" else ():
-        for variant in job.plan.variants:
-            if job.plan.optimize_step(variant).config:
-                data = job.calibration.sha256 if job.calibration is not None else None
-                yield optimize.key(job.plan, variant, job.source.model.sha256, data)
-
-
-def quantized(job: Job, room: Path, ahead: optimize.Ahead | None = None) -> dict[str, Entry]:
+def quantized(job: Job, room: Path, workers: optimize.Workers | None = None) -> dict[str, Entry]:
     """Each variant's model, in a folder of its entry; calibration data is written out for as long as Olive needs it."""
     data = job.calibration if job.plan.calibrated else None
     source = job.source.path, job.source.model.sha256
@@ -286,7 +297,7 @@ def quantized(job: Job, room: Path, ahead: optimize.Ahead | None = None) -> dict
         if data is not None:
             data.write_feeds(Path(name))
         return {
-            variant.name: optimize.run(job.plan, variant, *source, folder, sha256, ahead, read=job.read)
+            variant.name: optimize.run(job.plan, variant, *source, folder, sha256, workers, read=job.read)
             for variant in job.plan.variants
         }
 
@@ -323,9 +334,9 @@ def _context(
     )
 
 
-def _accept(found: Quality, destination: Path, options: Options) -> None:
+def _accept(found: Quality, job: Job, destination: Path, options: Options, adapter: str) -> None:
     """Go on with a pass, or with what the user accepts unmeasured; else leave the findings and stop."""
-    error = quality.explain(found)
+    error = quality.explain(found, quality.causes(job.source, job.target, job.plan.main.precision), adapter)
     if error is None or (isinstance(error, NotMeasured) and options.quality == "off"):
         if error is not None:
             console.warn("the quality gate is off: the manifest says not measured")
@@ -336,7 +347,7 @@ def _accept(found: Quality, destination: Path, options: Options) -> None:
     raise error
 
 
-def _key(job: Job, options: Options) -> dict[str, Any]:
+def key_of(job: Job, options: Options) -> dict[str, Any]:
     """All that a bundle depends on."""
     plan, source = job.plan, job.source
     data = job.calibration.sha256 if job.calibration is not None else None
@@ -351,7 +362,7 @@ def _key(job: Job, options: Options) -> dict[str, Any]:
         "target": digest(jsonable(job.target)),
         "calibration": job.calibration.facts() if job.calibration is not None else None,
         "optimize": [optimize.key(plan, variant, source.model.sha256, data) for variant in plan.variants],
-        "accepted": source.accepted,
+        "accepted": [source.accepted, options.keep_metadata, options.own_inputs],
         "quality": [options.quality, {name: jsonable(one) for name, one in sorted(job.limits.items())}],
         "text": cache.path_digest(options.text) if options.text else None,
         "basis": Basis(("edgekit.build", *children), engines=optimize.ENGINES).key(),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import console, engines
+from edgekit import console, engines, store
 from edgekit.code import Basis, imported
 from edgekit.data import digest, file_digest, write_atomic
 from edgekit.digests import Snapshot, digest_of, remembered, unchanged
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # What is made from a model again where the gate refuses it; a model that was imported is what the gate compares with.
 JUDGED = ("optimize", "compile", "gate")
 STAGES = ("import", "trial", "optimize", "compile", "gate", "bundle")
-_RECORD = "entry.json"
+RECORD = "entry.json"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Session:
         return frozenset(
             path
             for path, stage in self.hits.items()
-            if stage in JUDGED and path not in self.made and not (_read(path) or {}).get("again")
+            if stage in JUDGED and path not in self.made and not (record(path) or {}).get("again")
         )
 
 
@@ -85,20 +85,8 @@ def session(*, refresh: bool = False, distrusted: frozenset[Path] = frozenset())
     finally:
         _session.reset(token)
         for path in opened.made if outer is None else ():
-            if (_read(path) or {}).get("uncovered"):  # the build is over that it was good for
+            if (record(path) or {}).get("uncovered"):  # the build is over that it was good for
                 discard(path)
-
-
-@dataclass(frozen=True)
-class EntryInfo:
-    """One line of `edgekit cache show`."""
-
-    stage: str
-    key: str
-    what: str
-    bytes: int
-    last_used: float
-    path: Path
 
 
 @contextmanager
@@ -154,6 +142,11 @@ def produce(
         aside = home / f".{name}.{os.getpid()}"
         try:
             aside.mkdir()
+            if fetched := _may_fetch(final) and store.fetch(stage, name, aside):
+                aside.rename(final)
+                if _usable(final, stage):
+                    return Entry(final, True)
+                aside.mkdir()
             with unchanged(*read):
                 used = make(aside)
             notes = _notes(final, what or stage, used, basis)
@@ -163,7 +156,9 @@ def produce(
             raise from_oserror(error, f"writing the {stage} cache") from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        return Entry(final, False)
+    if not notes.get("uncovered"):
+        store.push(stage, name, final, replace=fetched)
+    return Entry(final, False)
 
 
 def lookup(stage: str, key: Mapping[str, Any]) -> Path | None:
@@ -174,21 +169,10 @@ def lookup(stage: str, key: Mapping[str, Any]) -> Path | None:
 
 def discard(entry: Path) -> None:
     """Forget a result (one found damaged)."""
-    shutil.rmtree(entry, ignore_errors=True)
-
-
-def entries() -> list[EntryInfo]:
-    """Every whole result and download, least recently used first."""
-    found = []
-    for stage in (*STAGES, "downloads"):
-        for path in sorted((root() / stage).glob("*")):
-            if path.name.startswith(".") or path.suffix == ".lock":
-                continue
-            record = _read(path) or {}
-            used = max(path.stat().st_mtime, (path / _RECORD).stat().st_mtime if record else 0)
-            size = sum(item.stat().st_size for item in _files(path))
-            found.append(EntryInfo(stage, path.name, str(record.get("what", "")), size, used, path))
-    return sorted(found, key=lambda entry: entry.last_used)
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
 
 
 def folder_of(stage: str) -> Path:
@@ -214,13 +198,19 @@ def _usable(final: Path, stage: str) -> bool:
     return True
 
 
+def _may_fetch(final: Path) -> bool:
+    """True where a result that another machine made will do."""
+    opened = _session.get()
+    return not final.exists() and (opened is None or not (opened.refresh or final in opened.distrusted))
+
+
 def _put(aside: Path, final: Path, what: str) -> None:
     """Rename a new result into place; where one is made again, say whether it is another."""
     if (opened := _session.get()) is not None:
         opened.made.add(final)
     _made_here.add(final)
     if final.is_dir():
-        console.say(f"{what}: {_compared(_read(final), _read(aside))}")
+        console.say(f"{what}: {_compared(record(final), record(aside))}")
         discard(final)
     aside.rename(final)
 
@@ -243,15 +233,15 @@ def compared(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 def _whole(path: Path) -> bool:
     """True where the entry is complete and no file changed since; a damaged one is removed."""
-    if not path.is_dir():
+    if not os.path.lexists(path):
         return False
-    record = _read(path)
-    if record is not None and record.get("uncovered") and path not in _made_here:
+    known = record(path)
+    if known is not None and known.get("uncovered") and path not in _made_here:
         console.detail(f"made again: what was cached used more than its key covers ({path})")
-    elif record is not None and _other_engines(record.get("engines")):
-        console.say(f"made again: {record.get('what')} was made with other packages than are installed now")
-    elif record is not None and _intact(path, record["files"]):
-        os.utime(path / _RECORD)  # last used: now
+    elif known is not None and _other_engines(known.get("engines")):
+        console.say(f"made again: {known.get('what')} was made with other packages than are installed now")
+    elif known is not None and _intact(path, known["files"]):
+        os.utime(path / RECORD)  # last used: now
         return True
     else:
         console.warn(f"a cached result was damaged and is made again ({path.parent.name})")
@@ -267,7 +257,7 @@ def _other_engines(imported: Any) -> bool:
 def _intact(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> bool:
     """True where a folder holds these files as they were written, and no others."""
     try:
-        if {path.relative_to(folder).as_posix() for path in _files(folder)} != set(files):
+        if {path.relative_to(folder).as_posix() for path in files_of(folder)} != set(files):
             return False
         if any((folder / name).stat().st_size != facts["size"] for name, facts in files.items()):
             return False  # told without reading
@@ -295,29 +285,30 @@ def _notes(final: Path, what: str, used: Mapping[str, Any] | None, basis: Basis 
 
 def _record(folder: Path, key: Mapping[str, Any], what: str, notes: Mapping[str, Any]) -> None:
     files = {}
-    for path in _files(folder):
+    for path in files_of(folder):
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": path.stat().st_size, "sha256": file_digest(path)}
-    record = {"what": what, "key": dict(key), "files": files, **notes}
-    write_atomic(folder / _RECORD, json.dumps(record, indent=1))
+    write_atomic(folder / RECORD, json.dumps({"what": what, "key": dict(key), "files": files, **notes}, indent=1))
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
+def record(folder: Path) -> dict[str, Any] | None:
+    """What an entry says of itself; None where it cannot be read."""
     try:
-        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-        return record if isinstance(record["files"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return told if isinstance(told["files"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
+    """The files of an entry, but for its record."""
     if path.is_file():
         yield path
     else:
-        yield from (found for found in sorted(path.rglob("*")) if found.is_file() and found != path / _RECORD)
+        yield from (found for found in sorted(path.rglob("*")) if found.is_file() and found != path / RECORD)
 
 
 def _clear(home: Path, name: str) -> None:
     """Remove what a killed build of the same thing left; its lock is ours, so nobody is writing there."""
     for leftover in home.glob(f".{name}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        discard(leftover)

@@ -51,6 +51,8 @@ class Options:
         sustain_s: run the main workload for so long instead of the bench.
         meter: a power meter that the device does not know of.
         wait_s: a device that is too warm is given so long to cool.
+        goldens_only: nothing is timed, and no budget is judged.
+        target_budgets: the bundle's own budgets are judged too.
     """
 
     budgets: Mapping[str, Limit] = field(default_factory=dict)
@@ -65,6 +67,8 @@ class Options:
     sustain_s: float | None = None
     meter: Meter | None = None
     wait_s: float = metering.WAIT_S
+    goldens_only: bool = False
+    target_budgets: bool = True
 
 
 @dataclass
@@ -96,7 +100,7 @@ def check(bundle: Path, device: Device, options: Options) -> Report:
         answers = begin(session, device, plan, options)
         if _without_goldens(bundle, plan):
             answers.conditions = _precondition(answers.conditions, [NO_GOLDENS], options)
-        if answers.goldens.passed:
+        if answers.goldens.passed and not options.goldens_only:
             _measure(session, device, plan, options, answers)
     return _report(manifest, plan, options, answers)
 
@@ -145,7 +149,8 @@ def begin(session: Session, device: Device, plan: CheckPlan, options: Options) -
         sustain_s=options.sustain_s,
     )
     before = validity.preconditions(facts)
-    if (reader := reader_of(device, evidence)) is not None and not options.quick:
+    untimed = options.quick or options.goldens_only
+    if (reader := reader_of(device, evidence)) is not None and not untimed:
         with console.step("waiting until the device is cool enough"):
             waited, hot = metering.wait_until_ready(reader, options.wait_s)
         conditions = conditions.model_copy(update={"waited_s": round(waited, 1)})
@@ -194,12 +199,13 @@ def _measure(session: Session, device: Device, plan: CheckPlan, options: Options
     found.conditions = _precondition(found.conditions, metering.unfit(meter, reader), options)
     with metering.watched(None if options.quick else reader) as found.seen:
         if options.sustain_s:
-            with console.step(f"measuring for {options.sustain_s:.0f} s"):
+            with console.step(f"measuring for {options.sustain_s:.0f} s", options.sustain_s):
                 found.energy, outcome = _weighed(session, meter, plan, options, options.sustain_s)
             found.benches = [outcome]
         else:
             for at in range(options.processes):
-                with console.step("measuring" if options.processes == 1 else f"process {at + 1}"):
+                several = f"process {at + 1} of {options.processes}"
+                with console.step(several if options.processes > 1 else "measuring"):
                     found.benches.append(bench(session, plan, options))
     found.engines = found.benches[0].engines
     variant = found.benches[0].variant or options.variant
@@ -309,7 +315,7 @@ def _measurements(manifest: Manifest, options: Options, found: Found) -> tuple[M
 
 def _budgets(manifest: Manifest, options: Options, measured: Sequence[Measurement]) -> dict[str, Limit]:
     """The manifest's budgets under the command line's; a sustained run does not judge what it does not do."""
-    kept = manifest.budget
+    kept = manifest.budget if options.target_budgets and not options.goldens_only else {}
     if options.sustain_s:
         kept = {name: limit for name, limit in kept.items() if name in summary.by_metric(measured)}
     return {**kept, **options.budgets}

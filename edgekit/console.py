@@ -10,15 +10,17 @@ obeyed by a terminal, a CI system or rich.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit import plain
+from edgekit import columns as columns_
+from edgekit import plain, progress
 from edgekit.errors import EdgekitError
+from edgekit.progress import Running
 
 
 @dataclass
@@ -30,7 +32,6 @@ class _Settings:
 
 
 _settings = _Settings()
-_live: list[Any] = []  # the spinner on screen, if any (innermost last)
 _answer = plain.Answer()
 _thought = plain.Answer()
 
@@ -54,7 +55,7 @@ def documented() -> bool:
 def say(text: str) -> None:
     """One line of progress, to stderr."""
     if not _settings.quiet:
-        _stderr().print(plain.line(text))
+        _stderr().print(plain.line(progress.told(text)))
 
 
 def detail(text: str) -> None:
@@ -70,38 +71,29 @@ def log(text: str) -> None:
 
 def warn(text: str) -> None:
     """A warning, to stderr, even with --quiet."""
-    _stderr().print(plain.line(f"warning: {text}"), style="yellow")
+    _stderr().print(plain.line(f"warning: {progress.told(text)}"), style="yellow")
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """A named step that takes time: a spinner on a terminal, one line with its seconds when it ends."""
-    started = time.monotonic()
+def step(title: str, seconds: float | None = None) -> Iterator[None]:
+    """A named step that takes time: a spinner on a terminal, a line a minute in a log, one with its seconds at the end.
+
+    Args:
+        seconds: how long it will take, where that is known.
+    """
     if _settings.quiet:
         yield
         return
-    title = plain.line(title)
-    status = _stderr().status(_text(title)) if sys.stderr.isatty() and not _live else None
-    if status is not None:
-        status.start()
-        _live.append((status, title))
-    else:
-        say(f"{title} ...")
-    try:
+    spinner = _stderr().status if sys.stderr.isatty() else None
+    with progress.shown(Running(plain.line(title), seconds), say, spinner) as here:
         yield
-    finally:
-        if status is not None:
-            status.stop()
-            _live.pop()
-    say(f"{title}: {time.monotonic() - started:.1f} s")
+    say(f"{here.title}: {here.elapsed:.1f} s")
 
 
 def tick(text: str) -> None:
-    """What the current step is doing now: updates its spinner, or a line with --verbose."""
-    if _live:
-        status, title = _live[-1]
-        status.update(_text(plain.line(f"{title}: {text}")))
-    else:
+    """What the current step does now, as "answers 12/64": its spinner says it, or a line with --verbose."""
+    running = progress.tell(plain.line(text))
+    if not running or not sys.stderr.isatty():
         detail(f"  {text}")
 
 
@@ -138,19 +130,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     if _settings.json:
         return
     from rich.console import Console
-    from rich.table import Table
 
-    shown = Table()
-    for index, column in enumerate(columns):
-        shown.add_column(_text(column), justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(_text(cell) for cell in row))
     console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
     if not sys.stdout.isatty():  # a pipe or a log has no width: do not fold at 80 columns
         console.width = 160
     if title:
         console.print(plain.line(title), style="bold", soft_wrap=True)
-    console.print(shown)
+    shown = columns_.table(columns, rows, right, console.width)
+    console.print(shown or columns_.listed(columns, rows, console.width), soft_wrap=shown is None)
+
+
+def pairs(rows: Sequence[tuple[str, ...]]) -> None:
+    """Results beside their names, to stdout; what is too long for a terminal folds between words."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
+    for name, value in rows:
+        page(columns_.pair(f"  {plain.line(name):<18}", plain.line(value), width))
 
 
 def document(schema: str, data: object, *, exit_code: int = 0, error: EdgekitError | None = None) -> None:
@@ -167,7 +161,7 @@ def document(schema: str, data: object, *, exit_code: int = 0, error: EdgekitErr
 def failure(error: EdgekitError) -> None:
     """An error for people: one line with the cause, one with the next step."""
     err = _stderr()
-    err.print(plain.line(f"error: {error.message}"), style="bold red")
+    err.print(plain.line(f"error: {progress.told(error.message)}"), style="bold red")
     if error.next:
         err.print(plain.line(f"  next: {error.next}"))
 
@@ -182,13 +176,6 @@ def _write(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
-
-
-def _text(text: str) -> Any:
-    """A cell or a title for rich, which must find no markup in it; lines of a cell stay."""
-    from rich.text import Text
-
-    return Text("\n".join(map(plain.cell, text.split("\n"))))
 
 
 def _stderr() -> Any:

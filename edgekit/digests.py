@@ -7,7 +7,6 @@ until it is older.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit import console, data
+from edgekit import data, memo
 from edgekit.errors import SourceError
 
 GRAIN = 2_000_000_000  # ns; FAT counts in two seconds, and kernels stamp a few milliseconds late
@@ -36,15 +35,15 @@ def path_digest(path: Path) -> str:
 
     An unchanged multi-gigabyte source costs nothing again.
     """
-    with remembered() as memo:
+    with remembered() as known:
         if path.is_file():
-            return digest_of(path, memo)
-        return data.digest({name: digest_of(below, memo) for name, below in listing(path)})
+            return digest_of(path, known)
+        return data.digest({name: digest_of(below, known) for name, below in listing(path)})
 
 
-def digest_of(path: Path, memo: dict[str, Any]) -> str:
+def digest_of(path: Path, known: dict[str, Any]) -> str:
     """sha256 of a file, or what the memo has of it."""
-    return str(recalled(memo, path, data.file_digest))
+    return str(recalled(known, path, data.file_digest))
 
 
 class Stamp(NamedTuple):
@@ -66,36 +65,24 @@ def stamp(path: Path) -> Stamp:
     return Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
-def recalled(memo: dict[str, Any], path: Path, read: Callable[[Path], Any], role: str = "") -> Any:
+def recalled(known: dict[str, Any], path: Path, read: Callable[[Path], Any], role: str = "") -> Any:
     """What `read` makes of a file, as plain JSON: read where its stamp is unknown, kept where the stamp says enough."""
     before = stamp(path)
     key = "|".join([*([role] if role else []), str(path.absolute()), *map(str, before)])
-    if key in memo:
-        return memo[key]
+    if key in known:
+        return known[key]
     now = time.time_ns()
     made = read(path)
     if before.settled(now) and stamp(path) == before:
-        memo[key] = made
+        known[key] = made
     return made
 
 
 @contextmanager
 def remembered(name: str = "digests.json") -> Iterator[dict[str, Any]]:
-    """A memo: read at the start, written back if it grew. A lost one only costs time."""
-    path = root() / name
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    memo: dict[str, Any] = known if isinstance(known, dict) else {}
-    before = len(memo)
-    yield memo
-    if len(memo) != before:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data.write_atomic(path, json.dumps(dict(list(memo.items())[-KEPT:])))
-        except OSError as error:
-            console.detail(f"the memo {name} could not be written: {error}")
+    """What is known of files, for a while."""
+    with memo.kept(root() / name, KEPT) as known:
+        yield known
 
 
 @dataclass(frozen=True)

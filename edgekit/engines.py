@@ -15,7 +15,7 @@ from typing import Any
 # Instructions by which kernels differ in how they round or saturate; the names of Linux.
 X86 = ("amx_int8", "amx_bf16", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16")
 ARM = ("asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2", "sme")
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY")  # and the kernels that torch takes
 CPUINFO = Path("/proc/cpuinfo")
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 INTERRUPTED = 130
 # Several failures at once: the first of these that occurred is the exit code of the command.
-PRECEDENCE = (INTERRUPTED, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10, 11, 0)
+PRECEDENCE = (INTERRUPTED, 1, 2, 12, 3, 4, 7, 5, 6, 8, 9, 10, 11, 0)
 
 
 class EdgekitError(Exception):
@@ -83,6 +83,10 @@ class NotMeasured(EdgekitError, exit_code=11, code="not-measured"):
     """A budgeted or gated metric was not measured, or its measurement is invalid."""
 
 
+class LockMismatch(EdgekitError, exit_code=12, code="lock"):
+    """What would be built, or was, is not what edgekit.lock says."""
+
+
 class Interrupted(EdgekitError, exit_code=INTERRUPTED, code="interrupted"):
     """The user, or whoever stopped the process, ended the command."""
 
@@ -103,6 +107,13 @@ def first(codes: Iterable[int]) -> int:
     """The exit code that stands for several: the first in PRECEDENCE that occurs."""
     seen = set(codes)
     return next((code for code in PRECEDENCE if code in seen), max(seen, default=0))
+
+
+def worst(errors: Iterable[EdgekitError]) -> EdgekitError | None:
+    """Of several errors that whose exit code stands for all; None of none."""
+    known = list(errors)
+    code = first(error.exit_code for error in known)
+    return next((error for error in known if error.exit_code == code), None)
 
 
 def from_oserror(error: OSError, doing: str, *, otherwise: type[EdgekitError] = BuildError) -> EdgekitError:

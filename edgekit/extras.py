@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from edgekit.errors import ToolMissing
 
@@ -11,6 +15,7 @@ EXTRAS = {
     "build": ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript"),
     "lint": ("elftools", "pefile"),
     "qnn": ("onnxruntime_qnn",),
+    "store": ("fsspec",),
     "webgpu": ("onnxruntime_ep_webgpu",),
 }
 
@@ -29,8 +34,16 @@ def require(extra: str) -> None:
 
 
 def pip_line(extra: str) -> str:
-    """What to type to install an extra."""
-    return f"pip install 'edgekit-ai[{extra}]'"
+    """What to type to install an extra, from where this edgekit came: a folder, a wheel, a repository, an index."""
+    try:
+        origin = json.loads(distribution("edgekit-ai").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # a source tree on the path
+        origin = {}
+    url = str(origin.get("url", ""))
+    if origin.get("dir_info", {}).get("editable"):
+        return f"pip install -e '{url2pathname(urlparse(url).path)}[{extra}]'"
+    kind = f"{origin['vcs_info']['vcs']}+" if "vcs_info" in origin else ""
+    return f"pip install 'edgekit-ai[{extra}]{f' @ {kind}{url}' if url else ''}'"
 
 
 def _installed(module: str) -> bool:

@@ -12,8 +12,10 @@ from edgekit import registry
 from edgekit.data import Strict
 
 Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]  # as Pillow names its filters
+Place = Literal["center", "top-left"]
 Form = Literal["phi-4-mini", "hermes", "llama", "json"]  # of function calls in answers
 Dim = int | str | None  # a size, a named dynamic dimension, or an unnamed one
+FILL = 114  # the grey around a letterbox, of Ultralytics' and YOLOX's
 SMALL = 500_000_000  # parameters: a language model of fewer needs more bits; the border of quality/limits.toml's rows
 UNREAD = ""  # the sha256 of a model whose bytes nobody has read through: of gigabytes that takes a minute
 MAX_LAYERS = 10_000  # of a decoder; what claims more is a lie that would fill the memory with names
@@ -44,19 +46,33 @@ class ImageInput(Strict):
     height: int | None = Field(default=None, description="pixels; none keeps the picture's own, rounded to `multiple`")
     multiple: int = Field(default=1, description="sizes that are kept are rounded to a multiple of this many pixels")
     max_side: int | None = Field(default=None, description="pixels; a larger picture is first scaled down to this")
-    fit: Literal["stretch", "pad-right", "crop-center", "resize-crop"] = Field(
+    fit: Literal["stretch", "pad-right", "crop-center", "resize-crop", "letterbox"] = Field(
         default="stretch",
         description="stretch to the size; pad-right: keep the ratio, zeros behind; crop-center: scale to cover the "
-        "size, cut the centre; resize-crop: scale to `shortest` or `resized`, then cut the centre, black around it",
+        "size, cut the centre; resize-crop: scale to `shortest` or `resized`, then cut the centre, black around it; "
+        "letterbox: scale to fit into the size, pixels of `fill` around it",
     )
     shortest: int | None = Field(default=None, description="resize-crop: pixels of the shorter side before the cut")
     resized: tuple[int, int] | None = Field(default=None, description="resize-crop: height and width before the cut")
+    fill: int | None = Field(default=None, ge=0, le=255, description="letterbox: each channel around the picture; 114")
+    place: Place | None = Field(default=None, description="letterbox: where the picture lies; center")
     resample: Resample = "bilinear"
     channels: Literal["RGB", "BGR", "L"] = "RGB"
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+
+    @model_validator(mode="after")
+    def _padded(self) -> Self:
+        """What pads a letterbox is written in full, so that no reader of a contract has a default of its own."""
+        own: dict[str, int | str | None] = {"fill": FILL, "place": "center"}
+        for key, value in own.items():
+            if self.fit != "letterbox" and getattr(self, key) is not None:
+                raise ValueError(f"{key} is of fit=letterbox, not of fit={self.fit}")
+            if self.fit == "letterbox" and getattr(self, key) is None:
+                self.__dict__[key] = value  # not one of model_fields_set: nobody said it
+        return self
 
 
 class AudioInput(Strict):
@@ -176,6 +192,17 @@ class DecoderFacts(Strict):
     answers: Answers | None = None
 
 
+class Adapter(Strict):
+    """A LoRA that is put on the model at run time."""
+
+    name: str
+    base: str = Field(default="", description="the model that it was trained on, as PEFT wrote it down")
+    rank: int = Field(description="the largest")
+    alpha: float
+    modules: tuple[str, ...] = Field(description="the projections of a layer that it changes")
+    sha256: str = Field(description="of the folder as PEFT saved it")
+
+
 class Model(Strict):
     """A model as its source describes it.
 
@@ -202,3 +229,4 @@ class Model(Strict):
     llm: DecoderFacts | None = None
     repairs: tuple[str, ...] = Field(default=(), description="what the source's files lack or say wrongly, put right")
     left_out: tuple[str, ...] = Field(default=(), description="what the source's files say and this build leaves out")
+    adapters: tuple[Adapter, ...] = ()

@@ -3,59 +3,63 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from edgekit import cache, console, passes, tools
 from edgekit.cache import Entry
 from edgekit.code import Basis
-from edgekit.data import digest
 from edgekit.digests import Snapshot
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.extras import require
 from edgekit.kinds.variant import Variant
 from edgekit.plan import FLOAT, Plan
 from edgekit.sources.facts.onnx_graph import external_files, is_quantized
+from edgekit.warm import Warm
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
 OLIVE = tools.module("edgekit.jobs.olive.run")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
 
 
-class Ahead:
-    """Olive, started for the step after this one: it loads for seconds, which this one takes anyway.
+class Workers:
+    """Olive, loaded once for all steps of a run: what takes seconds is done by the first. Steps may run at once."""
 
-    Args:
-        keys: of the steps to come (see `key`); what the cache holds needs no Olive.
-    """
+    def __init__(self) -> None:
+        self._free: list[Warm] = []
+        self._all: list[Warm] = []
 
-    def __init__(self, keys: Iterable[Mapping[str, Any]]) -> None:
-        self._keys = keys  # looked up when a first step needs Olive: most builds find everything
-        self._to_come: set[str] | None = None
-        self._waiting: tools.Early | None = None
-        self._taken: list[tools.Early] = []
-
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *why: object) -> None:
-        for one in (*self._taken, *([self._waiting] if self._waiting else [])):
-            one.close()
+        for worker in self._all:
+            worker.close()
 
-    def take(self, key: Mapping[str, Any]) -> tools.Early | None:
-        """What waits for this step, if anything does; the next one's is started, if one is to come."""
-        taken, self._waiting = self._waiting, None
-        if taken is not None:
-            self._taken.append(taken)
-        if self._to_come is None:
-            self._to_come = {digest(dict(one)) for one in self._keys if cache.lookup("optimize", one) is None}
-        self._to_come.discard(digest(dict(key)))
-        if self._to_come:
-            with suppress(OSError, EdgekitError):  # it would only have saved time
-                self._waiting = tools.Early(OLIVE, tools.homes)
-        return taken
+    @contextmanager
+    def taken(self) -> Iterator[Callable[[Path], tools.Child | None]]:
+        """What forks one that nobody uses; gives none where no process can be forked, and the step starts its own."""
+        worker = self._free.pop() if self._free else self._started()
+        try:
+            yield worker.fork if worker is not None else _none
+        finally:
+            if worker is not None and worker.process.poll() is None:
+                self._free.append(worker)
+
+    def _started(self) -> Warm | None:
+        if sys.platform != "linux":
+            return None
+        with suppress(OSError, EdgekitError):  # it would only have saved time
+            self._all.append(worker := Warm(OLIVE, tools.homes))
+            return worker
+        return None
+
+
+def _none(request: Path) -> tools.Child | None:
+    return None
 
 
 def key(plan: Plan, variant: Variant, source_sha256: str, calibration_sha256: str | None) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def run(
     source_sha256: str,
     calibration: Path | None,
     calibration_sha256: str | None,
-    ahead: Ahead | None = None,
+    workers: Workers | None = None,
     read: Sequence[Snapshot] = (),
 ) -> Entry:
     """The optimized model of a variant: entry.path / "model" holds plan.files(variant).
@@ -97,7 +101,7 @@ def run(
 
     def make(folder: Path) -> dict[str, Any] | None:
         if wanted["config"]:
-            return _make(plan, variant, source, calibration, folder, ahead.take(wanted) if ahead else None)
+            return _make(plan, variant, source, calibration, folder, workers)
         _keep(source, folder / "model")
         return None
 
@@ -127,7 +131,7 @@ def _make(
     source: Path,
     calibration: Path | None,
     folder: Path,
-    early: tools.Early | None,
+    workers: Workers | None,
 ) -> dict[str, Any]:
     """Run Olive; returns its account."""
     require("build")
@@ -138,7 +142,9 @@ def _make(
         "calibration": str(calibration.absolute()) if calibration else None,
         "expected": list(plan.files(variant)),
     }
-    with console.step(f"quantizing with {variant.recipe}"):
+    # A language model's step takes minutes, and may run code that lies beside the weights.
+    taken = workers.taken() if workers is not None and plan.form == "onnx" else nullcontext(_none)
+    with console.step(f"quantizing with {variant.recipe}"), taken as fork:
         outcome = tools.job(
             OLIVE,
             request,
@@ -147,7 +153,7 @@ def _make(
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
             env=tools.homes(folder / "hf"),
-            early=early,
+            fork=fork,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
         keep = "--recipe keep ships it as it is (quantizers take the float32 weights of matrix products)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,7 +118,11 @@ def make(
         )
     max_length, window = settings.lengths(model)
     choice = _Choice(model, target, settings, form, recipe, calibration, card, trust_remote_code)
-    chosen = [choice.variant(one) for one in settings.variants()]
+    offered: Sequence[Variant] = settings.variants()
+    said: tuple[str, ...] = ()
+    if card is not None and recipe is None and not model.quantized:
+        offered, said = card.variants_of(offered, model.kind, target.name)
+    chosen = [choice.variant(one) for one in offered]
     variants = tuple(one for one, _ in chosen)
     imports = tuple(Step(stage="import", name="source", reason=line) for line in origin)
     return Plan(
@@ -127,7 +132,7 @@ def make(
         variants=variants,
         steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(settings, target)),
         expected_files=tuple(dict.fromkeys(name for one in variants for name in one.files or FILES[form])),
-        notes=(*remarks, *_notes(model, target, settings, variants)),
+        notes=(*remarks, *said, *_notes(model, target, settings, variants)),
         max_length=max_length,
         window=window,
     )

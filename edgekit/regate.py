@@ -13,7 +13,7 @@ from edgekit.bundle.verify import verified
 from edgekit.contract.manifest import Quality
 from edgekit.errors import BundleError, UsageError
 from edgekit.inputs.calibration import open_calibration
-from edgekit.quality import GateContext, Mode
+from edgekit.quality import Cause, GateContext, Mode
 from edgekit.quality._inputs import feeds_of, truth_of
 from edgekit.results import metrics
 
@@ -28,7 +28,7 @@ def regate(
     text: Path | None = None,
     limits: Sequence[str] = (),
     variant: str | None = None,
-) -> Quality:
+) -> tuple[Quality, frozenset[Cause]]:
     """The quality gate of a sealed bundle beside its source; nothing is written into the bundle.
 
     Raises:
@@ -76,4 +76,5 @@ def regate(
             truth=truth,
             read=read,
         )
-        return quality.gate(context)
+        because = quality.causes(source, context.target, context.precision)
+        return quality.gate(context), because

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from edgekit import build, console, kinds, recipes
+from edgekit import build, console, faces, kinds, recipes
 from edgekit.build import Built, Job, Options
-from edgekit.bundle.runtime import OWN
 from edgekit.contract.manifest import Quality
 from edgekit.errors import BuildError, NotMeasured, QualityError, UsageError
 from edgekit.recipes import Candidate
@@ -114,7 +114,8 @@ def _step(job: Job, candidate: Candidate, options: Options, limit: Limit) -> tup
     megabytes = None
     try:
         megabytes = _quantized_mb(job)
-        smallest = megabytes + _size_mb(OWN)
+        face = faces.find(job.target.face)
+        smallest = megabytes + (_size_mb(face.files().values()) if face else 0.0)
         if limit.max is not None and smallest > limit.max:
             why = f"{smallest:.1f} MB, {limit.max:g} are allowed"
             return Rung(candidate.label, "over-budget", megabytes, {}, why), None
@@ -133,11 +134,11 @@ def _quantized_mb(job: Job) -> float:
     """Quantize, or find what was quantized; megabytes of the model's files."""
     with tempfile.TemporaryDirectory(prefix="edgekit-calibration-") as room:
         entry = build.quantized(job, Path(room))[job.plan.main.name]
-    return _size_mb(entry.path / "model")
+    return _size_mb((entry.path / "model").rglob("*"))
 
 
-def _size_mb(folder: Path) -> float:
-    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 3)
+def _size_mb(files: Iterable[Path]) -> float:
+    return round(sum(path.stat().st_size for path in files if path.is_file()) / 1e6, 3)
 
 
 def _budget(job: Job) -> Limit:

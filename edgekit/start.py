@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PARENT = "EDGEKIT_PARENT"  # the variable with the number of the process that a child ends with
-WAIT = "--wait"  # a job's argument in place of the request's path, which is then a line of its standard input
+WAIT = "--wait"  # a job's argument in place of a request's path: each is then a line of its standard input
 IMPORTS = "EDGEKIT_IMPORTS"  # the variable with the folders to import from, as PYTHONPATH has them
 # Variables that name a file or a folder, and are read in children, which work in other folders.
 PATHS = (
@@ -53,11 +53,10 @@ def leave_current_folder() -> None:
 def end_with_parent() -> None:
     """On Linux the kernel kills this process when its parent dies, from its first moment on.
 
-    A job asks for that again once it has loaded what it needs (protocol.serve), but its parent may be gone by then. One
-    that waits for its request (jobs.early) looks for itself, and tidies up.
+    A job asks for that again once it has loaded what it needs (protocol.serve), but its parent may be gone by then.
     """
     parent = os.environ.get(PARENT)
-    if sys.platform != "linux" or parent is None or sys.argv[-1] == WAIT:
+    if sys.platform != "linux" or parent is None:
         return
     import ctypes
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 
-from edgekit import files, kinds
+from edgekit import files, kinds, registry, strangers
 from edgekit.data import Strict, first_fault, nearest
 from edgekit.errors import TargetError
 from edgekit.kinds import Package, Settings
@@ -47,8 +46,16 @@ class _Target(Strict):
     abi: tuple[str, ...] = Field(description="CPU architectures: x86_64, aarch64")
     platform: Platform = Platform()
     runtime: tuple[Package, ...] = ()
+    face: str = Field(default="python", description="the language of the app: what a bundle carries in runtime/")
     budget: dict[str, Limit] = {}
     quality: dict[str, Limit] = Field(default={}, description="quality limits that override the defaults")
+
+    @field_validator("face")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in registry.listed("edgekit.faces"):
+            raise ValueError(f"{name!r} is none of {', '.join(registry.listed('edgekit.faces'))}")
+        return name
 
     @field_validator("budget", "quality")
     @classmethod
@@ -145,8 +152,8 @@ def _find(name: str, beside: Path | None) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return strangers.toml(path)
+    except (OSError, ValueError) as error:
         raise TargetError(f"{path.name} is not readable TOML: {error}", next="fix the file") from None
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from edgekit import console, killed, start
 from edgekit.errors import BuildError, EdgekitError, ToolMissing, UsageError, from_child
@@ -33,8 +33,12 @@ MEMORY_WORDS = (
     "DefaultCPUAllocator: can't allocate",
     "failed to map segment from shared object",  # the loader's words for an address space that is full
 )
-FOLDER = "EDGEKIT_EARLY_FOLDER"  # the variable that names the folder of a child that waits
+SEE_LOG = "run it again with --verbose, which shows what it logged"
+LOG = 20_000  # characters of a child's log that --verbose shows: the last
 CWD = "cwd"  # a job's working folder, in the job's own: empty, so that no name is also a file there
+PIPE = subprocess.PIPE
+_alive: set[int] = set()  # the children that run
+_stopping = threading.Event()
 KILLED = (-9, 137)  # exit codes of SIGKILL: the OOM killer's, or somebody else's
 # Set before any engine is imported: no telemetry (OLIVE_ alone still sends a heartbeat), no colour codes in logs.
 QUIET_ENGINES = {
@@ -78,15 +82,17 @@ def run(
     """Run a program on `stdin` to its end and return its output; killed with its children after `timeout` seconds."""
     command = [str(word) for word in argv]
     console.detail("+ " + " ".join(command))
-    fed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    process = _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=fed)
+    fed = subprocess.DEVNULL if stdin is None else PIPE
+    process = launch(command, cwd, env, stdout=PIPE, stderr=PIPE, stdin=fed)
     with _killed_on_exit(process):
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             raise BuildError(
-                f"{Path(command[0]).name} did not end within {timeout:.0f} s", next="look at it with --verbose"
+                f"{Path(command[0]).name} did not end within {timeout:.0f} s",
+                next="run by hand the command that --verbose shows",
             ) from None
+    console.log(stderr.decode(errors="replace")[-LOG:].strip())
     return Done(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
 
@@ -110,7 +116,7 @@ class Stream:
 
     def kill(self) -> None:
         """End it with its children, now."""
-        _kill(self._process)
+        kill(self._process.pid)
 
     def ended(self, timeout: float) -> int | None:
         """Its exit code, or None where it still runs after `timeout` seconds."""
@@ -131,46 +137,21 @@ def streaming(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = Non
     command = [str(word) for word in argv]
     console.detail("+ " + " ".join(command))
     with tempfile.TemporaryFile("a+b") as errors:
-        process = _start(command, None, env, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.PIPE)
+        process = launch(command, None, env, stdout=PIPE, stderr=errors, stdin=PIPE)
         with _killed_on_exit(process):
             yield Stream(process, errors)
 
 
-class Early:
-    """A child of `job` whose request is not known yet: it loads its libraries while something else is done.
+class Child(Protocol):
+    """A process: subprocess.Popen, or what behaves as one (edgekit.warm)."""
 
-    Args:
-        argv: the program, whose main module asks edgekit.jobs.early for its request.
-        env: of a folder of its own.
-    """
+    pid: int
+    returncode: Any
+    stdin: Any
+    stdout: Any
+    stderr: Any
 
-    def __init__(self, argv: Sequence[str | Path], env: Callable[[Path], Mapping[str, str]]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-early-"))
-        command = [*map(str, argv), start.WAIT]
-        given = {**environment(), **QUIET_ENGINES, **env(self._folder), FOLDER: str(self._folder)}
-        console.detail("+ " + " ".join(command))
-        try:
-            self.process = _start(command, self._folder, given, subprocess.PIPE, subprocess.DEVNULL, subprocess.PIPE)
-        except BaseException:
-            self._folder.rmdir()
-            raise
-
-    def begin(self, request: Path) -> bool:
-        """Tell it its request; false where it is no more, and another must be started."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(f"{request}\n".encode())
-            self.process.stdin.close()
-        except OSError:
-            return False
-        return self.process.poll() is None
-
-    def close(self) -> None:
-        """End it, whatever it does; one that `job` took has ended."""
-        if self.process.returncode is None:
-            _kill(self.process)
-        _release(self.process)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def wait(self) -> int: ...
 
 
 def job(
@@ -182,7 +163,7 @@ def job(
     what: str,
     on_event: Callable[[Event], None] = lambda event: None,
     env: Mapping[str, str] | None = None,
-    early: Early | None = None,
+    fork: Callable[[Path], Child | None] = lambda request: None,
 ) -> dict[str, Any]:
     """Run one of our own children by the job contract and return its outcome.
 
@@ -194,7 +175,7 @@ def job(
         timeout: seconds until the child and its whole group are killed.
         what: names the job in messages ("Olive").
         on_event: called for each event, on the calling thread's behalf, in order.
-        early: a child of this program that waits; taken instead of a new one, if it still does.
+        fork: gives a process for a request of this program (edgekit.warm), or None: a new one is started.
 
     Raises:
         EdgekitError: the one the child wrote down, or BuildError when it left no outcome.
@@ -207,22 +188,24 @@ def job(
     console.detail("+ " + " ".join(command))
     expired, kills = threading.Event(), killed.oom_kills()
     with (folder / "log.txt").open("wb") as log, _scratch(folder / CWD):
-        if early is not None and early.begin(folder / "request.json"):
-            process = early.process
-        else:
-            given = {**environment(), **QUIET_ENGINES, **(env or {})}
-            process = _start(command, folder / CWD, given, subprocess.PIPE, log)
+        process = fork(folder / "request.json")
+        if process is None:
+            variables = {**environment(), **QUIET_ENGINES, **(env or {})}
+            process = launch(command, folder / CWD, variables, PIPE, log)
         with _killed_on_exit(process):
-            timer = threading.Timer(timeout, lambda: _expire(process, expired))
+            timer = threading.Timer(timeout, lambda: _expire(process.pid, expired))
             timer.start()
             try:
-                for event in _events(process):
+                for event in events_of(process):
                     on_event(event)
                 process.wait()
             finally:
                 timer.cancel()
+    console.log((folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-LOG:].strip())
     if expired.is_set():
-        raise BuildError(f"{what} did not end within {timeout:.0f} s and was stopped", next="try --verbose")
+        raise BuildError(f"{what} did not end within {timeout:.0f} s and was stopped", next=SEE_LOG)
+    if _stopping.is_set():
+        raise KeyboardInterrupt
     return _read_outcome(outcome, process, kills, folder / "log.txt", what)
 
 
@@ -262,9 +245,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, start.IMPORTS: os.pathsep.join(imports()), start.PARENT: str(os.getpid())}
 
 
-def _read_outcome(
-    path: Path, process: subprocess.Popen[bytes], kills: Mapping[str, int], log: Path, what: str
-) -> dict[str, Any]:
+def _read_outcome(path: Path, process: Child, kills: Mapping[str, int], log: Path, what: str) -> dict[str, Any]:
     try:
         outcome = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -306,7 +287,7 @@ def died(returncode: int, log: str, what: str, oom: str | None = None) -> Edgeki
     name = killed.signal_name(returncode)
     return BuildError(
         f"{what} stopped without a result (exit {returncode}{f', {name}' if name else ''}): {last}",
-        next="run again with --verbose; if it persists, report it with the log",
+        next=f"{SEE_LOG}; if it persists, report it with that",
     )
 
 
@@ -318,23 +299,44 @@ def disk_full(what: str) -> BuildError:
     )
 
 
-def _start(
+def launch(
     command: Sequence[str],
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    stdout: Any,
-    stderr: Any,
+    stdout: Any = PIPE,
+    stderr: Any = subprocess.DEVNULL,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
+    """Start a program in a group of its own.
+
+    Raises:
+        ToolMissing: there is none of that name.
+    """
+    if _stopping.is_set():
+        raise KeyboardInterrupt
     flags: dict[str, Any] = {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
     try:
-        return subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, **flags)
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, **flags)
     except FileNotFoundError:
         raise ToolMissing(f"{command[0]} is not installed", next="install it, then run the command again") from None
+    _alive.add(process.pid)
+    return process
 
 
-def _events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
-    assert process.stdout is not None
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Every child ends, and until the block is left none begins: whoever waits for one meets KeyboardInterrupt."""
+    _stopping.set()
+    for pid in tuple(_alive):
+        kill(pid)
+    try:
+        yield
+    finally:
+        _stopping.clear()
+
+
+def events_of(process: Child) -> Iterator[Event]:
+    """What a child of ours says, line by line, until it closes its output."""
     for line in process.stdout:
         try:
             event = json.loads(line)
@@ -345,13 +347,13 @@ def _events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
 
 
 @contextmanager
-def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _killed_on_exit(process: Child) -> Iterator[None]:
     """The child's whole group dies with this block, however it is left."""
     try:
         yield
     finally:
-        _kill(process)
-        _release(process)
+        kill(process.pid)
+        release(process)
 
 
 @contextmanager
@@ -364,7 +366,9 @@ def _scratch(folder: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _release(process: subprocess.Popen[bytes]) -> None:
+def release(process: Child) -> None:
+    """Let go of a process that was killed."""
+    _alive.discard(process.pid)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with suppress(OSError):  # bytes that the dead program will not read
@@ -372,16 +376,15 @@ def _release(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+def _expire(pid: int, expired: threading.Event) -> None:
     expired.set()
-    _kill(process)
+    kill(pid)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
+def kill(pid: int) -> None:
+    """End a process with its group; on Windows alone."""
+    with suppress(OSError):  # it has ended
         if os.name == "nt":
-            process.kill()
+            os.kill(pid, signal.SIGTERM)
         else:
-            os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+            os.killpg(pid, signal.SIGKILL)

@@ -10,6 +10,8 @@ declare -A package=(
     [/usr/include/nlohmann/json.hpp]=nlohmann-json3-dev [npm]=npm [clang-tidy]=clang-tidy
     [debootstrap]=debootstrap [qemu-aarch64-static]=qemu-user-static          # an ARM64 root
     [javac]=openjdk-17-jdk-headless                                           # the Kotlin face
+    [patchelf]=patchelf                                                       # the Swift face
+    [aapt]=aapt [/usr/share/android-framework-res/framework-res.apk]=android-framework-res # the Android sample
     [chromium]=chromium                                                       # the report, and SwiftShader for WebGPU
 )
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Make the development environment: PYTHON's venv in FOLDER, the tested pins, edgekit from this checkout.
+# Make an environment: PYTHON's venv in FOLDER, the tested pins, edgekit from this checkout with EXTRAS.
 set -euo pipefail
-python=${1:?usage: make_env.sh PYTHON FOLDER} folder=${2:?usage: make_env.sh PYTHON FOLDER}
+usage="usage: make_env.sh PYTHON FOLDER EXTRAS"
+python=${1:?$usage} folder=${2:?$usage} extras=${3:?$usage}
 
 "$python" - <<'END' || exit 1
 import sys
@@ -12,9 +13,10 @@ if ! "$python" -c "import ensurepip" 2>/dev/null; then
     echo "$python has no ensurepip; on Debian and Ubuntu: apt-get install python3-venv" >&2
     exit 1
 fi
-extras=build,lint,test
 # Execution providers as plugins: their wheels exist for few platforms.
-[ "$(uname -sm)" != "Linux x86_64" ] || extras+=,qnn,webgpu
+plugins=
+[ "$(uname -sm)" != "Linux x86_64" ] || plugins=,qnn,webgpu
+extras=${extras/,plugins/$plugins}
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
 PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/bin/python" -m pip install \
     --constraint constraints.txt --editable ".[$extras]"

@@ -1,9 +1,9 @@
-"""The C++ core under clang-tidy, AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer (`make sanitize`).
+"""The C++ core under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer (`make sanitize`).
 
-Every finding of clang-tidy (edgekit/wrappers/cpp/.clang-tidy says of what) is an error. Then the runner is built by g++
-with the first two sanitizers and takes the tests of the runner and of what all runtimes do alike; its first finding, or
-a leak when a request is served, ends it, and so the test. The core takes its own tests so (test_core.py), and once more
-under ThreadSanitizer. Words after the command go to pytest.
+The runner is built by g++ with the first two sanitizers and takes the tests of the runner and of what all runtimes do
+alike; its first finding, or a leak when a request is served, ends it, and so the test. The core takes its own tests so
+(test_core.py), and once more under ThreadSanitizer. Words after the command go to pytest. What clang-tidy finds without
+running anything is scripts/tidy.py's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edgekit import cache
@@ -21,7 +20,6 @@ from edgekit.devices import _runner
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "edgekit/wrappers/cpp"
-OTHERS = ("machine_apple.cpp", "ort_abi_check.cpp")  # of another system; of a header that is not here
 CORE_TESTS = ROOT / "tests/engines/wrappers/cpp"
 STUB_TARGETS = ("core-test", "stub-engine")
 TESTS = (
@@ -33,22 +31,7 @@ TESTS = (
     "test_provider_options.py::test_webgpu_takes_its_options[own-options2-False]",
     "test_provider_options.py::test_genai_hands_the_options_on[own-1]",
 )
-PROGRAMS = ("clang-tidy", "cmake", "g++")
-
-
-def tidy() -> bool:
-    """Every source through clang-tidy, as many at a time as there are processors; False where it found something."""
-    sources = [path for path in sorted((SOURCES / "src").glob("*.cpp")) if path.name not in OTHERS]
-
-    def look(path: Path) -> str:
-        command = ["clang-tidy", "--quiet", path, "--", "-std=c++17", "-Wall", "-Wextra", '-DEDGEKIT_VERSION="0"']
-        done = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False)
-        return done.stdout + (done.stderr if done.returncode else "")
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        findings = [text for text in pool.map(look, sources) if text.strip()]
-    print("".join(findings) or f"clang-tidy: {len(sources)} files, nothing found", flush=True)
-    return not findings
+PROGRAMS = ("cmake", "g++")
 
 
 def build(which: str, *targets: str) -> Path:
@@ -99,13 +82,12 @@ def _pytest(env: dict[str, str], names: Iterable[str], words: list[str]) -> int:
 
 
 def main() -> int:
-    """All four, in the order of their cost; 1 where something was found."""
+    """All three, in the order of their cost; 1 where something was found."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         print(f"{', '.join(missing)}: not installed (make apt-tools)", file=sys.stderr)
         return 1
-    sound = tidy()
-    return test(runner(), sys.argv[1:]) or test_threads(sys.argv[1:]) or (0 if sound else 1)
+    return test(runner(), sys.argv[1:]) or test_threads(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,7 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
+@cache
 def vague(text: str) -> int:
     """How many identifiers of a Python file are in VAGUE."""
     return sum(name in VAGUE for name in identifiers(ast.parse(text)))

@@ -38,7 +38,7 @@ COMMON = {
     "kinds": ("kinds",),
     "contract": ("contract",),
     "target and plan": ("target", "plan"),
-    "the verbs": ("ab", "build", "check", "compare", "doctor", "project", "release", "search"),
+    "the verbs": ("ab", "build", "check", "compare", "doctor", "search"),
     "bundle": ("bundle",),
     "verdicts": ("verdicts",),
 }

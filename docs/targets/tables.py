@@ -11,7 +11,7 @@ from edgekit.model import SMALL
 from edgekit.target import Target
 
 FOLDER = Path(__file__).parent
-BLOCK = re.compile(r"<!-- table (?P<names>[a-z0-9 -]+) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- table (?P<names>[a-z0-9_ -]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def table(name: str) -> str:

@@ -19,7 +19,7 @@ from edgekit.inputs import function_calls
 from edgekit.inputs.calibration import Feed
 from edgekit.inputs.feeds import named
 from edgekit.kinds import Generating
-from edgekit.sources.facts import random_operators
+from edgekit.sources.facts import row_counts
 from edgekit.wrappers.python import npz
 from edgekit.wrappers.python.chat import takes_tools, template_of
 
@@ -54,20 +54,13 @@ def write_check(staged: Path, manifest: Draft, feeds: Sequence[Feed] | None) -> 
             write(staged / plan.function_calls.file, pretty(_function_calls(staged, manifest)))
     request = {"action": "record", "plan": jsonable(plan), "goldens": str(staged / plan.goldens.file)}
     answered = _run(staged, manifest, request)
-    if form == "onnx" and (drawn := _without_random(staged, manifest, plan)):
+    held = staged / plan.inputs, staged / plan.goldens.file
+    if form == "onnx" and (drawn := row_counts.settled(staged / manifest.variants[0].path, *held)):
         what = "which holds random numbers: its shape alone is checked, where they cannot change it"
         console.warn(f"no golden of {', '.join(drawn)}, {what}")
     elif not answered["recorded"]:
         console.warn("no answer of the model is sure enough to be a golden: a check will say not measured")
     return plan
-
-
-def _without_random(staged: Path, manifest: Draft, plan: CheckPlan) -> list[str]:
-    """Take the outputs that depend on random numbers out of the goldens, but for known shapes; returns their names."""
-    model, goldens = staged / manifest.variants[0].path, staged / plan.goldens.file
-    if drawn := random_operators.outputs(model):
-        npz.write(goldens, random_operators.without(npz.read(goldens), model))
-    return drawn
 
 
 def _tokens(staged: Path, manifest: Draft) -> npz.Arrays:

@@ -65,7 +65,7 @@ def describe(bundle: Path) -> Description:
             roles=_tallies((file.role, file) for file in manifest.files),
             variants=_tallies((file.variant, file) for file in manifest.files if file.variant),
             graphs={variant: total(parts) for variant, parts in graphs.items()},
-            runtime=code.likeness(found),
+            runtime=code.likeness(found, manifest),
             unsafe=tuple(map(str, _unsafe(found, manifest))),
             manifest=manifest,
         )

@@ -14,6 +14,7 @@ from edgekit.data import first_fault, nearest, pretty
 from edgekit.errors import BundleError, from_oserror
 from edgekit.wrappers.python import guard, paths
 from edgekit.wrappers.python import strict as strict_json
+from edgekit.wrappers.python.manifest import adapter as file_of
 
 MAX_BYTES = 8 * 2**20
 MAX_SIGNATURE = 2**20  # bytes
@@ -168,12 +169,14 @@ def _check_references(manifest: Manifest) -> None:
         where = f"variant {_cut(variant.name)!r}"
         for why in guard.options(variant.ep, variant.ep_options, where):  # providers load libraries by some
             _refuse(why)
-    if strange := sorted(manifest.quality.keys() - {subject(variant.name) for variant in manifest.variants}):
+    worn = getattr(manifest.contract, "adapters", ())
+    named = {f"{it.path}/{file_of(name)}": subject(it.name, name) for it in manifest.variants for name in worn}
+    if strange := sorted(manifest.quality.keys() - {subject(it.name) for it in manifest.variants} - {*named.values()}):
         _refuse(f"its quality is of the variant {_cut(strange[0])!r}, which it has not")
     listed = {file.path for file in manifest.files}
-    for path in manifest.contract.files():
+    for path in (*manifest.contract.files(), *named):
         if path not in listed:
-            _refuse(f"the labels {_cut(path)!r} are not among its files")
+            _refuse(f"the {'adapter' if path in named else 'labels'} {_cut(path)!r} are not among its files")
 
 
 def _names(manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit import start, tools
-from edgekit.bundle.code import OWN
-from edgekit.bundle.stage import WRAPPER
+from edgekit.bundle.stage import RUNTIME
 from edgekit.contract.manifest import Draft
 from edgekit.errors import BundleError
+from edgekit.faces.python import FACE, PACKAGE
 from edgekit.results.measurement import TRUSTED
 from edgekit.wrappers.python.manifest import abi, host_abi, host_os
 
-__all__ = ["OWN", "OWNS", "TRUSTED", "Command", "command", "foreign", "trusted"]
+__all__ = ["OWNS", "TRUSTED", "WRAPPER", "Command", "command", "foreign", "own", "trusted"]
 
 OWNS = "edgekit's own"
+WRAPPER = f"{RUNTIME}/{PACKAGE}"
 NAME = WRAPPER.rpartition("/")[2]
 
 
@@ -36,6 +37,11 @@ def foreign(manifest: Draft, os: str | None = None, here: str | None = None) -> 
     """
     target = manifest.target
     return target.os != (os or host_os()) or bool(target.abi and (here or host_abi()) not in map(abi, target.abi))
+
+
+def own() -> dict[str, Path]:
+    """The files of edgekit's own runtime, by the path that they have beside NAME's folder."""
+    return {path.removeprefix("python/"): origin for path, origin in FACE.files().items()}
 
 
 def command(bundle: Path, *, trust: bool) -> Command:

@@ -13,12 +13,16 @@ from edgekit.contract.manifest import NAME, Draft
 from edgekit.data import jsonable, pretty
 from edgekit.errors import BuildError
 
-WRAPPER = "runtime/python/edgekit_runtime"
+RUNTIME = "runtime"
 _CHUNK = 64 * 2**20
 
 
 def stage(
-    folder: Path, draft: Draft, model_files: Mapping[str, Path], runtime: Path, licenses: Mapping[str, str]
+    folder: Path,
+    draft: Draft,
+    model_files: Mapping[str, Path],
+    runtime: Mapping[str, Path | str],
+    licenses: Mapping[str, str],
 ) -> None:
     """Fill `folder` with all but the check data; its edgekit.json is the draft, for the wrapper to open.
 
@@ -30,7 +34,7 @@ def stage(
         draft: the manifest without files and sha256.
         model_files: where a file or a folder of the bundle comes from ("model/portable/model.onnx" -> a file,
             "model/portable" -> a folder).
-        runtime: the Python wrapper's folder, copied to WRAPPER without compiled files.
+        runtime: likewise, by the path below runtime/, or the text itself; compiled files are left out.
         licenses: text by file name, written to LICENSES/.
 
     Raises:
@@ -38,11 +42,14 @@ def stage(
     """
     with aside.writing("staging the bundle", otherwise=BuildError):
         folder.mkdir()
-        for inside, origin in {**model_files, WRAPPER: runtime}.items():
+        below = {f"{RUNTIME}/{inside}": origin for inside, origin in runtime.items()}
+        texts = {f"LICENSES/{name}": text for name, text in licenses.items()}
+        for inside, origin in {**model_files, **below, **texts}.items():
+            if isinstance(origin, str):
+                write(folder / inside, origin)
+                continue
             for part, path in files_of(origin):
                 copy(path, folder / inside / part)
-        for name, text in licenses.items():
-            write(folder / "LICENSES" / name, text)
         write(folder / NAME, pretty(jsonable(draft)))
 
 

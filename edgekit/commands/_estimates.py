@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgekit.build import Job
     from edgekit.kinds import Footprint
 
 # Bytes a second: round figures, which a reader can scale to the device at hand.
@@ -22,7 +23,25 @@ def words(taken: Footprint) -> str:
     if taken.kv_bytes_at_max_length:
         parts.append(f"{_mb(taken.kv_bytes_at_max_length)} of it for the key-value cache")
         parts.append(speed(taken))
-    return f"estimated: {', '.join([*parts, load(taken)])}"
+    return f"on the device (estimated): {', '.join([*parts, load(taken)])}"
+
+
+def building(job: Job, taken: Footprint) -> dict[str, Any]:
+    """What a build makes and takes: bytes of the bundle, of memory while it is made, and time; None: not known."""
+    from edgekit.fit import estimate
+
+    if job.source.model.llm is None:  # of other models no build was measured
+        return {"bundle_bytes": taken.mapped_bytes, "memory_bytes": None, "time": None}
+    fit = estimate.of_plan(job.plan, job.source.model, job.target, None, None)
+    return {"bundle_bytes": fit.bundle, "memory_bytes": fit.build_memory, "time": fit.build_time}
+
+
+def built(takes: dict[str, Any]) -> str:
+    """The same in a line."""
+    bundle = f"a bundle of {_mb(takes['bundle_bytes'])}"
+    if takes["memory_bytes"] is None:
+        return f"building (estimated): {bundle} beside its runtime; memory and time unknown: no such build was measured"
+    return f"building (estimated): {bundle}, {_mb(takes['memory_bytes'])} of memory; time {takes['time']}"
 
 
 def load(taken: Footprint) -> str:

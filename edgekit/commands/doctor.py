@@ -7,11 +7,21 @@ from dataclasses import asdict
 import click
 
 from edgekit import console
+from edgekit.commands import _offered
 
 
 @click.command()
-@click.option("--device", help="Look at this device too: local, ssh:USER@HOST[:PORT], adb:SERIAL, ios:UDID.")
-@click.option("--target", "target_name", help="Look at what this target needs; a name or a .toml file.")
+@click.option(
+    "--device",
+    shell_complete=_offered.places,
+    help="Look at this device too: local, ssh:USER@HOST[:PORT], adb:SERIAL, ios:UDID.",
+)
+@click.option(
+    "--target",
+    "target_name",
+    shell_complete=_offered.targets,
+    help="Look at what this target needs; a name or a .toml file.",
+)
 def command(device: str | None, target_name: str | None) -> int:
     """Look at this machine, and at a device and a target where they are named.
 

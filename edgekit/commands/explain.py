@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console
+from edgekit.commands import _offered
 
 if TYPE_CHECKING:
     from edgekit.inputs.explained import Seen, Told
     from edgekit.sources.source import Source
 
 
+SHOWN = 8  # names of classes
+
+
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=_offered.models)
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
 @click.option("--input-spec", "inputs", multiple=True, help="How an input is made, as for edgekit build; repeatable.")
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Files that are shown.")
@@ -58,12 +62,31 @@ def command(
             made.append((shown, path))
     if console.json_mode():
         files = [_plain(shown, path) for shown, path in made]
-        data = {"model": model.name, "inputs": [jsonable(entry) for entry in told], "files": files}
+        said = {"inputs": [jsonable(entry) for entry in told], "outputs": _outputs(opened)}
+        data = {"model": model.name, **said, "files": files}
         console.document("edgekit.explain/1", data)
         return
     for entry in told:
         _show(entry)
+    console.out(_read(**_outputs(opened)))
     _show_files(made)
+
+
+def _outputs(opened: Source) -> dict[str, Any]:
+    """How the outputs are read, the names of what they tell apart, and why a detector's are not read."""
+    from edgekit.sources.facts import detectors
+
+    names = opened.labels.removesuffix("\n").split("\n") if opened.labels else []
+    unread = opened.decode == "none" and opened.form == "onnx"
+    why = detectors.layout(opened.path, opened.model, opened.names)[1] if unread else ""
+    return {"decode": opened.decode, "names": names, "why": why}
+
+
+def _read(decode: str, names: list[str], why: str) -> str:
+    if decode == "none":
+        return f"outputs: numbers that nobody says how to read{f' ({why})' if why else ''}; a card's decode says it"
+    shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+    return f"outputs: read as {decode}" + (f", of {len(names)} names: {shown}" if names else "")
 
 
 def _origins(opened: Source) -> dict[str, str]:
@@ -77,6 +100,8 @@ def _origins(opened: Source) -> dict[str, str]:
     return {
         tensor.name: named
         if tensor.name in carded
+        else f"inferred from {opened.inferred[tensor.name]}"
+        if tensor.name in opened.inferred
         else "tokenizer.json"
         if isinstance(tensor.preprocess, TextInput)
         else " and ".join(files) or "the model's files"

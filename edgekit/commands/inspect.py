@@ -13,6 +13,7 @@ from edgekit import console
 if TYPE_CHECKING:
     from edgekit.bundle.describe import Description
     from edgekit.contract.manifest import Manifest
+    from edgekit.kinds import Package
     from edgekit.results.partition import Partition
 
 RUNTIMES = {
@@ -90,7 +91,7 @@ def _show_facts(found: Description) -> None:
     rows.append(("start", f"{_estimates.load(memory)} (estimated)"))
     if it.source.trust_remote_code:
         rows.append(("remote code", "the source's own code was run to build this"))
-    rows.append(("runtime", RUNTIMES[found.runtime]))
+    rows.append(("runtime", f"{it.target.face}, {RUNTIMES[found.runtime]}"))
     rows += [(key, str(value)) for key, value in it.platform.items()]
     rows.append(("built with", ", ".join(f"{name} {version}" for name, version in sorted(it.tools.items()))))
     _pairs("", rows)
@@ -162,15 +163,24 @@ def _show_quality(it: Manifest) -> None:
 def _show_making(it: Manifest) -> None:
     rows = [(stage.stage, stage.name, stage.reason) for stage in it.recipe.stages]
     _table("How it was made", ("stage", "step", "because"), rows)
-    links = [(one.name, one.channel, one.floor, one.last_seen) for one in it.target.runtime]
+    links = [(package.name, package.channel, package.floor, package.last_seen) for package in _linked(it)]
     _table("What an app links", ("package", "from", "at least", "last seen"), links)
+
+
+def _linked(it: Manifest) -> list[Package]:
+    """Of the target's packages those of this kind of model, without plugins of providers that no variant runs on."""
+    from edgekit import ep
+
+    needed = [package for package in it.target.runtime if it.model.kind in package.kinds]
+    providers = {package.name: {name for name in ep.names() if name in package.name.lower()} for package in needed}
+    used = {variant.ep for variant in it.variants}
+    return [each for each in needed if not providers[each.name] or providers[each.name] & used] or needed
 
 
 def _pairs(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     if title:
         console.out(title)
-    for key, value in rows:
-        console.out(f"  {key:<18}{value}")
+    console.pairs(rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:

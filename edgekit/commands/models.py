@@ -8,6 +8,7 @@ from typing import cast, get_args
 import click
 
 from edgekit import console
+from edgekit.commands import _catalog, _offered
 
 
 class _Named(click.Group):
@@ -39,29 +40,31 @@ def list_() -> None:
     if console.json_mode():
         console.document("edgekit.models/1", [jsonable(card) for card in shipped])
         return
-    rows = [(card.name, card.title, card.kind, card.license, f"{card.download_bytes / 1e6:.1f} MB") for card in shipped]
-    console.table("", ("model", "title", "kind", "license", "download"), rows, right=(4,))
+    _catalog.show(shipped)
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=_offered.models)
 def show(name: str) -> None:
-    """Show all that the card NAME, or a .toml file, says."""
+    """Show what is known of the model NAME, or of a card's .toml file, and what each target makes of it."""
     from edgekit.catalog import cards
     from edgekit.data import jsonable, pretty
 
-    card = jsonable(cards.load(name))
+    card = cards.load(name)
     if console.json_mode():
-        console.document("edgekit.models.show/1", card)
+        built = {"targets": _catalog.targets(card)} if card.member else {}
+        console.document("edgekit.models.show/1", jsonable(card) | built)
+    elif card.member is None:
+        console.page(pretty(jsonable(card)))
     else:
-        console.page(pretty(card))
+        _catalog.show_member(card)
 
 
 @command.command("new")
 @click.argument("name")
 @click.argument("source")
 @click.option("--input-spec", "inputs", multiple=True, help="How an input is made, as for edgekit build; repeatable.")
-@click.option("--decode", default="none", show_default=True, help="How the outputs are read: classes, ctc, dbnet ...")
+@click.option("--decode", help="How the outputs are read: classes, ctc, dbnet, yolov8 ... (as the model's files say).")
 @click.option(
     "--names", type=click.Path(path_type=Path), help="A file with a class or character of the outputs a line."
 )
@@ -73,7 +76,7 @@ def new(
     name: str,
     source: str,
     inputs: tuple[str, ...],
-    decode: str,
+    decode: str | None,
     names: Path | None,
     license_: str,
     task: str | None,
@@ -84,24 +87,27 @@ def new(
 
     It says how each input is made, with every default, and how outputs are read.
     """
-    from edgekit import sources
+    from edgekit import sources, strangers
     from edgekit.catalog import new as written
     from edgekit.catalog.cards import Decode
     from edgekit.errors import UsageError
-    from edgekit.inputs.options import parse
+    from edgekit.inputs.options import Array, parse
     from edgekit.sources import catalog
 
     if catalog.matches(source):
         raise UsageError(f"{source} is a card already", next=f"edgekit models {source} shows it")
-    if decode not in get_args(Decode):
+    if decode is not None and decode not in get_args(Decode):
         raise UsageError(f"nothing is read as {decode!r}", next=f"one of: {', '.join(get_args(Decode))}")
     try:
-        words = names.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n") if names is not None else []
-    except (OSError, UnicodeDecodeError) as error:
+        said = strangers.text(names, encoding="utf-8-sig") if names is not None else ""
+        words = said.removesuffix("\n").split("\n") if names is not None else []
+    except (OSError, ValueError) as error:
         raise UsageError(f"the names cannot be read: {error}", next="give a text file with a name a line") from None
     with console.step(f"opening {source}"):
         opened = sources.open_source(source, task=task)
-    spoken, read = parse(inputs, opened.model), cast(Decode, decode)
+    said_of = parse(inputs, opened.model)
+    spoken = {name: form for name, form in said_of.items() if not isinstance(form, Array)}  # a card has no bare sizes
+    read = cast(Decode, decode or opened.decode)
     how = name, source, opened.model, spoken, folder
     path = written.write(*how, decode=read, labels=words, license=license_, force=force)
     if console.json_mode():

@@ -44,10 +44,12 @@ def command(
     Exit code: 9 too far from the source, 11 a gated metric was not measured.
     """
     from edgekit import quality, regate
+    from edgekit.commands import _bundle
     from edgekit.data import jsonable
     from edgekit.quality import Mode
 
-    found = regate.regate(
+    _bundle.folder(bundle, "quality")
+    found, because = regate.regate(
         bundle,
         source,
         cast(Mode, mode),
@@ -57,7 +59,7 @@ def command(
         limits=limits,
         variant=variant,
     )
-    error = quality.explain(found)
+    error = quality.explain(found, because)
     if console.json_mode():
         console.document("edgekit.quality/1", jsonable(found), error=error)
     show(f"{bundle.name} beside {source}", found)

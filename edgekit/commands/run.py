@@ -23,6 +23,7 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--raw", is_flag=True, help="Give the prompt as it is, without the chat template.")
 @click.option("--no-think", "no_think", is_flag=True, help="Have the chat template leave out thoughts.")
+@click.option("--adapter", help="Put this adapter of the bundle on; edgekit inspect lists them.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Of the answer, thoughts included.")
 @click.option("--temperature", type=click.FloatRange(min=0), help="0 is greedy; like the next four, else the bundle's.")
 @click.option("--top-k", type=click.IntRange(min=1))
@@ -62,6 +63,14 @@ def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path
     A language model answers PROMPT ("-" reads stdin) and streams its answer; with --json each event is a line. Any
     other model takes --input and prints what came out.
     """
+    from edgekit.commands import _bundle
+
+    _bundle.folder(bundle, "run")
+    with _bundle.unchanged(bundle):
+        _run(bundle, prompt, inputs, out, options)
+
+
+def _run(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
     from edgekit.bundle.verify import verified
     from edgekit.errors import UsageError
 
@@ -92,6 +101,7 @@ def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, 
         "tools": _tools(options["tools"], raw=options["raw"]),
         "call": options["tool_choice"],
         "think": not options["no_think"],
+        **({"adapter": options["adapter"]} if options["adapter"] is not None else {}),
     }
     if options["raw"] and options["no_think"]:
         raise UsageError("--raw leaves out the chat template, which --no-think goes through", next="give one of them")
@@ -213,12 +223,13 @@ def _job(
 
 
 def _file(path: Path | None, what: str) -> Any:
+    from edgekit import strangers
     from edgekit.errors import UsageError
 
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return strangers.from_json(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not readable JSON: {error}", next=f"give a file with {what}") from None
 

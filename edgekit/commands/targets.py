@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from edgekit import console
+from edgekit.commands import _offered
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +37,7 @@ def list_() -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=_offered.targets)
 def show(name: str) -> None:
     """Show every value of target NAME (or of a .toml file) and the file it comes from."""
     from edgekit import target

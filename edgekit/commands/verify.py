@@ -36,7 +36,7 @@ def command(bundle: Path, roles: tuple[Role, ...], stripped: bool) -> None:
     with files.opened(bundle) as found:
         manifest = parse(found.manifest)
         wrong = problems(found, manifest, roles=roles or None, allow_stripped=stripped)
-        size, runtime = sum(found.sizes.values()), code.likeness(found)
+        size, runtime = sum(found.sizes.values()), code.likeness(found, manifest)
     count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
     error = BundleError(f"{bundle} is not whole: {count}", next=REBUILD) if wrong else None
     if console.json_mode():

@@ -86,7 +86,7 @@ def run(
     shutil.rmtree(inputs)
     files = sorted(outputs.glob("*.npz"))
     if len(files) != len(feeds):
-        raise BuildError(f"the emulator answered {len(files)} of {len(feeds)} inputs", next="run again with --verbose")
+        raise BuildError(f"the emulator answered {len(files)} of {len(feeds)} inputs", next=tools.SEE_LOG)
     return Emulated(LazyFeeds([partial(npz.read, file) for file in files]), outcome["placed"])
 
 

@@ -133,7 +133,7 @@ def _produced(out: Path, graphs: Sequence[str]) -> Context:
     except BundleError as error:
         raise BuildError(
             f"Qualcomm's HTP compiler left no usable context: {error.message}",
-            next="edgekit inspect --partition says which nodes QNN takes of the uncompiled model",
+            next="take out the operator that its log names (--verbose shows it), or take a target of the CPU",
         ) from None
 
 

@@ -46,6 +46,7 @@ class TargetFacts(Strict):
     abi: tuple[str, ...]
     sha256: str = Field(description="of the resolved profile")
     runtime: tuple[Package, ...]
+    face: str = Field(default="python", description="what lies below runtime/ (edgekit/faces)")
 
 
 class SourceFacts(Strict):

@@ -149,7 +149,9 @@ def read(shell: Shell) -> Facts:
     raw = _sections(shell.must(_script(), "looking at the device"))
     uname = raw.get("uname", "").split()
     if len(uname) != 2:
-        raise DeviceError(f"{shell.address} has no uname: it is no Linux or Android", next="see --verbose")
+        raise DeviceError(
+            f"{shell.address} has no uname: it is no Linux or Android", next="edgekit devices lists what is attached"
+        )
     cpu: dict[str, str] = {}
     for line in raw.get("cpuinfo", "").splitlines():
         key, colon, value = line.partition(":")

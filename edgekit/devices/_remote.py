@@ -299,6 +299,12 @@ class RemoteSession:
                 f"the runtime on {where} was killed{killer or ' (exit 137), most likely for its memory'}",
                 next="close other programs there, use a smaller model or recipe, or a device with more memory",
             )
+        if ended.code == 126:
+            return DeviceError(
+                f"{where} does not execute what lies in {self._place.base}: its file system is mounted noexec, or its "
+                "rights forbid it",
+                next="install the engines for its Python, or move that folder to a file system for programs",
+            )
         lines = [line.strip() for line in log.splitlines() if line.strip()]
         last = lines[-1][:300] if lines else "no output"
         return DeviceError(

@@ -1,6 +1,6 @@
 """edgekit-runner, for devices without Python: where it lies in the cache, and the line that puts it there.
 
-    python -m edgekit.devices._runner linux-aarch64
+    edgekit runner build linux-aarch64
 
 CACHE/runners/PLATFORM/ then holds the runner and, beside it, the engines that it loads: for Linux those of the wheels
 of the versions installed here, for Android what its user puts there (wrappers/cpp/README.md). The compiler is Zig's
@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from edgekit import __version__, cache, console, engines, files, tools
 from edgekit.data import file_digest, pretty, write_atomic
-from edgekit.errors import BuildError, EdgekitError, ToolMissing, UsageError
+from edgekit.errors import BuildError, ToolMissing
 from edgekit.wrappers.python.manifest import host_abi, host_os
 
 NAME = "edgekit-runner"
@@ -93,7 +93,7 @@ def find_runner(os: str, abi: str) -> Path:
     """
     wanted = platform(f"{os}-{abi}")
     runner = _home(wanted) / NAME
-    line = f"{Path(sys.executable).name} -P -m {__spec__.name} {wanted.name}"
+    line = f"edgekit runner build {wanted.name}"
     if not runner.is_file():
         raise ToolMissing(f"{NAME} was not built for {wanted.name}", next=line)
     if not _is_made_of(runner, _key(wanted)):
@@ -165,10 +165,10 @@ def _key(wanted: Platform) -> dict[str, Any]:
 def _compiler_id(wanted: Platform) -> list[str]:
     """The compiler that would be taken, with its version and what it is always told."""
     if wanted.android_abi:
-        told = _ndk(wanted)
+        told = toolchain(wanted)
         about = Path(told[0].partition("=")[2]).parents[2] / "source.properties"
         return [*told[1:], about.read_text(encoding="utf-8") if about.is_file() else ""]
-    command = _compiler(wanted)
+    command = compiler(wanted)
     if "ziglang" in command:
         return [*command[command.index("ziglang") :], *engines.versions(["ziglang"]).values()]
     return [Path(command[0]).name, tools.run([*command, "--version"], timeout=VERSION_S).stdout.partition("\n")[0]]
@@ -189,9 +189,9 @@ def _scratch(home: Path) -> tempfile.TemporaryDirectory[str]:
 
 def _compile(wanted: Platform, folder: Path) -> None:
     cmake = tools.find("cmake", next=wanted.apt_line)
-    compiler = [] if wanted.android_abi else _compiler(wanted)
-    settings = [f"-DEDGEKIT_VERSION={__version__}", *(_ndk(wanted) if wanted.android_abi else _linux(wanted))]
-    env = {**os.environ, "CXX": shlex.join(compiler)} if compiler else None
+    words = [] if wanted.android_abi else compiler(wanted)
+    settings = [f"-DEDGEKIT_VERSION={__version__}", *(toolchain(wanted) if wanted.android_abi else _linux(wanted))]
+    env = {**os.environ, "CXX": shlex.join(words)} if words else None
     done = tools.run([cmake, "-S", SOURCES, "-B", folder, *settings], timeout=BUILD_S, env=env)
     if done.returncode:
         if "nlohmann_json" in done.stderr:
@@ -202,7 +202,7 @@ def _compile(wanted: Platform, folder: Path) -> None:
         raise _failed(done)
 
 
-def _compiler(wanted: Platform) -> list[str]:
+def compiler(wanted: Platform) -> list[str]:
     """Zig's, where pip brought it: its programs start on systems older than this one. Else GCC."""
     if importlib.util.find_spec("ziglang"):
         return [sys.executable, "-P", "-m", "ziglang", "c++", "-target", f"{wanted.abi}-linux-gnu.{GLIBC}"]
@@ -214,18 +214,20 @@ def _linux(wanted: Platform) -> list[str]:
     return [] if own else ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={wanted.abi}"]
 
 
-def _ndk(wanted: Platform) -> list[str]:
+def toolchain(wanted: Platform) -> list[str]:
+    """What CMake is told of Android's NDK; ToolMissing where none is named."""
     folder = next((os.environ[name] for name in _NDK if os.environ.get(name)), None)
     toolchain = Path(folder or "") / "build/cmake/android.toolchain.cmake"
     if folder is None or not toolchain.is_file():
         raise ToolMissing(
-            f"{NAME} for Android is built with Google's NDK, and {_NDK[0]} names none",
-            next=f"{_NDK[0]}=/path/to/android-ndk {Path(sys.executable).name} -P -m {__spec__.name} {wanted.name}",
+            f"what runs on Android is built with Google's NDK, and {_NDK[0]} names none",
+            next=f"{_NDK[0]}=/path/to/android-ndk edgekit runner build {wanted.name}",
         )
     return [
         f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
         f"-DANDROID_ABI={wanted.android_abi}",
         "-DANDROID_PLATFORM=android-28",
+        "-DANDROID_SUPPORT_FLEXIBLE_PAGE_SIZES=ON",  # 16 KB, which Play asks of 64 bits
     ]
 
 
@@ -285,21 +287,3 @@ def _fetch(requirement: str, wanted: Platform, library: str, to: Path) -> None:
                 raise BuildError(f"the wheel of {requirement} holds {len(inside)} {library}", next="report this")
             with archive.open(inside[0]) as stream, to.open("wb") as out:
                 shutil.copyfileobj(stream, out, 1 << 20)
-
-
-def main() -> int:
-    """Build the runner for the platform named on the command line."""
-    words = sys.argv[1:]
-    try:
-        if len(words) != 1:
-            known = ", ".join(one.name for one in PLATFORMS)
-            raise UsageError("which platform?", next=f"one of: {known}")
-        console.out(str(build(platform(words[0]))))
-    except EdgekitError as error:
-        console.failure(error)
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import join
 
-from edgekit.bundle.code import own
 from edgekit.bundle.runtime import NAME as PACKAGE
-from edgekit.bundle.runtime import OWN, OWNS, TRUSTED, foreign, trusted
-from edgekit.bundle.stage import WRAPPER
+from edgekit.bundle.runtime import OWNS, TRUSTED, WRAPPER, foreign, own, trusted
 from edgekit.contract.manifest import NAME, Manifest
 from edgekit.data import file_digest
 from edgekit.devices._facts import PATHS, VENV, Facts, Python, words
@@ -126,9 +124,8 @@ def _fits(variant: Variant, facts: Facts) -> bool:
 
 def _wrapper() -> Iterator[Item]:
     """edgekit's own Python wrapper, under the name it has in bundles."""
-    for name in own():
-        path = OWN / name
-        yield Item(f"{PACKAGE}/{name}", path, path.stat().st_size, file_digest(path))
+    for name, path in own().items():
+        yield Item(name, path, path.stat().st_size, file_digest(path))
 
 
 def _runner(runner: Path) -> Iterator[Item]:

@@ -241,7 +241,7 @@ class IosSession:
         if "is not installed" in complaint or "No such bundle" in complaint or "unable to find" in complaint.lower():
             raise ToolMissing(
                 f"the sample app {_app()} is not installed on {self._address}",
-                next="open mobile_samples/ios in Xcode, choose your team, and run it once on the device",
+                next="make it (edgekit sample ios), open it in Xcode, choose your team, and run it once on the device",
             )
         return (complaint.strip().splitlines() or [other])[-1][:300]
 

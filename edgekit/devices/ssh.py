@@ -72,7 +72,7 @@ def _connect(address: str, host: str, words: list[str]) -> Iterator[Shell]:
         yield Shell(
             address,
             argv=lambda script: [*common, "-T", "--", host, f"exec sh -c {_quoted(script)}"],
-            explain=lambda stderr: _explain(address, host, stderr),
+            explain=lambda stderr: _explain(address, host, words, stderr),
         )
     finally:
         if folder is not None:
@@ -86,12 +86,17 @@ def _quoted(script: str) -> str:
     return "'" + script.replace("'", "'\"'\"'") + "'"
 
 
-def _explain(address: str, host: str, stderr: str) -> DeviceError | None:
+def _explain(address: str, host: str, words: list[str], stderr: str) -> DeviceError | None:
     """What OpenSSH complains about, with the line that helps. Its messages: ssh.c, sshconnect.c, sshconnect2.c."""
+    named = f"'[{host}]:{words[-1]}'" if "-p" in words else host  # as known_hosts has it
     known = {
+        "HOST IDENTIFICATION HAS CHANGED": (
+            f"the host key of {host} is another than before: it was set up anew, or somebody else answers",
+            f"ask who runs it; if the new key is right: ssh-keygen -R {named}, then log in once by hand",
+        ),
         "Host key verification failed": (
-            f"the host key of {host} is not known here, or has changed",
-            f"log in once by hand and compare the key (ssh {host}); a changed one is removed with ssh-keygen -R {host}",
+            f"the host key of {host} is not known here",
+            f"log in once by hand and compare the key: {' '.join(['ssh', *words, host])}",
         ),
         "Permission denied": (
             f"{host} takes none of your keys",
@@ -106,7 +111,7 @@ def _explain(address: str, host: str, stderr: str) -> DeviceError | None:
         "No route to host": (f"{host} cannot be reached from here", AGAIN),
         "Bad configuration option": ("ssh's configuration cannot be read", "see with --verbose what ssh says"),
     }
-    for words, (cause, step) in known.items():
-        if words in stderr:
+    for said, (cause, step) in known.items():
+        if said in stderr:
             return DeviceError(f"{address}: {cause}", next=step)
     return None

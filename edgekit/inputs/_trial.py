@@ -15,7 +15,8 @@ from edgekit.used import Emit
 def trial(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Open request["source"], and run it where honest inputs can be made for request["model"].
 
-    Outcome: opens (bool), and what ONNX Runtime said where it does not open or was not run, or empty.
+    Outcome: opens (bool); said: what ONNX Runtime said where it does not open or was not run, or empty; described
+    (bool): it opens, and does not run the inputs that somebody describes.
     """
     import onnxruntime
 
@@ -25,9 +26,9 @@ def trial(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     try:
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base
-        return {"opens": False, "said": str(error)}
-    said = synthetic.tried(Model.model_validate(request["model"]), path)
-    return {"opens": "NOT_IMPLEMENTED" not in said, "said": said}
+        return {"opens": False, "said": str(error), "described": False}
+    said, described = synthetic.tried(Model.model_validate(request["model"]), path)
+    return {"opens": "NOT_IMPLEMENTED" not in said, "said": said, "described": described}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgekit.inputs import audio, images
 from edgekit.model import AudioInput, ImageInput, Tensor
 
+RATES = (8000, 16000, 22050, 24000, 44100, 48000)  # Hz, of recordings that are heard as a whole
 PIXELS = np.array([[0.0], [255.0]])  # black and white
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation of its pixels, in RGB
 # Values from 0 to 255, from 0 to 1, from -1 to 1, and as ImageNet's are normalized: scale, mean, std.
@@ -31,8 +32,11 @@ def others(tensor: Tensor) -> dict[str, ImageInput | AudioInput]:
     form = tensor.preprocess
     if isinstance(form, ImageInput):
         return dict(_pictures(form, real=np.dtype(tensor.dtype).kind == "f"))
-    if isinstance(form, AudioInput) and np.dtype(tensor.dtype).kind == "f" and not form.normalize:
-        return {"normalize=true": form.model_copy(update={"normalize": True})}
+    if isinstance(form, AudioInput) and np.dtype(tensor.dtype).kind == "f":
+        whole = form.samples is None and not all(isinstance(size, int) for size in tensor.shape)
+        ways = {f"sample_rate={rate}": {"sample_rate": rate} for rate in RATES if whole and rate != form.sample_rate}
+        levels: dict[str, dict[str, Any]] = {} if form.normalize else {"normalize=true": {"normalize": True}}
+        return {words: form.model_copy(update=changed) for words, changed in {**levels, **ways}.items()}
     return {}
 
 
@@ -65,4 +69,10 @@ def remade(values: NDArray[Any], own: ImageInput | AudioInput, other: ImageInput
     """An input that was made in one's own way, as the other way would have made it."""
     if isinstance(own, ImageInput) and isinstance(other, ImageInput):
         return images.remade(values, own, other)
-    return np.asarray((values - values.mean()) / np.sqrt(values.var() + audio.VARIANCE_FLOOR), values.dtype)
+    assert isinstance(own, AudioInput) and isinstance(other, AudioInput)
+    heard = values.reshape(-1).astype(np.float32)
+    if own.sample_rate != other.sample_rate:  # what the own rate has cut off stays away
+        heard = audio.resample(heard, own.sample_rate, other.sample_rate)
+    if other.normalize:
+        heard = np.asarray((heard - heard.mean()) / np.sqrt(heard.var() + audio.VARIANCE_FLOOR))
+    return heard.astype(values.dtype).reshape(values.shape if own.sample_rate == other.sample_rate else other.shape)

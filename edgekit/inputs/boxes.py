@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit import strangers
 from edgekit.errors import UsageError
 from edgekit.inputs import images
 from edgekit.model import ImageInput, Tensor
@@ -20,17 +21,21 @@ Boxes = list[list[Any]]  # of one picture: [class, left, top, right, bottom], as
 LEAST_LEFT = 0.5  # of a box's area; what a cut leaves less of is no longer asked for
 
 
-def of_coco(table: Path, folder: Path, files: Sequence[Path], *, needed: bool) -> dict[Path, Boxes]:
+def of_coco(
+    table: Path, folder: Path, files: Sequence[Path], *, needed: bool
+) -> tuple[dict[Path, Boxes], dict[str, int]]:
     """The boxes of each file that COCO's JSON lists, crowds left out; a picture that is listed may have none.
 
     Args:
         needed: somebody named the table; else what is no COCO gives nothing.
 
+    Returns: the boxes, and the number of each category by its name, in the order of the numbers.
+
     Raises:
         UsageError: it is not of this form, or names none of the files.
     """
     try:
-        read = json.loads(table.read_text(encoding="utf-8-sig"))
+        read = json.loads(strangers.text(table, 2**30, "utf-8-sig"))
         listed = {entry["id"]: entry for entry in read["images"]}
         kinds = {entry["id"]: str(entry["name"]) for entry in read.get("categories", ())}
         drawn: dict[Any, Boxes] = {name: [] for name in listed}
@@ -42,7 +47,7 @@ def of_coco(table: Path, folder: Path, files: Sequence[Path], *, needed: bool) -
                 drawn[entry["image_id"]].append([kinds.get(entry["category_id"], str(entry["category_id"])), *box])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, RecursionError) as error:
         if not needed:
-            return {}
+            return {}, {}
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
         raise UsageError(f"{table.name} is no COCO JSON of boxes: {said}", next="give images and annotations") from None
     by_name = {str(of["file_name"]): drawn[name] for name, of in listed.items() if "file_name" in of}
@@ -51,17 +56,22 @@ def of_coco(table: Path, folder: Path, files: Sequence[Path], *, needed: bool) -
     listed_files = {file: by_name[name] for file, known in names.items() for name in known if name in by_name}
     if needed and not listed_files:
         raise UsageError(f"{table.name} names none of the files in {folder.name}", next="look at its file_name")
-    return listed_files
+    return listed_files, {kinds[number]: number for number in sorted(filter(_whole, kinds))}
 
 
-def beside(folder: Path, files: Sequence[Path]) -> dict[Path, Boxes]:
+def _whole(number: object) -> bool:
+    return type(number) is int
+
+
+def beside(folder: Path, files: Sequence[Path]) -> tuple[dict[Path, Boxes], dict[str, int]]:
     """The boxes of each picture by what lies with it: a JSON of COCO in the folder, else YOLO's text files."""
     for table in sorted(folder.glob("*.json")):
-        if listed := of_coco(table, folder, files, needed=False):
-            return listed
+        listed, numbers = of_coco(table, folder, files, needed=False)
+        if listed:
+            return listed, numbers
     pictures = [file for file in files if file.suffix.lower() in images.SUFFIXES]
     texts = {file: _yolo(path) for file in pictures if (path := _text_of(file, folder))}
-    return {file: boxes for file, boxes in texts.items() if boxes is not None}
+    return {file: boxes for file, boxes in texts.items() if boxes is not None}, {}
 
 
 def _text_of(picture: Path, folder: Path) -> Path | None:

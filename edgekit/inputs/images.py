@@ -103,6 +103,11 @@ def _fit(picture: Image.Image, height: int, width: int, form: ImageInput) -> Ima
     resample = Image.Resampling[form.resample.upper()]
     if form.fit == "resize-crop":
         return _cut(picture.resize(_before(*picture.size, form), resample), height, width)
+    if form.fit == "letterbox":
+        across, down, left, top = _boxed(*picture.size, width, height, form)
+        made = Image.new(picture.mode, (width, height), (form.fill or 0,) * len(picture.getbands()))
+        made.paste(picture.resize((across, down), resample), (left, top))
+        return made
     if form.fit == "stretch":
         return picture.resize((width, height), resample)
     if form.fit == "pad-right":
@@ -113,6 +118,16 @@ def _fit(picture: Image.Image, height: int, width: int, form: ImageInput) -> Ima
 def _shown(wide: int, high: int, width: int, height: int) -> int:
     """pad-right: how many columns a picture fills; rounded up, as PaddleOCR does."""
     return min(width, -(-height * wide // high))
+
+
+def _boxed(wide: int, high: int, width: int, height: int, form: ImageInput) -> tuple[int, int, int, int]:
+    """letterbox: the width and height that a picture is scaled to, and how much lies at its left and top.
+
+    In the centre they are rounded as Ultralytics does, at the top left cut off as YOLOX does.
+    """
+    ratio, center = min(height / high, width / wide), form.place == "center"
+    across, down = (max(1, round(side * ratio) if center else int(side * ratio)) for side in (wide, high))
+    return (across, down, (width - across) // 2, (height - down) // 2) if center else (across, down, 0, 0)
 
 
 def _before(wide: int, high: int, form: ImageInput) -> tuple[int, int]:
@@ -140,6 +155,9 @@ def scaled(wide: int, high: int, width: int, height: int, form: ImageInput) -> t
     if form.fit == "resize-crop":
         across, down = _before(wide, high, form)
         return across, down, (across - width) // 2, (down - height) // 2
+    if form.fit == "letterbox":
+        across, down, left, top = _boxed(wide, high, width, height, form)
+        return across, down, -left, -top
     ratio = max(width / wide, height / high)
     return wide * ratio, high * ratio, (wide * ratio - width) / 2, (high * ratio - height) / 2
 

@@ -6,21 +6,25 @@ wrongly are seen by nothing but the user's own labels.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.errors import UsageError
-from edgekit.inputs import boxes
+from edgekit.inputs import boxes, tables
+from edgekit.inputs.layouts import LAYOUTS, SAY
 from edgekit.model import Model
 
 What = Literal["classes", "text", "boxes"]
-READ: dict[str, What] = {"ctc": "text", "dbnet": "boxes"}  # what a model with this decode answers; else classes
+# What a model with this decode answers; else classes.
+READ: dict[str, What] = {"ctc": "text", "dbnet": "boxes", **dict.fromkeys(LAYOUTS, "boxes")}
 FORM = "a CSV with a file's name and its label in each row"
-SEPARATORS = ",;\t|"
+SPLITS = ("train", "training", "val", "valid", "validation", "test")  # folders of a data set that are no classes
+PLACE = re.compile(r"((label|class) ?)?\d*")  # a name that says no more than its place
+FROM_ONE, BACKGROUND = ("torchvision", "tf-detection"), ("background", "n/a", "")
+UNTOLD = 2**16  # classes of a detector whose outputs do not say how many there are
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,17 @@ class Labels:
         what: classes: each a name or a number; text: what is written or said; boxes: `boxes.Boxes` of each picture.
         by_file: of each file that has a label.
         asked: somebody named the labels (--labels), so it must be said where they are not used.
+        lost: what rows of a table name, and no file is.
+        unsure: why a table that lies there is not read.
+        numbers: of boxes: the number that the table has of each class, in their order; may be empty.
     """
 
     what: What
     by_file: dict[Path, Any]
     asked: bool = False
+    lost: tuple[str, ...] = ()
+    unsure: str = ""
+    numbers: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,24 +83,30 @@ def of_files(folder: Path, files: Sequence[Path], table: Path | None, decode: st
     what = READ.get(decode, "classes")
     if table is not None:
         if table.suffix.lower() == ".json":
-            return Labels("boxes", boxes.of_coco(table, folder, files, needed=True), asked=True)
-        rows = _of_table(folder, files, table, what)
-        if not rows:
+            drawn, numbers = boxes.of_coco(table, folder, files, needed=True)
+            return Labels("boxes", drawn, asked=True, numbers=numbers)
+        told = _of_table(folder, files, table, what)
+        if not told.by_file:
             raise UsageError(f"{table.name} names none of the files in {folder.name}", next=f"give {FORM}")
-        return Labels("classes" if what == "boxes" else what, rows, asked=True)
+        return Labels("classes" if what == "boxes" else what, told.by_file, asked=True, lost=told.lost)
+    unsure = ""
     for own in sorted(folder.glob("*.csv")) + sorted(folder.glob("*.tsv")):
-        if rows := _of_table(folder, files, own, what):
-            return Labels("classes" if what == "boxes" else what, rows)
-    lying = {"text": _transcripts, "classes": _class_folders, "boxes": boxes.beside}
-    for kind in (what, "boxes"):
-        if shown := lying[kind](folder, files):
-            return Labels("boxes" if kind == "boxes" else what, shown)
-    return NO_LABELS
+        told = _of_table(folder, files, own, what, asked=False)
+        unsure = told.unsure or unsure
+        if told.by_file:
+            return Labels("classes" if what == "boxes" else what, told.by_file, lost=told.lost)
+    lying = {"text": _transcripts, "classes": _class_folders}
+    if what in lying and (shown := lying[what](folder, files)):
+        return Labels(what, shown)
+    drawn, numbers = boxes.beside(folder, files)
+    return Labels("boxes", drawn, numbers=numbers) if drawn else Labels("classes", {}, unsure=unsure)
 
 
 def _class_folders(folder: Path, files: Sequence[Path]) -> dict[Path, Any]:
-    """The sub-folder of each file, where all lie in some, and these are two or more."""
+    """The sub-folder of each file, below train, test and the like, where all lie in some, and these are two or more."""
     inside = {file: file.relative_to(folder).parts for file in files}
+    if all(parts[0].casefold() in SPLITS for parts in inside.values()):
+        inside = {file: parts[1:] for file, parts in inside.items()}
     if len({parts[0] for parts in inside.values()}) < 2 or any(len(parts) != 2 for parts in inside.values()):
         return {}
     return {file: parts[0] for file, parts in inside.items()}
@@ -106,29 +122,17 @@ def _transcript(file: Path) -> str:
     return path.read_text(encoding="utf-8-sig", errors="replace").strip() if path.is_file() and path != file else ""
 
 
-def _of_table(folder: Path, files: Sequence[Path], table: Path, what: What) -> dict[Path, str]:
-    """The rows that name a file: by its path in the folder, by its name, a text also without suffix.
-
-    A text that is the last of two columns may hold the separator.
-    """
+def _of_table(folder: Path, files: Sequence[Path], table: Path, what: What, *, asked: bool = True) -> tables.Told:
+    """What a table says; UsageError where it cannot be read, or where that is not sure of one that was `asked` for."""
     try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the labels in {table.name} cannot be read: {error}", next=f"give {FORM}") from None
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-    lines = [row for line in text.splitlines() if len(row := _cells(line, separator)) > 1]
-    whole = what == "text" and bool(lines) and min(map(len, lines)) == 2
-    rows = {row[0].strip(): (separator.join(row[1:]) if whole else row[1]).strip() for row in lines}
-    stems = what == "text"  # a number alone may be anything
-    named = {file: (file.relative_to(folder).as_posix(), file.name, *([file.stem] if stems else [])) for file in files}
-    return {file: rows[name] for file, keys in named.items() for name in reversed(keys) if name in rows}
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    """One line's cells: a quotation mark that is never closed is a text's own, and so are all between tabs."""
-    if separator == "\t":
-        return [re.sub(r'^"(.*)"$', r"\1", cell) for cell in line.split("\t")]
-    return next(csv.reader([line], delimiter=separator), [])
+        return tables.told(folder, files, tables.read(table), texts=what == "text", asked=asked)
+    except tables.Unsure as error:
+        if not asked:
+            return tables.Told({}, unsure=f"{table.name} is not read as labels: {error}; {error.next}")
+        raise UsageError(f"{table.name}: {error}", next=error.next) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the labels in {table.name} cannot be read: {why}", next=f"give {FORM}") from None
 
 
 def classes(model: Model) -> int | None:
@@ -137,11 +141,13 @@ def classes(model: Model) -> int | None:
     return shape[-1] if len(shape) in (1, 2) and isinstance(shape[-1], int) and shape[-1] > 1 else None
 
 
-def places(words: Sequence[str], names: Sequence[str], count: int) -> tuple[dict[str, int], str]:
+def places(
+    words: Sequence[str], names: Sequence[str], count: int, *, ordered: bool = True
+) -> tuple[dict[str, int], str]:
     """Where each label stands in an output of `count` classes, and in words how that is known; empty if it is not.
 
     By the model's own names, else as the numbers that they are, else, where there are as many, in alphabetical order
-    (as torchvision's ImageFolder and Keras number the folders of a training set).
+    (as torchvision's ImageFolder and Keras number the folders of a training set) if they are `ordered` so.
     """
     order = sorted(set(words))
     known = {_plain(name): place for place, name in enumerate(names)}
@@ -149,16 +155,41 @@ def places(words: Sequence[str], names: Sequence[str], count: int) -> tuple[dict
         return {word: known[_plain(word)] for word in order}, "by the model's own names"
     if all(word.isdecimal() and int(word) < count for word in order):
         return {word: int(word) for word in order}, "as the numbers of the classes"
-    if len(order) == count:
+    numbers = all(word.isdecimal() for word in order) and sorted(order, key=int) != order
+    # 1, 10, 2: nobody knows which of the two orders is the model's. Nor what a name means that the model has not.
+    if ordered and len(order) == count and not numbers and all(PLACE.fullmatch(name) for name in known):
         return {word: place for place, word in enumerate(order)}, "in alphabetical order"
     return {}, ""
+
+
+def _drawn(
+    shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str], count: int | None
+) -> tuple[tuple[Any, ...], str, str]:
+    """The boxes with the numbers of their classes, how these are known, and why they are not."""
+    if decode == "dbnet":
+        return tuple(label and [[0, *box[1:]] for box in label] for label in labels), "all of one class", ""
+    words = sorted({box[0] for label in labels for box in label or ()})
+    before = int(decode in FROM_ONE and not (names and _plain(names[0]) in BACKGROUND))
+    most = count if count is not None else len(names) or UNTOLD
+    at, how = places(words, names, most, ordered=False)
+    at = {word: place + before for word, place in at.items()}
+    if not at and decode in FROM_ONE and not names:
+        at, how = dict(shown.numbers), "by the table's own numbers"
+    elif not at and len(shown.numbers) == count:
+        at, how = {word: place for place, word in enumerate(shown.numbers)}, "in the order of the table's categories"
+    if missing := [word for word in words if word not in at]:
+        some = ", ".join(map(repr, missing[:3]))
+        return (), "", f"the model has {count or len(names) or 'some'} classes and does not say which are {some}"
+    return tuple(label and [[at[box[0]], *box[1:]] for box in label] for label in labels), how, ""
 
 
 def _plain(word: str) -> str:
     return word.casefold().replace("_", " ").replace("-", " ").strip()
 
 
-def truth(shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str], count: int | None) -> Truth:
+def truth(
+    shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str], count: int | None, unsure: str = ""
+) -> Truth:
     """What each input shows in the model's terms; empty where there is no label.
 
     Args:
@@ -167,11 +198,12 @@ def truth(shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str
         decode: how the outputs are read.
         names: the model's own names of its classes, in their order; may be empty.
         count: of classes.
+        unsure: why it is not known how the outputs are read, where they look like a detector's.
     """
     what, known = shown.what, [label for label in labels if label is not None]
     answers = READ.get(decode, "classes")
     if not shown.by_file:
-        return NO_TRUTH
+        return Truth(note=shown.unsure)
     told = {
         "classes": f"{len(known)} labels of {len(set(map(str, known)))} classes",
         "text": f"the texts of {len(known)} inputs",
@@ -182,8 +214,9 @@ def truth(shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str
         why = "no input that the gate compares on is labelled (a recording that is cut has no text of its own)"
     elif what != answers:
         why = f"outputs that are read as {decode!r} do not say {what}; a card's `decode` says how they are read"
+        why = f"{unsure}; {SAY}" if unsure and what == "boxes" else why
     elif what == "boxes":
-        values, how = tuple(label and [[0, *box[1:]] for box in label] for label in labels), "all of one class"
+        values, how, why = _drawn(shown, labels, decode, names, count)
     elif what == "text":
         values, how = tuple(labels), "as they are"
     elif count is None:
@@ -191,8 +224,10 @@ def truth(shown: Labels, labels: Sequence[Any], decode: str, names: Sequence[str
     else:
         at, how = places(known, names, count)
         values = tuple(at.get(label) for label in labels) if at else ()
-        some = ", ".join(repr(word) for word in sorted(set(known))[:3])
+        strange = {word for word in known if _plain(word) not in {_plain(name) for name in names}}
+        some = ", ".join(repr(word) for word in sorted(strange)[:3])
         why = f"the model has {count} classes and does not say which are {some}"
     if values:
-        return Truth(what, values, note=f"{told} are the model's, {how}")
+        lost = f"; {len(shown.lost)} rows name no file here ({shown.lost[0][:60]})" if shown.lost else ""
+        return Truth(what, values, note=f"{told} are the model's, {how}{lost}")
     return Truth(what, why=why, note=f"{told} are not used: {why}", asked=shown.asked)

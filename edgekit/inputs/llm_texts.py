@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit import strangers
 from edgekit.data import digest
 from edgekit.errors import SourceError, UsageError
 from edgekit.inputs.feeds import Feed
@@ -100,9 +101,11 @@ def _texts(folder: Path) -> list[Path]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return strangers.text(file, 2**30, "utf-8-sig")
     except UnicodeDecodeError:
         raise SourceError(f"{file.name} is not UTF-8 text", next="save it as UTF-8") from None
+    except ValueError as error:
+        raise SourceError(f"{file.name}: {error}", next="give a text file") from None
     except OSError as error:
         raise SourceError(f"cannot read {file.name}: {error.strerror}", next="check its rights") from None
 

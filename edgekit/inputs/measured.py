@@ -28,9 +28,9 @@ def measured(model: Model, folder: Path | None) -> tuple[Model, tuple[str, ...]]
     sizes = {}
     for tensor in model.inputs:
         have = {file: stored[tensor.name] for file, stored in shapes.items() if tensor.name in stored}
-        if shape := _measured(tensor, have):
+        if tensor.name not in model.sizes and (shape := _measured(tensor, have)):
             sizes[tensor.name] = shape
-    return model.model_copy(update={"sizes": sizes}), tuple(
+    return model.model_copy(update={"sizes": {**model.sizes, **sizes}}), tuple(
         f"the sizes of the input {name!r} that the model leaves open are those of the calibration data, arrays of "
         f"{list(shape)}"
         for name, shape in sizes.items()

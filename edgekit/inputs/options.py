@@ -3,11 +3,13 @@
 x:image,width=224,height=224,scale=1/255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225,channels=RGB,layout=NCHW
 audio:audio,sample_rate=16000,samples=512,context=64,shape=1x-1
 state:state,output=stateN,shape=2x1x128            sr:fixed,value=16000
+x:array,shape=1x80x3000                            what a caller makes itself: its sizes alone
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, get_args
 
@@ -18,6 +20,15 @@ from edgekit.errors import UsageError
 from edgekit.inputs.static import PICTURE
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, Tensor, TextInput
 
+
+@dataclass(frozen=True)
+class Array:
+    """An input that the caller makes itself, of this shape: nothing is made of files for it."""
+
+    shape: tuple[int, ...]
+
+
+ARRAY = "array"
 FORMS: dict[str, type[Preprocess]] = {
     "image": ImageInput,
     "audio": AudioInput,
@@ -27,11 +38,17 @@ FORMS: dict[str, type[Preprocess]] = {
 }
 WORDS = {"image": "pictures", "audio": "recordings", "text": "texts"}
 SIZES = {"width", "height", "multiple", "max_side", "shortest", "sample_rate", "samples", "max_tokens"}
-ARRAYS = "arrays as --calibration (.npz, or .npy) need none"
-EXAMPLE = "write NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)"
+EXAMPLES = {
+    "image": "NAME:image,width=224,height=224,scale=1/255 (numbers may be fractions; 0.4:0.5:0.6 is one per channel)",
+    "audio": "NAME:audio,sample_rate=16000,samples=512,shape=1x-1 (-1 stands for the samples)",
+    "text": "NAME:text,feature=ids,max_tokens=128",
+    "fixed": "NAME:fixed,value=16000",
+    "state": "NAME:state,output=OUTPUT,shape=2x1x128",
+}
+EXAMPLE = f"write {EXAMPLES['image']}"
 
 
-def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess]:
+def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess | Array]:
     """The `preprocess` of each input that the words speak of.
 
     Args:
@@ -42,22 +59,21 @@ def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess]:
         UsageError: an unknown input, form or key (the nearest is suggested), a wrong value, an input named twice, the
             state of an output that the model does not have.
     """
-    found: dict[str, Preprocess] = {}
+    found: dict[str, Preprocess | Array] = {}
     for word in words:
         name, rest = _name(word, model)
         if name in found:
             raise UsageError(f"the input {name!r} is described twice", next="give one --input-spec for each input")
         form, *pairs = rest.split(",")
-        if form not in FORMS:
-            raise UsageError(
-                f"{word!r}: no form {form!r}{nearest(form, FORMS)}", next=f"one of: {', '.join(FORMS)}; {ARRAYS}"
-            )
-        found[name] = _form(word, FORMS[form], pairs)
+        forms = (*FORMS, ARRAY)
+        if form not in forms:
+            raise UsageError(f"{word!r}: no form {form!r}{nearest(form, forms)}", next=f"one of: {', '.join(forms)}")
+        found[name] = _array(word, name, pairs, model) if form == ARRAY else _form(word, FORMS[form], pairs)
     _fitting(found, model)
     return found
 
 
-def _fitting(found: dict[str, Preprocess], model: Model) -> None:
+def _fitting(found: Mapping[str, Preprocess | Array], model: Model) -> None:
     """Refuse the state of no output, and a picture for an input that has not its dimensions."""
     outputs = [tensor.name for tensor in model.outputs]
     ranks = {tensor.name: len(tensor.shape) for tensor in model.inputs}
@@ -75,10 +91,12 @@ def _fitting(found: dict[str, Preprocess], model: Model) -> None:
             )
 
 
-def described(model: Model, forms: dict[str, Preprocess]) -> Model:
-    """The model with these inputs made as said; the others stay as they were."""
-    inputs = [one.model_copy(update={"preprocess": forms.get(one.name, one.preprocess)}) for one in model.inputs]
-    return model.model_copy(update={"inputs": tuple(inputs)})
+def described(model: Model, forms: Mapping[str, Preprocess | Array]) -> Model:
+    """The model with these inputs made as said, arrays of their sizes; the others stay as they were."""
+    shapes = {name: form.shape for name, form in forms.items() if isinstance(form, Array)}
+    made = {name: None if isinstance(form, Array) else form for name, form in forms.items()}
+    inputs = [one.model_copy(update={"preprocess": made.get(one.name, one.preprocess)}) for one in model.inputs]
+    return model.model_copy(update={"inputs": tuple(inputs), "sizes": {**model.sizes, **shapes}})
 
 
 def how_made(model: Model) -> list[str]:
@@ -136,8 +154,26 @@ def _name(word: str, model: Model) -> tuple[str, str]:
     raise UsageError(f"the model has no input {name!r}{nearest(name, known)}", next=f"one of: {', '.join(known)}")
 
 
+def _array(word: str, name: str, pairs: list[str], model: Model) -> Array:
+    """The sizes of an array, which must be those that the model fixes."""
+    key, _, text = ",".join(pairs).partition("=")
+    sizes = text.split("x")
+    if key != "shape" or not all(size.isdecimal() and int(size) for size in sizes):
+        raise UsageError(f"{word!r} gives no shape of an array", next=f"write {name}:array,shape=1x80x3000")
+    shape = tuple(map(int, sizes))
+    own = next(tensor.shape for tensor in model.inputs if tensor.name == name)
+    fixed = [(dim, size) for dim, size in zip(own, shape, strict=False) if isinstance(dim, int)]
+    if len(own) != len(shape) or any(dim != size for dim, size in fixed):
+        raise UsageError(
+            f"the input {name!r} is {' x '.join(str(dim or '?') for dim in own)}, not {text}",
+            next="fix the sizes that the model leaves open, and leave the others as they are",
+        )
+    return Array(shape)
+
+
 def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:
     values: dict[str, Any] = {}
+    example = f"write {EXAMPLES[form.model_fields['kind'].default]}"
     keys = [key for key in form.model_fields if key != "kind"]
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -146,17 +182,17 @@ def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:
         try:
             values[key] = _value(text, form.model_fields[key].annotation)
         except (ValueError, ZeroDivisionError, OverflowError):
-            raise UsageError(f"{word!r}: {key} cannot be {text!r}", next=EXAMPLE) from None
+            raise UsageError(f"{word!r}: {key} cannot be {text!r}", next=example) from None
     wrong = next((key for key, value in values.items() if key in SIZES and str(value).startswith(("-", "0"))), None)
     if wrong or 0.0 in values.get("std", ()):
-        raise UsageError(f"{word!r}: {wrong or 'std'} must be more than zero", next=EXAMPLE)
+        raise UsageError(f"{word!r}: {wrong or 'std'} must be more than zero", next=example)
     try:
         return form.model_validate(values)  # type: ignore[return-value]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
         raise UsageError(
-            f"{word!r}: {where}{first['msg'].lower().removeprefix('value error, ')}", next=EXAMPLE
+            f"{word!r}: {where}{first['msg'].lower().removeprefix('value error, ')}", next=example
         ) from None
 
 

@@ -30,11 +30,20 @@ def describe(outputs: Mapping[str, NDArray[Any]], decode: str, labels: Sequence[
     return found
 
 
-def ctc_text(steps: NDArray[Any], labels: Sequence[str], blank: int = 0) -> str:
-    """The text of CTC scores [steps, labels]: the best label a step, repeats merged, then blanks dropped."""
-    best = steps.argmax(-1)
+def blank_of(labels: Sequence[str]) -> int:
+    """The label that CTC leaves out: the first, or the last (as NeMo has it) where it alone of the two has no text."""
+    return len(labels) - 1 if labels and labels[0] and not labels[-1] else 0
+
+
+def ctc_text(steps: NDArray[Any], labels: Sequence[str]) -> str:
+    """The text of CTC scores [steps, labels]: the best label a step, repeats merged, then blanks dropped.
+
+    What SentencePiece writes for a space is one.
+    """
+    best, blank = steps.argmax(-1), blank_of(labels)
     kept = [int(label) for at, label in enumerate(best) if label != blank and (at == 0 or label != best[at - 1])]
-    return "".join(labels[label] if label < len(labels) else "\N{REPLACEMENT CHARACTER}" for label in kept)
+    text = "".join(labels[label] if label < len(labels) else "\N{REPLACEMENT CHARACTER}" for label in kept)
+    return text.replace("\N{LOWER ONE EIGHTH BLOCK}", " ")
 
 
 def _classes(array: NDArray[Any], labels: Sequence[str]) -> str:

@@ -59,7 +59,8 @@ def _advice(tensor: Tensor) -> str:
         return (
             f'say how it is made: --input-spec "{tensor.name}:image,width=...,height=...", or a model card; or {arrays}'
         )
-    return f"{arrays}, or export the model with that size fixed"
+    sizes = "x".join(str(dim) if isinstance(dim, int) and dim > 0 else "N" for dim in tensor.shape)
+    return f'say its sizes: --input-spec "{tensor.name}:array,shape={sizes}" (N is yours to choose); or {arrays}'
 
 
 def said(tensor: Tensor) -> tuple[int | None, ...] | None:

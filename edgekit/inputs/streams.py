@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from edgekit.errors import SourceError
 from edgekit.inputs.feeds import Feed
 from edgekit.model import FixedInput, Model, StateInput, Tensor
+
+# What of ONNX Runtime's words says nothing of an input: a number, the place in its own code, a closing advice.
+NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/\S+\.(?:h|cc):\d+ .*?\) | Please fix either .*$")
 
 
 def fixed(model: Model) -> Feed:
@@ -94,6 +98,6 @@ class Carrier:
                 )
             found: list[NDArray[Any]] = self._session.run(names, feed)
         except Exception as error:  # ONNX Runtime's errors have no common base
-            reason = (str(error).splitlines() or ["no reason given"])[0][:200]
+            reason = NOISE.sub("", " ".join(str(error).split()))[:300] or "no reason given"
             raise SourceError(f"the source cannot run these inputs: {reason}", next="look at their sizes") from None
         return found

@@ -40,7 +40,7 @@ def probe_feeds(model: Model, card: Card | None, path: Path) -> tuple[list[Feed]
         path: the float source, which is run for the states of a model that has some.
     """
     try:
-        made, what = _made(model, card, path)
+        made, what = declared(model, card, path)
         if made is None:
             return _arrays(model, path)
         feeds = _affordable(made)
@@ -51,22 +51,28 @@ def probe_feeds(model: Model, card: Card | None, path: Path) -> tuple[list[Feed]
     return feeds, f"compared on {len(feeds)} synthetic inputs ({what}); --calibration FOLDER compares on your own"
 
 
-def tried(model: Model, path: Path) -> str:
-    """Run the float source once on an input that is made for it; why it did not run, or empty."""
+def tried(model: Model, path: Path) -> tuple[str, bool]:
+    """Run the float source once on an input that is made for it.
+
+    Returns: why it did not run, or empty; and whether somebody describes all inputs, so that the description is wrong.
+    """
+    described = False
     try:
-        made, _ = _made(model, None, path)
+        made, _ = declared(model, None, path)
         if made is None:
             feeds, note = _arrays(model, path)
-            return "" if feeds else note
-        Carrier(model, path).try_run(next(made))
+            return ("" if feeds else note), False
+        feed = next(made)
+        described = True
+        Carrier(model, path).try_run(feed)
     except EdgekitError as error:
-        return error.message
-    except ValueError as error:  # a form that somebody described and that this graph does not take: the gate names it
-        return f"its inputs could not be made as they are described: {error}"
-    return ""
+        return error.message.partition(": ")[2] if described else error.message, described
+    except ValueError as error:
+        return f"they cannot be made so: {error}", True
+    return "", False
 
 
-def _made(model: Model, card: Card | None, path: Path) -> tuple[Iterator[Feed] | None, str]:
+def declared(model: Model, card: Card | None, path: Path) -> tuple[Iterator[Feed] | None, str]:
     """The feeds that follow the declared forms, and what they are; None where nothing is declared.
 
     Raises:
@@ -122,7 +128,7 @@ def _picture(at: int, form: ImageInput, tensor: Tensor, card: Card | None) -> ND
         if card is not None and card.decode == "classes" and at % 2:
             picture = picture.rotate(180)
     else:
-        own = wide if (form.height, form.width) == (None, None) else (height, width)
+        own = wide if form.fit == "letterbox" or (form.height, form.width) == (None, None) else (height, width)
         chosen = [words[(at * 7 + line) % len(words)][:34] for line in range(at % 5)]
         picture = drawings.scene(chosen, at, *own)
     return images.prepare(picture, form, tensor)

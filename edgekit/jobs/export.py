@@ -12,6 +12,7 @@ from typing import Any
 from edgekit.errors import BuildError, SourceError
 from edgekit.jobs import _pooling
 from edgekit.model import EACH_GRAPH
+from edgekit.sources.facts import traces
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # the source's own or none
 # What the model's inputs are made with; taken from the source as it is, not as transformers would rewrite it.
@@ -33,6 +34,7 @@ TEXTS = (
     "x",
 )
 MACHINE = ("allocate memory", "No space left")  # in an error that is the machine's, not the model's
+PADDING = ("pad token id", "padding token")  # what optimum and transformers say where none is named
 TOLERANCE = 1e-3  # of the largest absolute value torch gives; float32 kernels differ by about 1e-6 of it
 
 
@@ -54,7 +56,8 @@ def convert(
         trust_remote_code: the folder's own code may run.
         modules: what becomes of the token vectors in the graph (sources.facts.modules).
 
-    Returns: max_difference (largest absolute difference of any output from torch), compared (outputs), files.
+    Returns: max_difference (largest absolute difference of any output from torch), tolerance (what was allowed, as a
+    share of torch's largest value), compared (outputs), files.
 
     Raises:
         SourceError: optimum cannot export this model for this task, or makes several graphs of it.
@@ -77,6 +80,11 @@ def convert(
         if isinstance(error, MemoryError) or any(word in str(error) for word in MACHINE):
             raise
         _refuse_invented(invented, task)  # for it is why the rest failed
+        if any(word in str(error) for word in PADDING):
+            raise SourceError(
+                "config.json names no pad_token_id, by which this architecture finds the last token of each text",
+                next="add it to config.json: the id of the token that the tokenizer pads with, as in its training",
+            ) from error
         raise SourceError(
             f"this model cannot be exported for {task}: {_first_line(error)}",
             next="name another task with --task, or export it to ONNX yourself and give the file",
@@ -89,6 +97,7 @@ def convert(
         _pooling.append(out / "model.onnx", modules, source)
     return {
         "max_difference": difference,
+        "tolerance": TOLERANCE,
         "compared": compared,
         "files": sorted(path.name for path in out.iterdir()),
     }
@@ -152,10 +161,7 @@ def _without_traces(path: Path) -> None:
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
-    model.graph.ClearField("doc_string")
+    traces.strip(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

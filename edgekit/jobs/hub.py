@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edgekit import __version__
+from edgekit import __version__, progress
 from edgekit.errors import SourceError
 from edgekit.wrappers.python.protocol import Emit, serve
 
@@ -129,23 +128,13 @@ def _held(folder: Path) -> int:
 @contextmanager
 def _told(repo: str, folder: Path, total: int, emit: Emit) -> Iterator[None]:
     """Tell every second how much is there."""
-    done = threading.Event()
 
     def tell() -> None:
-        while not done.wait(1):
-            try:
-                emit("progress", text=f"downloading {repo}: {_held(folder) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
-            except OSError:  # a file that was renamed between the two looks at it
-                continue
+        emit("progress", text=f"downloading {repo}: {_held(folder) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
     emit("progress", text=f"downloading {repo}: {total / 1e6:,.1f} MB")
-    watcher = threading.Thread(target=tell, daemon=True)
-    watcher.start()
-    try:
+    with progress.every(1, tell):  # a file that is renamed between two looks at it is looked at again
         yield
-    finally:
-        done.set()
-        watcher.join()
 
 
 @contextmanager

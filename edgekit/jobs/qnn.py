@@ -95,7 +95,8 @@ def refusal(model: str, said: str) -> EdgekitError:
             next="export it without what is cut to nothing (a shift or a slice by zero), or take a target of the CPU",
         )
     return BuildError(
-        f"QNN cannot open {model}: {line}", next="edgekit inspect --partition names the nodes that QNN does not take"
+        f"QNN cannot open {model}: {line}",
+        next="take out the operator that QNN's log names (--verbose shows it), or take a target of the CPU",
     )
 
 

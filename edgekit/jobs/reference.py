@@ -1,5 +1,7 @@
 """The reference job: what the float source itself says. Four actions, each cached by the parent.
 
+Any of them with the adapter request["adapter"] on, which is PEFT's own.
+
 chat    token ids of conformance strings, rendered chat templates, greedy answers to prompts.
 rotary  how the source does on text as it is, and without its rotary settings.
 reading what texts become where the tokenizer's pattern is read as the engine reads it, and what that costs.
@@ -28,6 +30,7 @@ from edgekit.used import Emit, serve
 from edgekit.wrappers.python.chat import in_message
 
 CACHE_BYTES = 512 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
+ROUND = 16  # tokens of every answer before those that have ended are left out
 LOGITS_BYTES = 2**30  # of one pass, where weights are read anew for every pass
 CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]+\|>|</?s>|<(?:start|end)_of_\w+>")
 PLAIN_ANSWER = "Fine, thank you."
@@ -203,7 +206,12 @@ def _passes(windows: list[dict[str, Any]], model: Any) -> Iterator[list[dict[str
 
 
 def _load(request: dict[str, Any], emit: Emit) -> Any:
-    return layered.load(Path(request["source"]), trust_remote_code=request["trust_remote_code"], emit=emit)
+    model = layered.load(Path(request["source"]), trust_remote_code=request["trust_remote_code"], emit=emit)
+    if not request.get("adapter"):
+        return model
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, request["adapter"]).eval()
 
 
 def _tokenizer(request: dict[str, Any]) -> Any:
@@ -283,15 +291,6 @@ def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
 
 def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: int, emit: Emit) -> list[list[int]]:
     """Greedy answers, the end token included. Batches are padded on the left, which changes no answer."""
-    import torch
-    from transformers import GenerationConfig
-
-    config = GenerationConfig(
-        do_sample=False,
-        max_new_tokens=new_tokens,
-        eos_token_id=eos or None,
-        pad_token_id=eos[0] if eos else 0,
-    )
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))  # little padding
     answers: list[list[int]] = [[] for _ in prompts]
     room = CACHE_BYTES * (8 if layered.is_by_layer(model) else 1)
@@ -299,17 +298,57 @@ def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: in
     for start in range(0, len(order), size):
         emit("progress", text=f"source: answers {start}/{len(order)}")
         batch = order[start : start + size]
-        width = max(len(prompts[at]) for at in batch)
-        ids = torch.tensor([[0] * (width - len(prompts[at])) + prompts[at] for at in batch])
-        mask = torch.tensor([[0] * (width - len(prompts[at])) + [1] * len(prompts[at]) for at in batch])
-        with torch.inference_mode():
-            full = model.generate(
-                input_ids=ids, attention_mask=mask, generation_config=config, use_model_defaults=False
-            )
-        for at, row in zip(batch, full[:, width:].tolist(), strict=True):
-            ends = [place for place, token in enumerate(row) if token in eos]
-            answers[at] = row[: ends[0] + 1] if ends else row
+        for at, answer in zip(batch, _together(model, [prompts[at] for at in batch], eos, new_tokens), strict=True):
+            answers[at] = answer
     return answers
+
+
+def _together(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: int) -> list[list[int]]:
+    """A batch of answers, in rounds: what has ended is left out of the next (SmolLM2 ends half within a fifth)."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    answers: list[list[int]] = [[] for _ in prompts]
+    rows, past = list(range(len(prompts))), None
+    for begun in range(0, new_tokens, ROUND):
+        with torch.inference_mode():
+            told = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                past_key_values=past,
+                generation_config=_greedy(eos, min(ROUND, new_tokens - begun)),
+                return_dict_in_generate=True,
+                use_model_defaults=False,
+            )
+        new = told.sequences[:, ids.shape[1] :]
+        goes_on = []
+        for at, tokens in enumerate(new.tolist()):
+            ends = [place for place, token in enumerate(tokens) if token in eos]
+            answers[rows[at]] += tokens[: ends[0] + 1] if ends else tokens
+            goes_on += [] if ends else [at]
+        if not goes_on:
+            break
+        rows, kept = [rows[at] for at in goes_on], torch.tensor(goes_on)
+        ids, mask = told.sequences[kept], torch.cat([mask, torch.ones_like(new)], -1)[kept]
+        past = told.get("past_key_values")
+        if hasattr(past, "batch_select_indices"):
+            past.batch_select_indices(kept)
+        else:  # of an architecture with a memory of its own: the texts are read again
+            past = None
+    return answers
+
+
+def _greedy(eos: list[int], new_tokens: int) -> Any:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        eos_token_id=eos or None,
+        pad_token_id=eos[0] if eos else 0,
+    )
 
 
 def _batch_size(config: Any, tokens: int, room: int) -> int:

@@ -76,6 +76,7 @@ class LlmContract(Generating):
     chat_template_sha256: str | None = None
     vocab_size: int
     answers: Answers | None = Field(default=None, description="thoughts, function calls and sampling")
+    adapters: tuple[str, ...] = Field(default=(), description="names of those that can be put on it, one at a time")
     reread_beyond: int | None = Field(
         default=None,
         description="tokens: a text that grows past this is read anew, for its rotary factors change there",
@@ -89,6 +90,7 @@ class LlmContract(Generating):
             ("prompt and answer", f"{self.max_length} tokens at most (model: {self.context_length})"),
             ("vocabulary", f"{self.vocab_size:,} tokens"),
             ("chat template", self.chat_template_sha256 or "none: give it plain text"),
+            *([("adapters", ", ".join(self.adapters))] if self.adapters else []),
         ]
 
 
@@ -161,6 +163,7 @@ def _describe(model: Model, settings: LlmSettings, built: Built) -> LlmContract:
         chat_template_sha256=built.template,
         vocab_size=decoder.vocab_size,
         answers=decoder.answers,
+        adapters=tuple(each.name for each in model.adapters),
         reread_beyond=decoder.longrope_beyond,
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from edgekit.kinds import Package
 from edgekit.lint._artifact import Part
 from edgekit.lint._report import Kind
 from edgekit.lint._rule import Fault, Rule
@@ -64,12 +65,17 @@ def _inside(part: Part) -> Iterator[Fault]:
             yield Fault(path, f"GenAI brings an ONNX Runtime{version} of its own for {system}")
 
 
+def unshippable(packages: Iterable[Package], kind: str) -> Iterator[str]:
+    """Why an app with the engines of a kind of model is not shippable on Play as they are."""
+    for package in packages:
+        if package.name == GENAI_AAR and kind in package.kinds:
+            yield f"its app needs {package.name}: libmat.so in it, as of 0.15.2, is aligned to 4 KB"
+
+
 def _unshippable(part: Part) -> Iterator[Fault]:
-    manifest = part.bundle
-    if manifest is not None and manifest.target.os == "android":
-        for package in manifest.target.runtime:
-            if package.name == GENAI_AAR and manifest.model.kind in package.kinds:
-                yield Fault("", f"its app needs {package.name}: libmat.so in it, as of 0.15.2, is aligned to 4 KB")
+    if part.bundle is not None:
+        for why in unshippable(part.bundle.target.runtime, part.bundle.model.kind):
+            yield Fault("", why)
 
 
 RULES = (

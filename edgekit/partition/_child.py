@@ -71,7 +71,8 @@ def _open(path: str, options: Any, **how: Any) -> Any:
         if "onnxruntime" not in type(error).__module__:
             raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise BuildError(f"ONNX Runtime does not open the graph: {lines[0][:300]}", next="look at the graph") from None
+        again = "verify the bundle (edgekit verify); if it is whole, build it again with this edgekit"
+        raise BuildError(f"ONNX Runtime does not open the graph: {lines[0][:300]}", next=again) from None
 
 
 def _reasons(trace: Path) -> dict[str, str]:

@@ -7,6 +7,8 @@ One file per gate: KIND (of the models it is for), METRICS (what it measures), A
 from __future__ import annotations
 
 import platform
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol, cast
 
@@ -14,6 +16,8 @@ from edgekit import console, registry
 from edgekit.contract.manifest import Quality
 from edgekit.errors import BuildError, EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
+from edgekit.quality import _advice
+from edgekit.quality._advice import Cause, causes
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._inputs import FEW, OTHERS, SAME
 from edgekit.quality._limits import fixed, limits
@@ -23,10 +27,11 @@ from edgekit.results.measurement import Measurement, Verdict, VerdictWord, weake
 from edgekit.results.metrics import Limit, Metric
 from edgekit.verdicts.limits import judge, proof
 
-__all__ = ["Feed", "GateContext", "Mode", "advice", "explain", "gate", "gates"]
+__all__ = ["Cause", "Feed", "GateContext", "Mode", "advice", "causes", "explain", "gate", "gates"]
 
 
 NO_REFERENCE = "run the source itself on these inputs: export it anew, or give the inputs that it takes (--calibration)"
+UNMEASURED = "mend what the reason says, or build with --quality off: the manifest then says not measured"
 RELATIVE = "what its limit is relative to is not known"
 
 
@@ -36,7 +41,9 @@ class Gate(Protocol):
     KIND: Kind
     METRICS: tuple[Metric, ...]
     ADVICE: str
+    INSTEAD: Mapping[Cause, str]  # other advice, by circumstance; none without
     CHILDREN: tuple[str, ...]  # modules of the processes that it starts, unless another gate of its kind names them
+    ADAPTED: bool  # it sees what an adapter does; False without
     ON_PROVIDER: bool  # it runs the built model where the bundle does, if need be in a simulator; False without
 
     def measure(self, ctx: GateContext) -> list[Measurement]:
@@ -82,6 +89,8 @@ def gate(ctx: GateContext) -> Quality:
         return Quality(verdict="not-measured", mode="off", evidence=EVIDENCE, notes=notes)
     measurements: list[Measurement] = []
     for name, module in gates(ctx.source.model.kind).items():
+        if ctx.adapter is not None and not getattr(module, "ADAPTED", False):
+            continue
         with console.step(f"quality: {name}"):
             measured = _measure(module, ctx)
         if ctx.ep != "cpu" and getattr(module, "ON_PROVIDER", False):
@@ -107,28 +116,40 @@ def gate(ctx: GateContext) -> Quality:
     )
 
 
-def explain(quality: Quality) -> EdgekitError | None:
-    """The error of a verdict that is no pass: the failing metric, its value, its limit and what to try."""
+def with_adapters(ctx: GateContext) -> dict[str, Quality]:
+    """What `gate` finds of the bare model, under an empty name, and with each adapter on, by its name."""
+    worn = {lora.facts.name: replace(ctx, adapter=lora) for lora in ctx.source.adapters}
+    return {name: gate(asked) for name, asked in {"": ctx, **worn}.items()}
+
+
+def explain(quality: Quality, because: Collection[Cause] = (), adapter: str = "") -> EdgekitError | None:
+    """The error of a verdict that is no pass: the failing metric, its value, its limit and what to try.
+
+    Args:
+        because: the circumstances that the advice depends on (`causes`).
+        adapter: the name of the one that was on; empty for the bare model.
+    """
     bad = [verdict for verdict in quality.verdicts if verdict.verdict == quality.verdict]
     if quality.verdict == "pass":
         return None
     if quality.verdict == "fail":
+        worn = f" with the adapter {adapter} on" if adapter else ""
         parts = ", ".join(f"{one.metric} is {one.value:g}, {_bound(one.limit)}" for one in bad)
         details = next((one.reason for one in quality.measurements if one.metric == bad[0].metric and one.reason), "")
         return QualityError(
-            f"the built model is too far from its source: {parts}" + (f" ({details})" if details else ""),
-            next=f"{advice(bad[0].metric)}; a limit is set with --limit {_limit(bad[0])}",
+            f"the built model is too far from its source{worn}: {parts}" + (f" ({details})" if details else ""),
+            next=f"{advice(bad[0].metric, because)}; a limit is set with --limit {_limit(bad[0])}",
         )
     if quality.verdict == "invalid":
         return NotMeasured(
-            f"the source is bad, and to be near it proves nothing: {bad[0].reason}", next=advice(bad[0].metric)
+            f"the source is bad, and to be near it proves nothing: {bad[0].reason}", next=advice(bad[0].metric, because)
         )
     why = f"{bad[0].metric}: {bad[0].reason}" if bad else "; ".join(quality.notes) or "no gate applies to this model"
     if FEW in why or SAME in why:
         return NotMeasured(f"the quality is not measured: {why}", next=OTHERS)
     return NotMeasured(
         f"the quality is not measured: {why}",
-        next=NO_REFERENCE if NO_NUMBERS in why else advice(bad[0].metric) if bad else "run with --quality fast",
+        next=NO_REFERENCE if NO_NUMBERS in why else UNMEASURED if bad else "run with --quality fast",
     )
 
 
@@ -150,7 +171,7 @@ def _judge(ctx: GateContext, measurements: list[Measurement]) -> tuple[tuple[Ver
     found = {one.metric: one for one in measurements}
     verdicts = []
     # In the order of the gates, the telling ones first; then what somebody wants judged and nothing measured.
-    for metric in dict.fromkeys([*found, *ctx.overrides]):
+    for metric in dict.fromkeys([*found, *(ctx.overrides if ctx.adapter is None else ())]):
         if metric == m.SOURCE_FAULTS.name and ctx.source.accepted:
             continue  # reported, never judged
         if metric in table:
@@ -179,11 +200,11 @@ def _limit(verdict: Verdict) -> str:
     return f"{verdict.metric}:{side}=VALUE"
 
 
-def advice(metric: str) -> str:
+def advice(metric: str, because: Collection[Cause] = ()) -> str:
     """What to do where this metric is bad, by the gate that measures it."""
     modules = (*gates("llm").values(), *gates("tensor").values())
-    advice = (module.ADVICE for module in modules if metric in (one.name for one in module.METRICS))
-    return next(advice, "try another recipe")
+    measuring = (module for module in modules if metric in (one.name for one in module.METRICS))
+    return _advice.of(next(measuring, None), because)
 
 
 def _machine() -> str:

@@ -15,6 +15,7 @@ BOX_THRESHOLD = 0.5
 UNCLIP = 1.6
 MIN_SIDE = 3  # pixels
 SAME_IOU = 0.5  # the usual border of a detection that counts as found
+SURE = 0.25  # the score from which apps draw a box; Ultralytics' default
 
 
 def text_boxes(probability: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -52,6 +53,12 @@ def matches(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
         overlap = np.delete(np.delete(overlap, at[0], axis=0), at[1], axis=1)
         count += 1
     return count
+
+
+def apart(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The boxes [n, 4] of rows [n, 6] with a class before and a score behind, moved so that no two classes overlap."""
+    width = float(np.abs(rows[:, 1:5]).max(initial=0.0)) * 4 + 1
+    return rows[:, 1:5] + rows[:, :1] * width
 
 
 def iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -75,7 +75,7 @@ def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         params = og.GeneratorParams(model)
         begin = _filled(len(prompt), window)
         params.set_search_options(do_sample=False, repetition_penalty=1.0, max_length=begin + request["new_tokens"])
-        generator = og.Generator(model, params)
+        generator = _generator(model, params, request)
         generator.append_tokens(prompt)
         while not generator.is_done():
             generator.generate_next_token()
@@ -140,7 +140,7 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """
     reference = _Reference(Path(request["reference"]))
     folder = Path(request["model"])
-    session: Any = Pipeline(folder) if is_pipeline(folder) else Session(folder)
+    session: Any = Pipeline(folder) if is_pipeline(folder) else Session(folder, request.get("adapter"))
     columns: dict[str, list[Any]] = {"kl": [], "nll": [], "same_best": [], "nll_source": [], "document": [], "chat": []}
     nonfinite = done = 0
     documents: dict[tuple[str, int], int] = {}
@@ -297,7 +297,7 @@ class Session:
         BuildError: a model of several graphs, pruned logits, or an input that is not known.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, adapter: str | None = None) -> None:
         import onnxruntime
 
         self._decoder = genai_config.read(folder).model.decoder
@@ -307,6 +307,11 @@ class Session:
         path = folder / self._decoder.filename
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._past = dict(self._empty_past())
+        self._run = onnxruntime.RunOptions()
+        if adapter is not None:
+            self._worn = onnxruntime.LoraAdapter()  # which the options refer to
+            self._worn.Load(adapter)
+            self._run.add_active_adapter(self._worn)
 
     def logits(self, ids: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """float32 [tokens, vocabulary] of a text that begins here."""
@@ -319,7 +324,7 @@ class Session:
         }
         feed = {one.name: known[one.name] for one in self._session.get_inputs() if one.name in known} | self._past
         output = self._decoder.outputs.get("logits", "logits")
-        values = self._session.run([output], feed)[0][0]
+        values = self._session.run([output], feed, self._run)[0][0]
         if len(values) != count:
             raise _cannot("its graph gives the logits of the last token only")
         return np.asarray(values, dtype=np.float32)
@@ -350,6 +355,18 @@ def _opened(request: dict[str, Any]) -> Any:
     config = og.Config(request["model"])
     config.clear_providers()
     return og.Model(config)
+
+
+def _generator(model: Any, params: Any, request: dict[str, Any]) -> Any:
+    """A generator, with the adapter on that the request names."""
+    import onnxruntime_genai as og
+
+    generator = og.Generator(model, params)
+    if request.get("adapter"):
+        adapters = og.Adapters(model)
+        adapters.load(request["adapter"], "worn")
+        generator.set_active_adapter(adapters, "worn")
+    return generator
 
 
 def _tokenizer(request: dict[str, Any]) -> Any:

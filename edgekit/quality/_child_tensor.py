@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 from edgekit.ep import attach
 from edgekit.errors import BuildError, EdgekitError, SourceError
 from edgekit.inputs.feeds import Feed, FeedFolder
-from edgekit.quality import _boxes, _counts, _spectra, _stats
+from edgekit.inputs.layouts import LAYOUTS
+from edgekit.quality import _boxes, _counts, _layouts, _spectra, _stats
+from edgekit.quality._suppress import suppress
 from edgekit.quality._survey import Answers, Outputs, Survey, channel_axis, followed, survey
 from edgekit.sources.facts import onnx_graph, random_operators
 from edgekit.wrappers.python import npz
@@ -27,22 +30,27 @@ from edgekit.wrappers.python.protocol import Emit, serve
 
 # a.b, a.a, b.b, |a - b|^2 of source a and built b; then the first three of both less the source's mean
 SUMS = ("dot", "source", "built", "noise", "centred.dot", "centred.source", "centred.built")
+DRAWS = 32  # times that another provider draws random numbers: of a single draw no distribution is seen
+SPEECH = 0.5  # of a probability, as silero-vad's own examples read it
+LEAST = 16  # inputs, however slow
 ZERO = -1100  # the power of two of an answer without values: below that of the smallest double
 
 
 def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Run both models on every feed, the source first: what its outputs have in common is what nobody is judged by.
 
-    Request: source and model (paths), feeds (folder), states ({input: output}), decode, mask (name of the input that
-    masks token vectors, or ""), out; ep and ep_options (of the built model; a provider other than the CPU must take
-    every node).
+    Request: source and model (paths), feeds (folder), states ({input: output}), decode, blank (the label that "ctc"
+    leaves out), mask (name of the input that masks token vectors, or ""), out; ep and ep_options (of the built model; a
+    provider other than the CPU must take every node); seconds of running the built model, after which inputs are left
+    once LEAST were compared, or None.
     Writes out/compared.npz: for each float output NAME "NAME.dot" ... (SUMS), float64 [calls, channels]; by the decode:
     same_best (bool [calls]), edits and characters (int [calls]), embedding.source and embedding.built (float64 [calls,
     width]), boxes (int [maps, 3]: found by both, by the source, by the built).
     Outcome: outputs ({name: {size, varies, calls, values, nan, infinite, equal, skill, ranks}}), nonfinite (places with
-    another NaN or infinity than the source's), shape_mismatches. size: values of one call; varies: the source does not
-    always answer the same; values, nan, infinite: counts of the source's. Not for float: equal: mean share of equal
-    values; skill: of agreement above the best constant's. For float: ranks: rank correlation from call to call.
+    another NaN or infinity than the source's), mismatches of shapes, left (inputs that were not compared). size: values
+    of one call; varies: the source does not always answer the same; values, nan, infinite: counts of the source's. Not
+    for float: equal: mean share of equal values; skill: of agreement above the best constant's. For float: ranks: rank
+    correlation from call to call.
     distance: {metric: value} of the distributions, where the two do not draw their random numbers alike. The sums of an
     output are of values over one power of two, so that no square overflows or becomes zero; only their ratios mean
     something.
@@ -62,12 +70,22 @@ def compare(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     alike = source.draws == built.draws and request["ep"] == "cpu"  # another provider has a generator of its own
     surveyed = survey(answers, len(feeds))
     counted = _counts.axes(zip(feeds, answers, strict=True)) if any(each.reshaped for each in surveyed.values()) else {}
-    comparison = Comparison(request["decode"], request["mask"], surveyed, drawn, alike=alike, counted=counted)
-    for at, (feed, expected) in enumerate(zip(feeds, answers, strict=True)):
-        emit("progress", text=f"inputs {at}/{len(feeds)}")
-        comparison.add(feed, expected, built.run(feed))
+    how = {"alike": alike, "counted": counted, "blank": request.get("blank", 0)}
+    comparison = Comparison(request["decode"], request["mask"], surveyed, drawn, **how)
+    each = -(-len(feeds) // DRAWS)
+    most, spent, at = request.get("seconds") or math.inf, 0.0, 0
+    for at, (feed, expected) in enumerate(zip(feeds, answers, strict=True), start=1):
+        emit("progress", text=f"inputs {at - 1}/{len(feeds)}")
+        if at > 1 and (at - 1) % each == 0 and request["ep"] != "cpu":
+            built.redraw()
+        begun = monotonic()
+        answer = built.run(feed)
+        spent += monotonic() - begun
+        comparison.add(feed, expected, answer)
+        if at >= LEAST and spent > most:
+            break
     npz.write(Path(request["out"]) / "compared.npz", comparison.arrays())
-    return comparison.outcome()
+    return {**comparison.outcome(), "left": len(feeds) - at}
 
 
 def _run(source: Runner, feeds: FeedFolder, emit: Emit) -> Iterator[Outputs]:
@@ -94,6 +112,7 @@ class Runner:
 
         self._states, self._error, self._what = states, error, what
         self._carried: Feed | None = None
+        self._turn = 0
         self.draws: tuple[str, ...] = ()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -114,7 +133,7 @@ class Runner:
         if not random_operators.named(path):
             return str(path)
         proto = onnx_graph.parse(path)
-        self.draws = tuple(random_operators.seeded(proto))
+        self.draws = tuple(random_operators.seeded(proto, self._turn))
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
         model: bytes = proto.SerializeToString()
         return model
@@ -131,6 +150,12 @@ class Runner:
         if self.draws and not self._fresh:
             self._open()
         self._fresh = True
+
+    def redraw(self) -> None:
+        """Open what draws random numbers with other seeds: a session of QNN's simulator draws once, for all calls."""
+        self._turn += 1
+        if self.draws:
+            self._open()
 
     def run(self, feed: Feed) -> Outputs:
         """All outputs of one call. A feed whose states are zero begins a stream; in any other call but the first the
@@ -165,13 +190,16 @@ class Comparison:
         *,
         alike: bool = True,
         counted: Mapping[str, int] | None = None,
+        blank: int = 0,
     ) -> None:
         """`drawn` are the outputs that depend on random numbers, which both models draw `alike`, or not; `counted` the
-        axes of those of which the model says how many rows they have.
+        axes of those of which the model says how many rows they have; `blank` the label that "ctc" leaves out.
         """
         self._counted = {name: axis for name, axis in (counted or {}).items() if name not in drawn}
         self._spectra = {name: _spectra.Spectra() for name in drawn}
-        self._apart = set() if alike else set(drawn)
+        self._sound = next(iter(source)) if decode == "sound" and not drawn else ""
+        self._played = _spectra.Spectra(each=True)
+        self._apart, self._blank = set() if alike else set(drawn), blank
         self._decode, self._mask, self._source = decode, mask, source
         self._means = {name: surveyed.mean() for name, surveyed in source.items()}
         self._places = {name: surveyed.places() for name, surveyed in source.items()}
@@ -190,6 +218,8 @@ class Comparison:
             facts["size"] = max(facts["size"], int(np.size(expected)))
             if name in self._spectra:
                 self._spectra[name].add(expected, got)
+            if name == self._sound:
+                self._played.add(expected, got)
             axis = self._counted.get(name)
             if axis is not None and expected.ndim == got.ndim and _counts.rows_alone(expected, got, axis):
                 facts["equal"].append(_counts.shared(expected, got, axis))
@@ -234,6 +264,8 @@ class Comparison:
         ]
         for name in self._apart:
             outputs[name]["distance"] = self._spectra[name].distance()
+        if self._played.heard:
+            outputs[self._sound]["distance"] = self._played.distance()
         return {"outputs": outputs, "nonfinite": self._nonfinite, "mismatches": self._mismatches + sum(often)}
 
     def _over(self, name: str) -> dict[str, float | None]:
@@ -253,14 +285,21 @@ class Comparison:
         """What an app makes of the first output, from the source and from the built model."""
         name = next(iter(source))
         pair = source[name], built[name]
+        if self._decode in LAYOUTS:
+            self._keep_boxes(feed, source, built)
+            return
         if pair[0].shape != pair[1].shape:
             return
         if self._decode == "classes":
             self._keep(same_best=bool((pair[0].argmax(-1) == pair[1].argmax(-1)).all()))
         elif self._decode == "ctc":
-            read = [[_stats.ctc_decode(row.argmax(-1).tolist()) for row in one] for one in pair]
+            read = [[_stats.ctc_decode(row.argmax(-1).tolist(), self._blank) for row in one] for one in pair]
             edits = sum(_stats.edit_distance(a, b) for a, b in zip(*read, strict=True))
             self._keep(edits=edits, characters=sum(map(len, read[0])))
+        elif self._decode == "voice-activity":
+            yes, kept = (side >= SPEECH for side in pair)
+            counts = (np.sum(yes & kept), np.sum(yes), np.sum(~yes & ~kept), np.sum(~yes))
+            self._keep(decided=[int(count) for count in counts])
         elif self._decode == "mean-pool" and self._mask in feed:
             both = [_pooled(one, feed[self._mask]) for one in pair]
             self._keep(**{"embedding.source": both[0], "embedding.built": both[1]})
@@ -268,6 +307,19 @@ class Comparison:
             for maps in zip(*(one.reshape(-1, *one.shape[-2:]) for one in pair), strict=True):
                 first, second = map(_boxes.text_boxes, maps)
                 self._keep(boxes=[_boxes.matches(first, second), len(first), len(second)])
+
+    def _keep_boxes(self, feed: Feed, source: Outputs, built: Outputs) -> None:
+        """How many of the boxes that an app would draw are both models'; nothing where they are of another layout."""
+        try:
+            sides = _layouts.sides_of(feed)
+            drawn = [
+                _layouts.rows(self._decode, outputs, sides, suppress, float_source=outputs is source)
+                for outputs in (source, built)
+            ]
+        except _layouts.Unlike:
+            return
+        sure = [_boxes.apart(rows[rows[:, 5] >= _boxes.SURE]) for rows in drawn]
+        self._keep(boxes=[_boxes.matches(*sure), len(sure[0]), len(sure[1])])
 
     def _keep(self, **values: Any) -> None:
         for name, value in values.items():

@@ -18,8 +18,10 @@ from edgekit.inputs.labels import NO_TRUTH, Truth
 from edgekit.kinds import Contract
 from edgekit.results.measurement import Evidence, Measurement
 from edgekit.results.metrics import Limit, Metric
+from edgekit.sources.facts.adapter import Lora
 from edgekit.sources.source import Source
 from edgekit.target import Target
+from edgekit.wrappers.python.manifest import adapter as file_of
 
 Mode = Literal["default", "fast", "thorough", "off"]
 Feed = dict[str, NDArray[Any]]  # one array for each input of the model
@@ -73,6 +75,7 @@ class GateContext:
             every node, and the evidence is "simulated"; of a language model it runs samples (simulator.py).
         elsewhere: the CPU here stands in for the target, whose system or provider is another.
         uncompiled: llm: the folder of the same model before it was compiled, whose graphs the CPU runs.
+        adapter: llm: what both models have on; the gates that read no adapter (ADAPTED) are left to the bare model.
         prepared: tensor models: the float graph that the quantizer was given, where it is known.
         notes: what else a reader of the findings must know: what was compared on, what was done to the graph.
         read: of the source and the text; what is kept of them for other gates is made while they are unchanged.
@@ -95,6 +98,7 @@ class GateContext:
     ep_options: Mapping[str, str] = field(default_factory=dict)
     elsewhere: bool = False
     uncompiled: Path | None = None
+    adapter: Lora | None = None
     prepared: Path | None = None
     notes: tuple[str, ...] = ()
     read: tuple[Snapshot, ...] = ()
@@ -120,17 +124,25 @@ def run_child(ctx: GateContext, child: str, request: Mapping[str, Any]) -> tuple
 
     Returns: the child's folder, where its files are, and its outcome.
     """
-    folder = ctx.work / f"{child.strip('_')}-{request['action']}"
+    name = ctx.adapter.facts.name if ctx.adapter is not None else ""
+    worn = {"adapter": str((ctx.model / file_of(name)).absolute())} if name else {}
+    folder = ctx.work / "-".join(filter(None, (child.strip("_"), str(request["action"]), name)))
     folder.mkdir(parents=True, exist_ok=True)
     outcome = tools.job(
         tools.module(f"edgekit.quality.{child}"),
-        {"model": str(ctx.model.absolute()), **request, "out": str(folder.absolute())},
+        {"model": str(ctx.model.absolute()), **worn, **request, "out": str(folder.absolute())},
         folder,
         timeout=TIMEOUT,
         what="the built model",
         on_event=lambda event: console.tick(str(event.get("text", ""))),
     )
     return folder, outcome
+
+
+def label_names(ctx: GateContext) -> list[str]:
+    """What the last axis of a tensor model's output stands for, as the staged bundle says it; may be empty."""
+    path = getattr(ctx.contract, "labels", None)
+    return (ctx.staged / path).read_text(encoding="utf-8").removesuffix("\n").split("\n") if path else []
 
 
 def runtime_ids(ctx: GateContext, texts: Sequence[str], plain: int) -> list[list[int]]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgekit.inputs import labels
+from edgekit import console
+from edgekit.errors import NotMeasured
+from edgekit.inputs import labels, layouts, standins
 from edgekit.inputs.calibration import Calibration, Feed
 from edgekit.inputs.synthetic import NO_INPUTS, probe_feeds
 from edgekit.kinds import Form
+from edgekit.kinds.tensor import TensorContract
+from edgekit.model import StateInput, TextInput
+from edgekit.sources.facts import detectors, half_range
 from edgekit.sources.source import Source
 
 FEW = "there are no two inputs to compare on (calibration data of four or more leaves two)"
 SAME = "inputs to compare on are the same"
+NAMED = (
+    "name the model's classes in their order in a card (edgekit models new; [labels] values), or write the labels as "
+    "numbers from 0; without --labels no accuracy is measured"
+)
 OTHERS = "give --calibration FOLDER with more inputs, and different ones, like those that the app will see"
 
 
@@ -21,8 +30,13 @@ def truth_of(source: Source, calibration: Calibration | None) -> labels.Truth:
     """What the inputs that the gate compares on really show, by the user's labels."""
     if calibration is None:
         return labels.NO_TRUTH
-    names = source.names or (source.card.labels.values if source.card is not None else ())
-    return labels.truth(calibration.shown, calibration.labels, source.decode, names, labels.classes(source.model))
+    shown, decode, model = calibration.shown, source.decode, source.model
+    names = (source.card.labels.values if source.card is not None else ()) or source.names
+    detects = decode in layouts.LAYOUTS
+    count = layouts.count(decode, model) if detects else labels.classes(model)
+    asked = shown.what == "boxes" and bool(shown.by_file) and decode == "none"
+    unsure = detectors.layout(source.path, model, names)[1] if asked else ""
+    return labels.truth(shown, calibration.labels, decode, names, count, unsure)
 
 
 def feeds_of(form: Form, source: Source, calibration: Calibration | None) -> tuple[list[Feed] | None, str]:
@@ -35,6 +49,43 @@ def feeds_of(form: Form, source: Source, calibration: Calibration | None) -> tup
     return probe_feeds(source.model, source.card, source.path)
 
 
+def shown(source: Source, calibration: Calibration | None) -> tuple[str, ...]:
+    """What a plan says of the user's labels: whose classes they are, or why they are not used."""
+    note = truth_of(source, calibration).note
+    return (note,) if note else ()
+
+
+def suit(calibration: Calibration, truth: labels.Truth = labels.NO_TRUTH) -> None:
+    """Refuse data on which the gate could compare nothing, before anything slow.
+
+    Raises:
+        NotMeasured: the inputs that are kept for the gate are all the same, or one alone; labels that somebody named
+            and that do not fit the model.
+    """
+    if truth.asked and truth.why:
+        raise NotMeasured(f"the labels cannot be used: {truth.why}", next=NAMED)
+    if calibration.evaluate and (why := useless(calibration.evaluate, ())):
+        raise NotMeasured(f"the quality cannot be measured: {why}", next=OTHERS)
+
+
+def remarks(form: Form, precision: str, source: Source, note: str, truth: labels.Truth) -> Iterator[str]:
+    """What a reader of the findings must know of the inputs, the labels and the source."""
+    half = (form, precision) == ("onnx", "float16")
+    clipped = half_range.clipped(source.path) if half else ""
+    yield from filter(None, (note, truth.note, source.randomness, clipped))
+
+
+def shipped_of(
+    source: Source, calibration: Calibration | None, feeds: list[Feed] | None, *, own: bool
+) -> list[Feed] | None:
+    """The inputs that a bundle carries for its goldens; said where the gate compares on the user's."""
+    if calibration is None or feeds is None or not calibration.evaluate:
+        return feeds
+    shipped, said = (feeds, standins.OWN) if own else standins.of(source.model, source.card, source.path, feeds)
+    console.say(said)
+    return shipped
+
+
 def useless(feeds: Sequence[Feed], notes: Sequence[str]) -> str:
     """Why nothing can be compared on these inputs; empty where something can."""
     if len(feeds) < 2:
@@ -43,3 +94,16 @@ def useless(feeds: Sequence[Feed], notes: Sequence[str]) -> str:
     if all(np.array_equal(feed[name], first[name]) for feed in feeds[1:] for name in first):
         return f"all {len(feeds)} {SAME}"
     return ""
+
+
+def wiring(contract: TensorContract) -> tuple[dict[str, str], str]:
+    """State input -> output, and the input that masks token vectors."""
+    states = {
+        tensor.name: tensor.preprocess.output for tensor in contract.inputs if isinstance(tensor.preprocess, StateInput)
+    }
+    masks = [
+        tensor.name
+        for tensor in contract.inputs
+        if isinstance(tensor.preprocess, TextInput) and tensor.preprocess.feature == "mask"
+    ]
+    return states, masks[0] if masks else ""

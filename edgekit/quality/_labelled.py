@@ -14,8 +14,8 @@ from edgekit.inputs import alternatives
 from edgekit.inputs.feeds import write_folder
 from edgekit.kinds.tensor import TensorContract
 from edgekit.quality import _scores
-from edgekit.quality._context import GateContext, run_child
-from edgekit.quality.tensors import wiring
+from edgekit.quality._context import GateContext, label_names, run_child
+from edgekit.quality._inputs import wiring
 
 TRIED = 64  # labelled inputs by which other ways to make them are tried
 GOOD = 0.9  # a source that is right so often needs no other way
@@ -24,6 +24,10 @@ TURNS = 8  # times that answers are held against the labels of other inputs
 NO_NAMES = "which characters the outputs stand for is not known: a card's [labels] says it"
 Answers = Sequence[Any]
 Figure = Callable[[Answers], float]
+
+
+class Unread(Exception):
+    """The outputs are not what the contract says of them, and why."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,17 @@ class Labelled:
         folder.mkdir(parents=True)
         write_folder(folder, [(ctx.feeds or [])[place] for place in self.at[:most]])
         pair = {"source": str(ctx.source.path.absolute()), "feeds": str(folder), "states": wiring(ctx.contract)[0]}
-        how = {"what": ctx.truth.what, "names": self.names, "ep": ctx.ep, "ep_options": dict(ctx.ep_options)}
-        made: list[Answers] = run_child(ctx, "_child_labels", {"action": "answers", **pair, **how, "runs": runs})[1][
-            "answers"
-        ]
+        how = {
+            "what": ctx.truth.what,
+            "decode": ctx.contract.decode,
+            "names": self.names,
+            "ep": ctx.ep,
+            "ep_options": dict(ctx.ep_options),
+        }
+        outcome = run_child(ctx, "_child_labels", {"action": "answers", **pair, **how, "runs": runs})[1]
+        if "unread" in outcome:
+            raise Unread(outcome["unread"])
+        made: list[Answers] = outcome["answers"]
         return made
 
     def faults(self, source: Answers) -> list[str]:
@@ -73,13 +84,18 @@ class Labelled:
         return faults
 
     def chance(self, source: Answers) -> float:
-        """How right such answers are that have nothing to do with the labels: those of other inputs."""
+        """How right such answers are that have nothing to do with the labels: those of other inputs; of texts also the
+        own ones in other letters, of which an alphabet in another order still has the length and the spaces.
+        """
         if self.ctx.truth.what == "classes":
             outputs = self.ctx.source.model.outputs
             count = outputs[0].shape[-1] if outputs and outputs[0].shape else None
             return _scores.chance(source, self.truth, count if isinstance(count, int) else 2)
         turns = range(1, min(TURNS + 1, len(source)))
-        return math.fsum(self.right([*source[by:], *source[:by]]) for by in turns) / max(1, len(turns))
+        chances = [[self.right([*source[by:], *source[:by]]) for by in turns]]
+        if self.ctx.truth.what == "text":
+            chances.append([self.right(_scores.relettered(source, by)) for by in range(1, TURNS + 1)])
+        return max(math.fsum(each) / max(1, len(each)) for each in chances)
 
     def _better(self, source: Answers) -> str:
         """The best of the other ways to make the inputs, where the source is right far more often with it."""
@@ -105,7 +121,7 @@ class Labelled:
 def of(ctx: GateContext) -> Labelled | None:
     """The gate's labelled inputs, if there are any."""
     at = [place for place, label in enumerate(ctx.truth.values) if label is not None]
-    return _judging(ctx, at, _names(ctx)) if at else None
+    return _judging(ctx, at, label_names(ctx)) if at else None
 
 
 def _judging(ctx: GateContext, at: list[int], names: list[str]) -> Labelled:
@@ -130,14 +146,6 @@ def _judging(ctx: GateContext, at: list[int], names: list[str]) -> Labelled:
 
 def _against(score: Callable[[Answers, Answers], float], truth: Answers, answers: Answers) -> float:
     return score(answers, truth)
-
-
-def _names(ctx: GateContext) -> list[str]:
-    """What the last axis stands for, as the staged bundle says it."""
-    assert isinstance(ctx.contract, TensorContract)
-    if ctx.contract.labels is None:
-        return []
-    return (ctx.staged / ctx.contract.labels).read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _cased(names: Sequence[str]) -> bool:

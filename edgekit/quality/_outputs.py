@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.inputs.layouts import LAYOUTS
 from edgekit.quality import _stats
 from edgekit.quality._context import measured, not_measured
 from edgekit.results import metrics as m
@@ -39,7 +40,11 @@ FLOOR = 1e-3  # of the mean energy; an answer far below the usual level is held 
 GAP = 10.0  # times; channels whose levels are further apart are judged apart
 NO_NUMBERS = "the source itself answers"
 NAN, INFINITE = 0.25, 0.9  # of an output's values; a source that answers so little is no reference
+RANDOM = "holds random numbers that the two models do not draw alike"
+DECISIONS = 20  # of each kind; of fewer a single one beside the threshold decides
+BOXES = 100  # of a detector of things; by fewer a single one beside its threshold decides
 SPREAD = 0.01  # of the root mean square; what departs less from its mean is judged by order
+NOISE = 1e-6  # of it; what departs less is always the same, as survey.differs has it, and has no order
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def judged(
         measured(m.NONFINITE_OUTPUTS, outcome["nonfinite"], n=calls),
         measured(m.SHAPE_MISMATCHES, outcome["mismatches"], n=calls * len(outcome["outputs"])),
         *_strange(outputs),
-        *_distances(apart),
+        *_distances(apart, played=asked.decode == "sound"),
     ]
     if why := _no_reference(outputs):
         return [*sound, *(not_measured(metric, why) for metric in CLOSE)]
@@ -71,14 +76,28 @@ def judged(
         return [*sound, *(not_measured(metric, "NaN or infinity is not where the source has it") for metric in CLOSE)]
     by_value = [name for name in outcome["outputs"] if name not in apart]
     parts = [part for name in by_value for part in parts_of(name, outcome["outputs"][name], arrays)]
+    decided = _decisions(arrays)
+    otherwise = next(iter(outcome["outputs"])) if decided else ""
     return [
         *sound,
-        *_closeness([part for part in parts if part.output not in states]),
-        *_order([part for part in parts if part.output not in states], outputs),
+        *decided,
+        *_closeness([part for part in parts if part.output not in states], otherwise),
+        *_order([part for part in parts if part.output not in (*states, otherwise)], outputs),
         *_reported(parts, outcome["outputs"]),
         *_integers(outputs),
         *_decoded(arrays, asked),
     ]
+
+
+def _decisions(arrays: dict[str, NDArray[Any]]) -> list[Measurement]:
+    """Whether what an app decides stays; nothing where the source hardly decides both ways, which values then judge."""
+    if "decoded.decided" not in arrays:
+        return []
+    stay, yes, refuse, no = arrays["decoded.decided"].sum(axis=0).tolist()
+    if min(yes, no) < DECISIONS:
+        return []
+    reason = f"{yes} times speech, {no} times none"
+    return [measured(m.DECISION_AGREEMENT, (stay / yes + refuse / no) / 2, n=yes + no, reason=reason)]
 
 
 def _strange(outputs: dict[str, Any]) -> list[Measurement]:
@@ -95,14 +114,15 @@ def _strange(outputs: dict[str, Any]) -> list[Measurement]:
     return [measured(m.NONFINITE_OUTPUTS.at(m.SOURCE), sum(counts.values()), n=values, reason="; ".join(shares))]
 
 
-def _distances(apart: dict[str, dict[str, float]]) -> list[Measurement]:
-    """How far the distributions of outputs are whose random numbers the two models do not draw alike; the worst."""
+def _distances(apart: dict[str, dict[str, float]], *, played: bool) -> list[Measurement]:
+    """How far the distributions of outputs are whose values need not be alike; the worst."""
     measurements = []
     for metric in (m.SPECTRAL_DISTANCE_DB, m.DISTRIBUTION_DISTANCE):
         known = {name: values[metric.name] for name, values in apart.items() if metric.name in values}
         if known:
             worst = max(known, key=lambda name: known[name])
-            reason = f"{worst!r} holds random numbers that the two models do not draw alike"
+            why = "is sound, whose phase nobody hears" if played else RANDOM
+            reason = f"{worst!r} {why}"
             measurements.append(measured(metric, known[worst], n=len(known), reason=reason))
     return measurements
 
@@ -178,9 +198,13 @@ def _groups(energy: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     return [np.sort(order[:border]), np.sort(order[border:])]
 
 
-def _closeness(parts: list[Part]) -> list[Measurement]:
-    """Each metric of the part that does worst in it: around the mean, where the source varies, and of all, plain."""
-    varying = [part for part in parts if part.spread >= SPREAD]
+def _closeness(parts: list[Part], otherwise: str) -> list[Measurement]:
+    """Each metric of the part that does worst in it: around the mean, where the source varies, and of all, plain.
+
+    Args:
+        otherwise: an output that is judged in another way.
+    """
+    varying = [part for part in parts if part.spread >= SPREAD and part.output != otherwise]
     judged = [(metric, part.centred, part) for metric in CLOSE for part in varying]
     shown = [(metric.at(PLAIN), part.plain, part) for metric in CLOSE for part in parts]
     found = []
@@ -198,7 +222,7 @@ def _order(parts: list[Part], outputs: dict[str, Any]) -> list[Measurement]:
 
     The figure is of whole outputs, whose channels are followed from call to call.
     """
-    still = {part.output: part for part in parts if part.spread < SPREAD}
+    still = {part.output: part for part in parts if NOISE < part.spread < SPREAD}
     known = {name: outputs[name]["ranks"] for name in still if outputs[name]["ranks"] is not None}
     if not known:
         return []
@@ -249,16 +273,19 @@ def _decoded(arrays: dict[str, NDArray[Any]], asked: Asked) -> list[Measurement]
     if "embedding.source" in made:
         figures += _embeddings(made["embedding.source"], made["embedding.built"])
     if "boxes" in made:
-        figures.append(_boxes(made["boxes"]))
+        figures.append(_boxes(made["boxes"], BOXES if asked.decode in LAYOUTS else 1))
     return figures
 
 
-def _boxes(counts: NDArray[np.int_]) -> Measurement:
-    """The F1 of the built model's boxes against the source's."""
+def _boxes(counts: NDArray[np.int_], wanted: int) -> Measurement:
+    """The F1 of the built model's boxes against the source's; of fewer than are wanted it is reported, not judged."""
     both, source, built = counts.sum(axis=0).tolist()
+    metric = m.BOX_F1 if source >= wanted or wanted == 1 else m.BOX_F1.at(str(source))
     if not source:
-        return not_measured(m.BOX_F1, "the source finds nothing in these inputs")
-    return measured(m.BOX_F1, 2 * both / (source + built), n=len(counts), reason=f"{source} boxes of the source")
+        return not_measured(metric, "the source finds nothing in these inputs")
+    few = "" if metric is m.BOX_F1 else f", and {wanted} are needed to judge by"
+    reason = f"{source} boxes of the source{few}"
+    return measured(metric, 2 * both / (source + built), n=len(counts), reason=reason)
 
 
 def _top1(same: NDArray[np.bool_], wanted: int) -> Measurement:

@@ -21,7 +21,7 @@ THETAS = 1e4, 1e8  # of the rotary embeddings of published models; the first is 
 ROTARY_TOKENS = 512  # predictions by which rotary settings are judged
 LONGROPE = ("longrope", "su", "yarn-longrope")
 CHUNK = 2000  # characters; a user's text is cut into documents of this size
-ENGINES = ("torch", "transformers", "tokenizers")
+ENGINES = ("torch", "transformers", "tokenizers", "peft")
 BASIS = Basis(("edgekit.jobs.reference", "edgekit.tools"), ("edgekit.quality._reference",), ENGINES)
 WEATHER = {
     "type": "function",
@@ -221,6 +221,10 @@ def _produce(ctx: GateContext, request: dict[str, Any], inputs: dict[str, str], 
     }
     what = f"float reference of {ctx.source.model.name} ({request['action']})"
     request |= {"source": str(ctx.source.path.absolute()), **places}
+    if ctx.adapter is not None:
+        key["adapter"] = cache.path_digest(ctx.adapter.path)
+        request["adapter"] = str(ctx.adapter.path.absolute())
+        what += f" with {ctx.adapter.facts.name}"
     make = partial(_make, request)
     return cache.produce("gate", key, make, what=what, read=ctx.read, basis=BASIS).path
 

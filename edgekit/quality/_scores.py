@@ -18,6 +18,7 @@ from edgekit.quality._stats import edit_distance
 
 OVERLAPS = np.arange(10) * 0.05 + 0.5  # COCO's: .50, .55, ... .95
 RECALLS = np.linspace(0, 1, 101)
+Floats = NDArray[np.float64]
 MOST = 100  # boxes of one picture that count, the surest first
 
 
@@ -42,6 +43,13 @@ def plain(text: str, *, cased: bool = True) -> str:
     return text if cased else text.casefold()
 
 
+def relettered(texts: Sequence[str], by: int) -> list[str]:
+    """The texts with each character in place of the one `by` places before it in their alphabet; spaces stay."""
+    alphabet = sorted(set("".join(texts)) - {" "})
+    turned = dict(zip(alphabet, [*alphabet[by % max(1, len(alphabet)) :], *alphabet], strict=False))
+    return ["".join(turned.get(character, character) for character in text) for text in texts]
+
+
 def error_rate(answers: Sequence[str], truth: Sequence[str], *, words: bool = False) -> float:
     """Insertions, deletions and substitutions over the length of the truth, of characters or words of all texts."""
     pairs = [
@@ -57,44 +65,46 @@ def mean_average_precision(answers: Sequence[Any], truth: Sequence[Any]) -> floa
 
     Of a picture the MOST surest boxes count; each takes the box of the truth that it overlaps most and nobody has.
     """
-    kinds = sorted({box[0] for boxes in truth for box in boxes})
-    if not kinds:
+    drawn = [np.asarray(boxes, np.float64).reshape(-1, 6) for boxes in answers]
+    real = [np.asarray(boxes, np.float64).reshape(-1, 5) for boxes in truth]
+    kinds = np.unique(np.concatenate([boxes[:, 0] for boxes in real])) if real else np.empty(0)
+    if not len(kinds):
         return 0.0
-    return float(np.mean([_average_precision(answers, truth, kind) for kind in kinds]))
+    return float(np.mean([_average_precision(drawn, real, kind) for kind in kinds]))
 
 
-def _average_precision(answers: Sequence[Any], truth: Sequence[Any], kind: Any) -> float:
-    scores: list[float] = []
+def _average_precision(answers: Sequence[Floats], truth: Sequence[Floats], kind: float) -> float:
+    scores: list[Floats] = []
     hits: list[NDArray[np.bool_]] = []
     total = 0
     for drawn, real in zip(answers, truth, strict=True):
-        surest = sorted((box for box in drawn if box[0] == kind), key=lambda box: -box[5])[:MOST]
-        wanted = [box for box in real if box[0] == kind]
+        own, wanted = drawn[drawn[:, 0] == kind], real[real[:, 0] == kind]
+        surest = own[np.argsort(-own[:, 5], kind="stable")[:MOST]]
         total += len(wanted)
-        scores += [box[5] for box in surest]
-        hits += _hits(surest, wanted)
-    order = np.argsort(-np.asarray(scores), kind="mergesort")
-    taken = np.asarray(hits, bool).reshape(len(hits), len(OVERLAPS))[order]
+        scores.append(surest[:, 5])
+        hits.append(_hits(surest[:, 1:5], wanted[:, 1:5]))
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    taken = np.concatenate(hits)[order]
     right, wrong = np.cumsum(taken, axis=0), np.cumsum(~taken, axis=0)
     return float(np.mean([_area(right[:, at], wrong[:, at], total) for at in range(len(OVERLAPS))]))
 
 
-def _hits(surest: Sequence[Any], wanted: Sequence[Any]) -> list[NDArray[np.bool_]]:
-    """Of each box whether it takes one of the truth, at each of OVERLAPS."""
-    hits = [np.zeros(len(OVERLAPS), bool) for _ in surest]
-    if not surest or not wanted:
+def _hits(surest: Floats, wanted: Floats) -> NDArray[np.bool_]:
+    """Of each box whether it takes one of the truth, at each of OVERLAPS: [boxes, overlaps]."""
+    hits = np.zeros((len(surest), len(OVERLAPS)), bool)
+    if not len(surest) or not len(wanted):
         return hits
-    shared = iou(*(np.asarray([box[1:5] for box in boxes], np.float64) for boxes in (surest, wanted)))
-    for at, overlap in enumerate(OVERLAPS):
-        free = np.ones(len(wanted), bool)
-        for row in range(len(surest)):
-            best = int(np.where(free, shared[row], -1).argmax())
-            if free[best] and shared[row, best] >= overlap - 1e-10:
-                free[best], hits[row][at] = False, True
+    shared, levels = iou(surest, wanted), np.arange(len(OVERLAPS))
+    free = np.ones((len(OVERLAPS), len(wanted)), bool)
+    for row in np.flatnonzero(shared.max(axis=1) >= OVERLAPS[0] - 1e-10):
+        left = np.where(free, shared[row], -1)
+        best = left.argmax(axis=1)
+        hits[row] = left[levels, best] >= OVERLAPS - 1e-10
+        free[levels[hits[row]], best[hits[row]]] = False
     return hits
 
 
-def _area(right: NDArray[np.int_], wrong: NDArray[np.int_], total: int) -> float:
+def _area(right: NDArray[Any], wrong: NDArray[Any], total: int) -> float:
     """Precision, made to fall only, at the points of RECALLS; 0 beyond what is reached."""
     if not len(right):
         return 0.0

@@ -1,4 +1,7 @@
-"""Two answers that hold random numbers, compared by what they have in common: their spectrum, or their distribution."""
+"""Two answers compared by what they have in common: their spectrum, or their distribution.
+
+Of random numbers nothing else is the same, and of sound nothing else is heard: a phase that moved spoils every cosine.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ QUANTILES = np.linspace(0.05, 0.95, 19)
 class Spectra:
     """The power spectra and the values of an output over the calls, of the source and of the built model."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, each: bool = False) -> None:
+        """`each`: every call's spectrum counts, not the mean of all, for both models say the same in a call."""
+        self._each = each
         self._powers: list[NDArray[np.float64]] = []
         self._values: list[tuple[Floats, Floats]] = []
 
@@ -31,18 +36,32 @@ class Spectra:
         a, b = (signal[:: max(1, len(signal) // KEPT)] for signal in pair)
         self._values.append((a, b))
 
+    @property
+    def heard(self) -> bool:
+        """Whether the calls are long enough to have a spectrum."""
+        return bool(self._powers)
+
     def distance(self) -> dict[str, float]:
         """By metric: of sound the distance of the spectra (dB), of anything else that of the distributions."""
         if self._powers:
-            source, built = np.mean(self._powers, axis=0)
-            return {m.SPECTRAL_DISTANCE_DB.name: log_spectral_distance(source, built)}
+            pairs = self._powers if self._each else [np.mean(self._powers, axis=0)]
+            floor = FLOOR * max(float(pair.max()) for pair in pairs)
+            return {
+                m.SPECTRAL_DISTANCE_DB.name: float(
+                    np.mean([log_spectral_distance(pair[0], pair[1], floor) for pair in pairs])
+                )
+            }
         a, b = (np.concatenate(values) for values in zip(*self._values, strict=True))
         return {m.DISTRIBUTION_DISTANCE.name: quantile_distance(a, b)}
 
 
-def log_spectral_distance(source: Floats, built: Floats) -> float:
-    """sqrt(mean((10 log10(P / Q))^2)) over the bands, in dB (Gray and Markel 1976), of what is heard in either."""
-    floor = FLOOR * max(float(source.max()), float(built.max()), 1e-300)
+def log_spectral_distance(source: Floats, built: Floats, floor: float = 0.0) -> float:
+    """sqrt(mean((10 log10(P / Q))^2)) over the bands, in dB (Gray and Markel 1976), of what is heard in either.
+
+    Args:
+        floor: a power below which nothing is heard beside other calls.
+    """
+    floor = max(floor, FLOOR * max(float(source.max()), float(built.max()), 1e-300))
     heard = (source > floor) | (built > floor)
     if not heard.any():
         return 0.0

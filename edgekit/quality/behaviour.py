@@ -10,8 +10,13 @@ from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 
 KIND = "llm"
+ADAPTED = True
 METRICS = (m.EOS_RATE, m.REPETITION_RATE)
 ADVICE = "check the end tokens first, then try a recipe that keeps more bits"
+INSTEAD = {
+    "float": "check the end tokens of the source; the recipe keeps all bits, so nothing else is to blame but the build",
+    "fixed": "check the end tokens first; another recipe needs a target of your own (edgekit targets new --help)",
+}
 
 
 def measure(ctx: GateContext) -> list[Measurement]:

@@ -20,8 +20,13 @@ CHILDREN, ON_PROVIDER = ("edgekit.quality._child_labels",), True
 METRICS = (m.ACCURACY, m.MEAN_AVERAGE_PRECISION, m.CHARACTER_ERROR_RATE, m.WORD_ERROR_RATE)
 ADVICE = (
     "look at the inputs (edgekit explain SOURCE --calibration FOLDER) and at the labels, and say how inputs are made "
-    "(--input-spec); --accept-source builds it as it is, and the manifest says so"
+    "(--input-spec); where the source is right and the built model is not, try --recipe float32; "
+    "--accept-source builds it as it is, and the manifest says so"
 )
+INSTEAD = {
+    "float": "look at the inputs (edgekit explain SOURCE --calibration FOLDER) and at the labels, and say how inputs "
+    "are made (--input-spec); --accept-source builds it as it is, and the manifest says so"
+}
 OF: dict[What, tuple[m.Metric, ...]] = {
     "classes": (m.ACCURACY,),
     "boxes": (m.MEAN_AVERAGE_PRECISION,),
@@ -35,11 +40,14 @@ def measure(ctx: GateContext) -> list[Measurement]:
     metrics = OF[ctx.truth.what]
     labelled = _labelled.of(ctx)
     if why := ctx.truth.why or (labelled.why if labelled else ""):
-        return [not_measured(metric if ctx.truth.asked else metric.at(m.SOURCE), why) for metric in metrics]
+        return _unmeasured(ctx, why)
     if labelled is None:
         return []
-    source, built = labelled.answers([{"who": "source"}, {"who": "built"}])
-    faults = labelled.faults(source)
+    try:
+        source, built = labelled.answers([{"who": "source"}, {"who": "built"}])
+        faults = labelled.faults(source)
+    except _labelled.Unread as unread:
+        return _unmeasured(ctx, str(unread))
     inputs = f"{len(labelled.at)} labelled inputs"
     if faults:
         console.warn(f"the float source is {labelled.right(source):.0%} right in {inputs}: {'; '.join(faults)}")
@@ -53,3 +61,9 @@ def measure(ctx: GateContext) -> list[Measurement]:
             measured(metric.at(m.SOURCE), figure(source), n=n, reason=reason),
         ]
     return entries
+
+
+def _unmeasured(ctx: GateContext, why: str) -> list[Measurement]:
+    """Judged where somebody asked for it, else told."""
+    metrics = OF[ctx.truth.what]
+    return [not_measured(metric if ctx.truth.asked else metric.at(m.SOURCE), why) for metric in metrics]

@@ -9,15 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.quality import _reference, _stats
+from edgekit.quality._advice import ALL_BITS
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 from edgekit.results.metrics import Metric
 
 KIND = "llm"
+ADAPTED = True
 CHILDREN = ("edgekit.quality._child_llm", *_reference.BASIS.roots)
 METRICS = (m.NONFINITE_OUTPUTS, m.KL_MEAN, m.KL_P99, m.TOP1_AGREEMENT, m.PERPLEXITY_RATIO)
 ADVICE = "try a recipe that keeps more bits (--recipe auto finds one)"
+INSTEAD = {
+    "float": ALL_BITS,
+    "fixed": "the target fixes its recipe: write a target of your own with another (edgekit targets new --help)",
+}
 
 
 def measure(ctx: GateContext) -> list[Measurement]:

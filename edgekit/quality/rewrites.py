@@ -16,8 +16,8 @@ from edgekit.inputs.feeds import Feed, write_folder
 from edgekit.kinds.tensor import TensorContract
 from edgekit.model import FixedInput, StateInput
 from edgekit.quality._context import GateContext, measured, run_child
+from edgekit.quality._inputs import wiring
 from edgekit.quality._outputs import parts_of
-from edgekit.quality.tensors import wiring
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.quality import _rope, _rope_tables
+from edgekit.quality._advice import FROM_CHECKPOINT
 from edgekit.quality._context import GateContext, measured, not_measured
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
@@ -18,6 +19,7 @@ from edgekit.results.measurement import Measurement
 KIND = "llm"
 METRICS = (m.ROPE_ERROR,)
 ADVICE = "compare rope_theta, rope_scaling and partial_rotary_factor of config.json with the publisher's"
+INSTEAD = {"gguf": FROM_CHECKPOINT}
 
 
 def measure(ctx: GateContext) -> list[Measurement]:

@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 
 from edgekit.quality import _reference, _stats
+from edgekit.quality._advice import ACCEPT, FROM_CHECKPOINT
 from edgekit.quality._context import GateContext, measured
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 
 KIND = "llm"
 METRICS = (m.SOURCE_FAULTS,)
-ADVICE = (
-    "get the checkpoint again from its publisher, with its own tokenizer, template and config.json; --accept-source "
-    "builds it as it is, and the manifest says so"
-)
+ADVICE = f"get the checkpoint again from its publisher, with its own tokenizer, template and config.json; {ACCEPT}"
+INSTEAD = {"gguf": f"{FROM_CHECKPOINT}; {ACCEPT}"}
 CHANCE = 0.5  # of the vocabulary: a perplexity from here on is that of a model that has learnt nothing
 ANSWERS = 16  # of which one must end by itself
 THINKS = "<think>"  # whose answers may be longer than those that are asked for here

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.inputs import function_calls
 from edgekit.quality import _reference
+from edgekit.quality._advice import FROM_CHECKPOINT
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
@@ -20,6 +21,7 @@ from edgekit.wrappers.python.calls import call_of
 KIND = "llm"
 METRICS = (m.JSON_PARSE_RATE,)
 ADVICE = "compare the tokenizer and the end tokens with the source's: guidance needs both"
+INSTEAD = {"gguf": FROM_CHECKPOINT}
 FAST = 3  # cases of a quick look
 NEW_TOKENS = 192
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.contract import genai_config
 from edgekit.kinds.llm import LlmContract
 from edgekit.quality import _reference
+from edgekit.quality._advice import FROM_CHECKPOINT
 from edgekit.quality._context import GateContext, measured, not_measured, run_child
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
@@ -18,6 +19,7 @@ from edgekit.results.measurement import Measurement
 KIND = "llm"
 METRICS = (m.TEMPLATE_MISMATCH_RATE, m.CONTROL_TOKEN_SPLITS, m.EOS_IDS_MISSING)
 ADVICE = "compare chat_template, added tokens and eos_token_id with those of the model's publisher"
+INSTEAD = {"gguf": FROM_CHECKPOINT}
 
 
 def measure(ctx: GateContext) -> list[Measurement]:

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 from edgekit.quality import _reference
+from edgekit.quality._advice import FROM_CHECKPOINT
 from edgekit.quality._context import GateContext, measured, runtime_ids
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
@@ -19,6 +20,7 @@ METRICS = (m.TOKEN_MISMATCH_RATE, m.TOKENS_TOUCHED_RATE, m.TOKENS_TOUCHED_SHIFT)
 # GenAI 0.14.1 drops a text's last letter where the one before it begins a special token (a space, of a run).
 LOST = "last-letter"
 ADVICE = "check tokenizer_class in the source's tokenizer_config.json against its tokenizer.json"
+INSTEAD = {"gguf": FROM_CHECKPOINT}
 
 
 def measure(ctx: GateContext) -> list[Measurement]:

@@ -181,8 +181,7 @@ TEMPERATURE_MAX_C = _device("temperature_max_c", "highest temperature", "C", "lo
 NONFINITE_OUTPUTS = Metric("nonfinite_outputs", "values not finite", "", "lower",
     "outputs that are infinite or no number, unlike the source's; of the source: all", "outputs", "gate",
     places=("", SOURCE))
-ACCURACY = _labels("accuracy", "accuracy",
-    what="classifiers: first choices that are the label in the user's own data")
+ACCURACY = _labels("accuracy", "accuracy", what="classifiers: first choices that are the label in the user's own data")
 MEAN_AVERAGE_PRECISION = _labels("mean_average_precision", "mean average precision",
     what="detectors: COCO's mAP@[.50:.95] by the boxes in the user's own data")
 CHARACTER_ERROR_RATE = _labels("character_error_rate", "character error rate", better="lower", range=(0.0, inf),
@@ -214,12 +213,10 @@ TEMPLATE_MISMATCH_RATE = _tokens("template_mismatch_rate", "template mismatch", 
     what="conversations that the runtime's chat template writes otherwise", range=(0.0, 1.0))
 CONTROL_TOKEN_SPLITS = _tokens("control_token_splits", "split control tokens", "",
     what="control tokens of the template that the runtime cuts into pieces")
-EOS_IDS_MISSING = _tokens("eos_ids_missing", "missing end tokens", "",
-    what="ids that must end an answer and do not")
+EOS_IDS_MISSING = _tokens("eos_ids_missing", "missing end tokens", "", what="ids that must end an answer and do not")
 
 ROPE_ERROR = _distribution("rope_error", "rotary tables", "", "lower",
-    "largest difference of the graph's rotary tables from those that config.json asks for, computed apart",
-    range=(0.0, inf))
+    "largest difference of the graph's rotary tables from those that config.json asks for", range=(0.0, inf))
 
 EOS_RATE = _answers("eos_rate", "answers that end", better="higher",
     what="answers that end by themselves: of 64, or of the 16 of `--quality fast`, where one may differ",
@@ -233,6 +230,7 @@ JSON_PARSE_RATE = _answers("json_parse_rate", "answers that parse", better="high
 FUNCTION_CALL_AGREEMENT = _answers("function_call_agreement", "expected calls", better="higher",
     what="calls as bfcl-eval's authors expect: reported, never judged by default")
 
+DIFFERING_FILES = _outputs("differing_files", "other files", "", better="lower", what="of a kept model; nothing is run")
 SHAPE_MISMATCHES = _outputs("shape_mismatches", "other shapes", "", better="lower", what="outputs of another shape")
 COSINE_MEAN = _outputs("cosine_mean", "direction", "", places=("", "plain", "OUTPUT"), range=(-1.0, 1.0),
     what="cosine of the outputs' and the source's departure from the source's mean over inputs; plain: of the whole",
@@ -248,13 +246,15 @@ INTEGER_AGREEMENT = _outputs("integer_agreement", "equal integers", "share",
 INTEGER_SKILL = _outputs("integer_skill", "integers above a constant", "share", range=(-inf, 1.0),
     what="that share above what the best constant answer has, of what it lacks: a constant has 0")
 SPECTRAL_DISTANCE_DB = _outputs("spectral_distance_db", "distance of the spectra", "dB", better="lower",
-    what="sound with random numbers that the models do not draw alike: log-spectral distance of the mean spectra")
+    what="sound that is played, or whose random numbers are not drawn alike: log-spectral distance of the spectra")
+DECISION_AGREEMENT = _outputs("decision_agreement", "same decisions", "share", range=(0.0, 1.0),
+    what="speech or none: mean of the shares of the source's yes and of its no that stay; a constant has .5")
 DISTRIBUTION_DISTANCE = _outputs("distribution_distance", "distance of the distributions", "", better="lower",
     what="of other such outputs: mean distance of the quantiles, in standard deviations of the source")
 CHARACTER_AGREEMENT = _outputs("character_agreement", "equal characters", "share",
     what="characters read alike, by edit distance", range=(0.0, 1.0))
-BOX_F1 = _outputs("box_f1", "same boxes", "share",
-    what="text detectors: boxes that both models find (half of their union shared), against all", range=(0.0, 1.0))
+BOX_F1 = _outputs("box_f1", "same boxes", "share", places=("", "N"),
+    what="detectors: boxes that both models find (half of their union shared), against all", range=(0.0, 1.0))
 EMBEDDING_COSINE = _outputs("embedding_cosine", "embeddings' direction", "",
     what="cosine of the embeddings and the source's, mean", range=(-1.0, 1.0))
 EMBEDDING_SPEARMAN = _outputs("embedding_spearman", "embeddings' order", "",

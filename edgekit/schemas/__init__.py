@@ -13,6 +13,8 @@ from edgekit.contract.result import Report
 from edgekit.data import pretty
 from edgekit.lint import Lint
 from edgekit.plan import Plan
+from edgekit.project.file import Project
+from edgekit.project.lock import Lock
 from edgekit.target import Target
 from edgekit.verdicts.ab import AbReport
 from edgekit.verdicts.baseline import Baseline
@@ -23,7 +25,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "bundle": Manifest,
     "card": Card,
     "lint": Lint,
+    "lock": Lock,
     "plan": Plan,
+    "project": Project,
     "report": Report,
     "target": Target,
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from edgekit import console
+from edgekit.sources._adapters import adapted, whole
 from edgekit.sources._places import fetch
 from edgekit.sources._sized import sized
 from edgekit.sources._trial import trial
+from edgekit.sources._unfetched import unfetched
 from edgekit.sources.source import Emit, Options, Source
 
-__all__ = ["Options", "Source", "open_source", "sized", "trial"]
+__all__ = ["Options", "Source", "adapted", "open_source", "sized", "trial", "whole"]
 
 
 def open_source(
@@ -18,6 +20,7 @@ def open_source(
     trust_remote_code: bool = False,
     emit: Emit = console.tick,
     whole: bool = True,
+    fetched: bool = True,
 ) -> Source:
     """The model that `ref` names, on this machine, with its facts checked.
 
@@ -27,11 +30,15 @@ def open_source(
         task: of an encoder, vision or audio model that is exported ("feature-extraction"); None infers it.
         trust_remote_code: code that lies beside the weights may be run; recorded in the manifest.
         emit: told what takes time, one line each.
+        fetched: False takes a language model's card or config.json for it, where that is enough for a plan.
         whole: False leaves the digest of a decoder's bytes to Source.whole, for who may refuse it before.
 
     Raises:
         SourceError: whatever is wrong with the model or its download.
         ToolMissing: a conversion needs the `build` extra.
     """
-    source = fetch(ref, Options(task=task, trust_remote_code=trust_remote_code, emit=emit))
+    options = Options(task=task, trust_remote_code=trust_remote_code, emit=emit)
+    if not fetched and (described := unfetched(ref, options)) is not None:
+        return described
+    source = fetch(ref, options)
     return source.whole() if whole else source

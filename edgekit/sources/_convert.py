@@ -16,7 +16,7 @@ from edgekit.extras import require
 from edgekit.sources.source import Emit
 
 # What the bytes of a converted model depend on.
-ENGINES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "gguf", "safetensors", "numpy")
+ENGINES = ("torch", "transformers", "peft", "optimum", "optimum-onnx", "onnx", "gguf", "safetensors", "numpy")
 TIMEOUT = 2 * 3600.0  # seconds
 MODEL, OUTCOME = "model", "outcome.json"
 

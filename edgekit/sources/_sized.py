@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.inputs.measured import measured
 from edgekit.sources.source import Source
 
 
@@ -16,5 +15,7 @@ def sized(source: Source, data: Path | None) -> Source:
         UsageError: the arrays differ in such a size.
         SourceError: one of them cannot be read.
     """
+    from edgekit.inputs.measured import measured  # brings Pillow and numpy, which facts alone do not need
+
     model, lines = measured(source.model, data)
     return replace(source, model=model, origin=(*source.origin, *lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from edgekit import cache, console, tools
 from edgekit.code import Basis
 from edgekit.data import jsonable
 from edgekit.errors import BuildError, SourceError
-from edgekit.sources.facts import doors, tied
+from edgekit.inputs import static
+from edgekit.model import Tensor
+from edgekit.sources.facts import doors, loadable, tied
 from edgekit.sources.facts.onnx_graph import TYPES, parse
 from edgekit.sources.source import Source
 
@@ -24,7 +27,9 @@ OUTCOME = "outcome.json"
 MISSING = re.compile(r"Could not find an implementation for (?P<op>\w+)\((?P<version>\d+)\)")
 UNKNOWN = re.compile(r"Fatal error: (?P<domain>[\w.]*):(?P<op>\w+)\(-?\d+\) is not a registered function/op")
 TYPED = re.compile(r"Type '(?P<type>tensor\(\w+\))' of input parameter \([^)]*\) of operator \((?P<op>\w+)\)")
+MACHINE = ("allocate memory", "bad_alloc", "bad allocation")  # in what is no fault of the model
 FLOATS = ("bfloat16", "float8", "float4")
+DOUBLE = 11  # TensorProto.DOUBLE; a constant of it may stand in any graph, a matrix of it not
 FLOAT32 = "export it in float32 (or float16): edgekit quantizes from there"
 AGAIN = "export it again with a current exporter, and see that it opens in onnxruntime"
 
@@ -75,6 +80,8 @@ def _run(request: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
         (folder / name).unlink(missing_ok=True)
     if not outcome["opens"]:
         raise _refused(Path(str(request["source"])), outcome["said"])
+    if outcome["described"] and not any(word in outcome["said"] for word in MACHINE):
+        raise _described(Path(str(request["source"])).name, request["model"]["inputs"], outcome["said"])
     used: dict[str, Any] = outcome.pop("used")
     (folder / OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
     return used
@@ -83,6 +90,8 @@ def _run(request: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
 def _refused(path: Path, said: str) -> SourceError:
     """What ONNX Runtime said, as the operator, its domain, and what to give instead."""
     kinds = sorted({TYPES[kind][0] for kind in _kinds(path) if kind in TYPES and TYPES[kind][0].startswith(FLOATS)})
+    if any(tensor.data_type == DOUBLE and len(tensor.dims) > 1 for tensor in parse(path).graph.initializer):
+        kinds = [*kinds, "float64"]
     of = f" of {', '.join(kinds)}" if kinds else ""
     if missing := MISSING.search(said) or TYPED.search(said):
         operator, domain = missing["op"], _domain(path, missing["op"])
@@ -93,10 +102,30 @@ def _refused(path: Path, said: str) -> SourceError:
     elif unknown := UNKNOWN.search(said):
         what = f"ONNX Runtime has no {unknown['op']} (domain {unknown['domain'] or 'ai.onnx'!r})"
         instead = "export it with plain ONNX operators: edgekit's runtimes load no library of custom ones"
+    elif newer := [problem.text for problem in loadable.check(path, _version()) if problem.axis in ("ir", "opset")]:
+        what, instead = newer[0], "export it for an older release (torch: opset_version=17; onnx: ir_version=8)"
     else:
         lines = [line for line in said.splitlines() if line.strip()] or ["no reason given"]
         what, instead = f"ONNX Runtime cannot open it: {lines[0].strip()[:300]}", FLOAT32 if kinds else AGAIN
     return SourceError(f"{path.name}: {what}", next=instead)
+
+
+def _described(name: str, inputs: Any, said: str) -> SourceError:
+    """Card, --input-spec or the files beside a graph say how its inputs are made, and it does not take such inputs."""
+    tensors = [Tensor.model_validate(tensor) for tensor in inputs]
+    shapes = {tensor.name: static.said(tensor) for tensor in tensors if tensor.preprocess is not None}
+    words = ", ".join(
+        f"{input_} of {' x '.join('?' if side is None else str(side) for side in shape or ()) or 'a scalar'}"
+        for input_, shape in shapes.items()
+    )
+    return SourceError(
+        f"{name} does not take its inputs as they are described ({words}): {said}",
+        next="say what it takes, by --input-spec or a card, or put the settings beside it right (the sizes first)",
+    )
+
+
+def _version() -> str:
+    return version("onnxruntime").partition("+")[0]
 
 
 def _domain(path: Path, operator: str) -> str:

@@ -90,6 +90,7 @@ def _read(folder: Path, taken: Snapshot, options: Options) -> Source:
 
 def _text_only(folder: Path, taken: Snapshot, config: Config, options: Options) -> Source:
     """The decoder of a model that reads more than text."""
+    quantized.refuse(folder, config)
     place, read = _text_part.made(folder, taken, config)
     source = _read(place, read, replace(options, name=options.name or name_of(folder), trust_remote_code=False))
     whole, model = config["architectures"][0], source.model
@@ -166,7 +167,7 @@ def _exported(folder: Path, taken: Snapshot, config: Config, options: Options) -
         line = f"{modules.MODULES}: {why}; the graph ends at the token vectors, what follows is the app's"
         model = model.model_copy(update={"left_out": (*model.left_out, line)})
     done = ", ".join([task, *(str(step["kind"]) for step in steps)])
-    line = f"exported to ONNX ({done}, opset {OPSET}): at most {outcome['max_difference']:.1e} from torch"
+    line = f"exported to ONNX ({done}, opset {OPSET}), within {outcome['tolerance']:.1%} of torch's largest value"
     source = Source(
         ref=folder.name, form="onnx", path=graph, model=model, origin=(line,), licenses=licenses, snapshot=made
     )

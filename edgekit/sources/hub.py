@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache, tools
+from edgekit import cache, holdings, tools
 from edgekit.data import digest, pretty, write_atomic
 from edgekit.errors import BuildError, SourceError
 from edgekit.extras import require
 from edgekit.sources import _places, hf
-from edgekit.sources.facts import hub_files, safetensors
+from edgekit.sources.facts import hub_files, modules, quantized, safetensors
 from edgekit.sources.facts.files import GENERIC, license_files, license_of, name_of, slug
 from edgekit.sources.facts.hf_folder import read_config
 from edgekit.sources.facts.hub_files import RemoteFile
@@ -77,8 +77,7 @@ def fetch(ref: str, options: Options) -> Source:
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     files = folder / "files"
     stem = Path(record["model"]).stem.lower()
-    named = slug(wanted.repo.rpartition("/")[2])
-    name = name_of(files / record["model"]) if stem and stem not in GENERIC else named
+    name = name_of(files / record["model"]) if stem and stem not in GENERIC else slug(wanted.repo.rpartition("/")[2])
     opened = _places.fetch(str(files / record["model"]), replace(options, name=options.name or name))
     model = opened.model
     if model.license == "unknown":  # a GGUF is converted elsewhere, without the repository's README
@@ -95,11 +94,7 @@ def fetch(ref: str, options: Options) -> Source:
 
 
 def parse(ref: str, *, code: bool = False) -> Wanted:
-    """The parts of a reference.
-
-    Raises:
-        SourceError: a form that is not FORM; a path that leads out of the repository.
-    """
+    """The parts of a reference; SourceError for a form that is not FORM, or a path that leads outside."""
     found = REF.fullmatch(ref)
     if found is None or any(part in ("", ".", "..") for part in (found["path"] or "x").split("/")):
         raise SourceError(f"{ref[:200]} is not of the form {FORM}", next="write hf:org/name")
@@ -110,20 +105,24 @@ def _downloaded(wanted: Wanted, emit: Emit) -> tuple[Wanted, Path]:
     """The reference at its commit, and the folder that holds files/ and RECORD."""
     if COMMIT.fullmatch(wanted.revision) and (found := cache.lookup("downloads", wanted.key)) is not None:
         return wanted, found
+    pinned, files = located(wanted, emit)
+    entry = cache.produce("downloads", pinned.key, lambda folder: _make(pinned, files, folder, emit), what=pinned.ref())
+    return pinned, entry.path
+
+
+def located(wanted: Wanted, emit: Emit) -> tuple[Wanted, dict[str, RemoteFile]]:
+    """The reference at its commit, and the files that the hub lists there."""
     require("build")
     try:
         listed = _ask({"action": "look", "repo": wanted.repo, "revision": wanted.revision}, emit)
     except SourceError as error:
         raise _with_cached(error, wanted) from None
-    pinned = replace(wanted, revision=listed["commit"])
-    files = hub_files.listing(listed["files"], wanted.repo)
-    entry = cache.produce("downloads", pinned.key, lambda folder: _make(pinned, files, folder, emit), what=pinned.ref())
-    return pinned, entry.path
+    return replace(wanted, revision=listed["commit"]), hub_files.listing(listed["files"], wanted.repo)
 
 
 def _with_cached(error: SourceError, wanted: Wanted) -> SourceError:
     """The same error; where a commit of the model is in the cache, its next step names it."""
-    for entry in reversed(cache.entries()):
+    for entry in reversed(holdings.entries()):
         if entry.stage == "downloads" and entry.what.startswith(f"hf:{wanted.repo}@"):
             return SourceError(error.message, next=f"{error.next}; in the cache is {entry.what}")
     return error
@@ -133,10 +132,10 @@ def _make(wanted: Wanted, files: Mapping[str, RemoteFile], folder: Path, emit: E
     """Fill an empty folder: first what describes the model, then the weights that this names."""
     choice = hub_files.choose(files, wanted.path, wanted.repo, code=wanted.code)
     with _store(wanted) as store:
-        _get(wanted, choice.first.values(), store, emit)
-        named = _named(store / choice.base, choice.model, trust=wanted.code)
-        more = hub_files.rest(files, choice, named, wanted.repo)
-        _get(wanted, more.values(), store, emit)
+        get(wanted, choice.first.values(), store, emit)
+        weights = named(store / choice.base, choice.model, trust=wanted.code)
+        more = hub_files.rest(files, choice, weights, wanted.repo)
+        get(wanted, more.values(), store, emit)
         chosen = choice.first | more
         for local, file in chosen.items():
             (folder / "files" / local).parent.mkdir(parents=True, exist_ok=True)
@@ -144,12 +143,15 @@ def _make(wanted: Wanted, files: Mapping[str, RemoteFile], folder: Path, emit: E
     (folder / RECORD).write_text(pretty({"model": choice.model, "files": len(chosen)}), encoding="utf-8")
 
 
-def _named(folder: Path, model: str, *, trust: bool) -> list[str]:
+def named(folder: Path, model: str, *, trust: bool) -> list[str]:
     """The weights that the files in `folder` ask for; what cannot be built is refused before these are fetched."""
     if model:
         return external_files(folder / model) if model.endswith(".onnx") else []
-    hf.check_trust(folder, read_config(folder), trust)
-    return safetensors.shards(folder) if (folder / safetensors.INDEX).is_file() else [safetensors.SINGLE]
+    net = modules.net(folder)
+    hf.check_trust(net, config := read_config(net), trust)
+    quantized.refuse(net, config)
+    names = safetensors.shards(net) if (net / safetensors.INDEX).is_file() else [safetensors.SINGLE]
+    return [(net / name).relative_to(folder).as_posix() for name in names]
 
 
 @contextmanager
@@ -166,7 +168,7 @@ def _store(wanted: Wanted) -> Iterator[Path]:
     shutil.rmtree(store)
 
 
-def _get(wanted: Wanted, files: Iterable[RemoteFile], store: Path, emit: Emit) -> None:
+def get(wanted: Wanted, files: Iterable[RemoteFile], store: Path, emit: Emit) -> None:
     """Download files into the store, each whole and with the digest that the hub lists."""
     store.mkdir(exist_ok=True)
     listed = [asdict(file) for file in files]

@@ -8,10 +8,10 @@ from pathlib import Path
 from edgekit import digests
 from edgekit.contract import genai_config
 from edgekit.sources import _linked
-from edgekit.sources.facts import preprocess
+from edgekit.sources.facts import detectors, preprocess, unshaped
 from edgekit.sources.facts.files import license_files, license_of, name_of
 from edgekit.sources.facts.modules import TEXTS
-from edgekit.sources.facts.onnx_graph import external_files, read_model
+from edgekit.sources.facts.onnx_graph import NotValid, external_files, read_model
 from edgekit.sources.source import Options, Source
 
 # What facts and inputs are read from, where it lies beside the graph.
@@ -29,23 +29,41 @@ def fetch(ref: str, options: Options) -> Source:
     assert path is not None
     path = path.absolute()
     name, what = options.name or name_of(path), f"the model {path.name}"
-    first = digests.snapshot(path, *(path.parent / name for name in BESIDE), what=what)
+    home = _home(path)
+    first = digests.snapshot(path, *(home / name for name in BESIDE), what=what)
     with digests.unchanged(first):
         stored = external_files(path)
     taken = digests.snapshot(*first.paths, *(path.parent / other for other in stored), what=what)
-    if _linked.is_linked(path, stored):
-        path, taken = _linked.copied(path, stored, taken, name)
+    if _linked.is_whole(path, stored) and (home != path.parent or _linked.is_linked(path, stored)):
+        path, taken = _linked.copied(path, stored, taken, name, home)
     with digests.unchanged(first, taken):
-        return replace(_read(path, name, options), snapshot=taken)
+        try:
+            return replace(_read(path, name, options), snapshot=taken)
+        except NotValid:
+            mended = unshaped.mended(path)
+            if mended is None:
+                raise
+    path, made = _linked.copied(path, stored, taken, name, path.parent, mended[0])
+    source = _read(path, name, options)
+    return replace(source, snapshot=made, model=source.model.model_copy(update={"repairs": mended[1]}))
+
+
+def _home(path: Path) -> Path:
+    """Where what describes a graph lies: beside it, or one folder up, as the hub's exporters lay it (onnx/)."""
+    folder = path.parent
+    configured = [(place / "config.json").is_file() for place in (folder, folder.parent)]
+    return folder.parent if folder.name == "onnx" and configured == [False, True] else folder
 
 
 def _read(path: Path, name: str, options: Options) -> Source:
     model = read_model(path, name=name, task=options.task or "")
     if not (path.parent / "config.json").is_file():  # any folder: what else lies there is not this model's
-        return Source(ref=path.name, form="onnx", path=path, model=model)
+        return detectors.described(Source(ref=path.name, form="onnx", path=path, model=model))
     folder = path.parent
     model = preprocess.described(folder, model.model_copy(update={"license": license_of(folder)}))
-    return Source(ref=path.name, form="onnx", path=path, model=model, licenses=license_files(folder))
+    return detectors.described(
+        Source(ref=path.name, form="onnx", path=path, model=model, licenses=license_files(folder))
+    )
 
 
 def _graph(path: Path) -> Path | None:

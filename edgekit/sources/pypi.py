@@ -143,7 +143,10 @@ def _explain(wanted: Wanted, log: str) -> EdgekitError:
         )
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")] or log.strip().splitlines()[-1:]
     said = errors[0].removeprefix("ERROR:").strip()[:200] if errors else "it said nothing"
-    return SourceError(f"pip cannot download {wanted.requirement}: {said}", next="run again with --verbose")
+    return SourceError(
+        f"pip cannot download {wanted.requirement}: {said}",
+        next="run it again with --verbose, which shows what pip says",
+    )
 
 
 def _take(archive: ZipFile, wanted: Wanted, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edgekit import strangers
 from edgekit.contract.result import Report
 from edgekit.data import first_fault
 from edgekit.errors import UsageError, from_oserror
@@ -56,19 +57,17 @@ def _reports(path: Path) -> list[Report]:
 
 def _data(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} is larger than any result", next=HINT)
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = strangers.from_json(path, MAX_BYTES)
         json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair could be read, but never written again
     except OSError as error:
         raise from_oserror(error, f"reading {path}", otherwise=UsageError) from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path} is not JSON", next=HINT) from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON of a result: {' '.join(str(error).split())[:200]}", next=HINT) from None
     if not isinstance(data, dict):
         raise UsageError(f"{path} is no result of a check", next=HINT)
     told = data.get("format")
     if isinstance(told, str) and told.partition(".")[0].isdigit() and told.partition(".")[0] != "1":
-        raise UsageError(f"{path} is of the newer format {told}", next="pip install --upgrade edgekit-ai")
+        raise UsageError(f"{path} is of the newer format {told[:40]}", next="pip install --upgrade edgekit-ai")
     return data
 
 

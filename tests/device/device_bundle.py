@@ -9,10 +9,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundle import aside
 from edgekit.bundle.check_data import write_check
-from edgekit.bundle.runtime import OWN
+from edgekit.bundle.runtime import WRAPPER
 from edgekit.bundle.seal import seal
-from edgekit.bundle.stage import WRAPPER, stage
+from edgekit.bundle.stage import stage
 from edgekit.contract.manifest import Manifest, Quality
+from edgekit.faces.python import FACE
 from edgekit.kinds import Footprint
 from edgekit.kinds.tensor import TensorContract
 from edgekit.model import Model, Tensor
@@ -75,7 +76,7 @@ def build(folder: Path, *, name: str = "tiny-linux-cpu", seed: int = 0, runtime:
         made.mkdir()
         _write_model(made, seed)
         staged = room / "new"
-        stage(staged, draft, {"model/portable": made}, OWN, {"LICENSE.txt": "MIT\n"})
+        stage(staged, draft, {"model/portable": made}, FACE.files(), {"LICENSE.txt": "MIT\n"})
         feeds = [{"x": np.random.default_rng(at).normal(size=(2, WIDTH)).astype(np.float32)} for at in range(3)]
         write_check(staged, draft, feeds)
         if runtime is not None:

@@ -174,7 +174,9 @@ def test_a_phone_without_a_runner_names_the_line_that_builds_it(
 # Faults ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize(
+    "tenth", [pytest.param(tenth, marks=() if tenth in (0, 4, 9) else pytest.mark.nightly) for tenth in range(10)]
+)
 def test_a_connection_that_is_cut(board: Phone, bundle: Bundle, tenth: int) -> None:
     """Ten points from the first question (the greeting has 200 bytes) to the end of the bundle's second weight."""
     board.fault(cut=600 + tenth * 240_000)

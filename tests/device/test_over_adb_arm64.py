@@ -44,7 +44,9 @@ def phone(
     return make
 
 
-@pytest.mark.parametrize("python", [True, False], ids=["Python", "edgekit-runner"])
+@pytest.mark.parametrize(
+    "python", [pytest.param(True, marks=pytest.mark.nightly, id="Python"), pytest.param(False, id="edgekit-runner")]
+)
 def test_a_check_on_an_arm64_phone(
     phone: Callable[[bool], Phone], need_runner: Callable[[str], Path], bundle: Bundle, python: bool
 ) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edgekit.check import Options, check
+from edgekit.commands._bundle import unchanged
 from edgekit.contract.manifest import Manifest
 from edgekit.devices import open_device, ssh
 from edgekit.devices._remote import RemoteDevice
-from edgekit.errors import DeviceError, ToolMissing
+from edgekit.devices.local import LocalSession
+from edgekit.errors import BundleError, DeviceError, ToolMissing
 from tests.peers.ssh_host import Host, ssh_host
 
 pytestmark = pytest.mark.device
@@ -67,7 +72,59 @@ def test_files_of_a_request_go_there_and_come_back(host: Host, bundle: Bundle, t
 def test_an_unknown_host_key_is_not_accepted(host: Host) -> None:
     host.forget()
     found = device_of(host).found()
-    assert "host key" in found.state and "ssh 127.0.0.1" in found.next
+    assert "host key" in found.state and re.search(r"ssh -l .* 127\.0\.0\.1$", found.next)
+
+
+def test_a_changed_host_key_is_not_accepted(host: Host) -> None:
+    host.mistake()
+    with pytest.raises(DeviceError) as caught, device_of(host).shell() as shell:
+        shell.run("true")
+    place = "'[127.0.0.1]:" + host.address.rpartition(":")[2] + "'"
+    assert "another than before" in caught.value.message and f"ssh-keygen -R {place}," in caught.value.next
+
+
+@pytest.mark.parametrize(
+    "clock", [pytest.param("@100", marks=pytest.mark.nightly), "@$(($(cat tick) * 7200 + 1700000000))"]
+)
+def test_a_wrong_clock(sshd: Path, tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
+    """It stands in 1970, or jumps back by hours each time it is read."""
+    date = tmp_path / "programs" / "date"
+    date.parent.mkdir()
+    (date.parent / "tick").write_text("900")
+    count = "echo $(($(cat tick) - 1)) > tick"
+    date.write_text(f'#!/bin/sh\ncd {date.parent}\n{count}\nexec /bin/date -d "{clock}" "$@"\n')
+    date.chmod(0o755)
+    env = {"EDGEKIT_PYTHON": sys.executable, "PATH": f"{date.parent}:/usr/bin:/bin"}
+    (tmp_path / "sshd").mkdir()
+    with ssh_host(sshd, tmp_path / "sshd", env=env) as late:
+        for name, value in late.env.items():
+            monkeypatch.setenv(name, value)
+        for _ in range(2):
+            with device_of(late).session(*bundle) as session:
+                assert session.act("identify", {}, timeout=60, tell=str)["device"]["os"] == "linux"
+        assert left(late) == ["bundles"] and (date.parent / "tick").read_text() < "900"
+
+
+def test_a_folder_that_executes_nothing(
+    need_root: None, host: Host, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device's own Python needs none of it; edgekit-runner does."""
+    runner = tmp_path / "edgekit-runner"
+    runner.write_text("#!/bin/sh\nexit 0\n")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,size=40m", "noexec", host.home], check=True)
+    try:
+        with device_of(host).session(*bundle) as session:
+            assert session.act("identify", {}, timeout=60, tell=str)["device"]["os"] == "linux"
+        monkeypatch.setattr("edgekit.devices._runner.find_runner", lambda os, abi: runner)
+        monkeypatch.setattr("edgekit.devices._facts.PYTHONS", ("no-such-python",))
+        with (
+            device_of(host).session(*bundle) as session,
+            pytest.raises(DeviceError, match="noexec") as caught,
+        ):
+            session.act("identify", {}, timeout=60, tell=str)
+        assert "engines for its Python" in caught.value.next
+    finally:
+        subprocess.run(["umount", host.home], check=True)
 
 
 def test_a_key_that_is_not_taken(host: Host) -> None:
@@ -177,3 +234,27 @@ def test_a_script_means_the_same_to_every_login_shell(need_tool: Callable[[str],
     argv = [need_tool(program), "-c", f"exec sh -c {ssh._quoted(script)}"]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("a  b|its|2|ü $HOME `x` !|", 5)
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["swapped", "swapped and put back"])
+def test_what_ran_is_what_was_verified(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    """A model that is another while it is run, of the same size and date, ends the check."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle[0], copy)
+    model = copy / "model/portable/model.onnx"
+
+    def swapped(self: object, action: str, request: object, **how: object) -> dict[str, object]:
+        was, times = model.read_bytes(), (model.stat().st_atime_ns, model.stat().st_mtime_ns)
+        for content in [was[::-1], *([was] if back else [])]:
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(model)
+            os.utime(model, ns=times)
+        raise DeviceError("the runtime says something else", next="look")
+
+    monkeypatch.setattr(LocalSession, "act", swapped)
+    with pytest.raises(BundleError, match=r"changed while it was read \(model.onnx\)") as caught, unchanged(copy):
+        check(copy, open_device("local"), Options(goldens_only=True))
+    assert caught.value.exit_code == 6

@@ -32,6 +32,7 @@ def measured(manifest: dict[str, Any]) -> dict[str, float]:
     return {one["metric"]: one.get("value") for one in judged(manifest)["measurements"]}
 
 
+@pytest.mark.nightly
 def test_recognition_of_lines_is_static_int8_and_still_reads(tmp_path: Path) -> None:
     (tmp_path / "lines").mkdir()
     for at, picture in enumerate(pictures.lines(96, 320)):

@@ -33,6 +33,7 @@ def root(need_tool: Callable[[str], Path], need_root: None) -> Root:
     return arm64_root()
 
 
+@pytest.mark.nightly
 def test_arm_answers_what_x86_does_wherever_it_is_sure(
     root: Root, catalogue_bundle: Callable[[str], Path], tmp_path: Path
 ) -> None:

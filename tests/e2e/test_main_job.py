@@ -19,11 +19,12 @@ from tests.e2e.command import edgekit, judged
 pytestmark = pytest.mark.olive
 
 Bundles = Callable[[str], Path]
-TENSOR = [name for name in cards.names() if cards.load(name).kind == "tensor"]
-LLM = [name for name in cards.names() if cards.load(name).kind == "llm"]
+TENSOR = [name for name in cards.packaged() if cards.load(name).kind == "tensor"]
+LLM = [name for name in cards.packaged() if cards.load(name).kind == "llm"]
+CHECKED = (*LLM, "ppocrv4-det", "silero-vad")  # at every change: text, pictures, sound with a state
 
 
-@pytest.mark.parametrize("name", cards.names())
+@pytest.mark.parametrize("name", cards.packaged())
 def test_a_bundle_of_the_catalogue_is_whole_and_passed_its_gate(name: str, catalogue_bundle: Bundles) -> None:
     bundle = catalogue_bundle(name)
     assert edgekit("verify", bundle)["data"]["problems"] == []
@@ -34,7 +35,9 @@ def test_a_bundle_of_the_catalogue_is_whole_and_passed_its_gate(name: str, catal
     assert str(Path.home()) not in text and str(Path(__file__).parents[2]) not in text
 
 
-@pytest.mark.parametrize("name", cards.names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in CHECKED else pytest.mark.nightly) for name in cards.packaged()]
+)
 def test_its_golden_answers_hold_and_its_numbers_are_measured(
     name: str, catalogue_bundle: Bundles, tmp_path: Path
 ) -> None:
@@ -57,6 +60,19 @@ def test_its_golden_answers_hold_and_its_numbers_are_measured(
 def test_a_language_model_answers(name: str, catalogue_bundle: Bundles) -> None:
     command = [sys.executable, "-m", "edgekit", "run", catalogue_bundle(name), "What is the capital of France?"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Paris" in done.stdout
+
+
+@pytest.mark.parametrize("name", LLM)
+def test_the_readmes_snippet_runs_as_it_is_written(name: str, catalogue_bundle: Bundles) -> None:
+    """In the folder of the bundle, with its runtime on the path, as the comment in it says."""
+    bundle = catalogue_bundle(name)
+    section = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("## Embed")[2]
+    program = section.partition("```python\n")[2].partition("```")[0]
+    assert f'"{bundle.name}"' in program
+    environment = {**os.environ, "PYTHONPATH": str(bundle / "runtime" / "python")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bundle.parent, env=environment)
     assert "Paris" in done.stdout
 
 

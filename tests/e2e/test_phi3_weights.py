@@ -50,6 +50,7 @@ def test_the_same_weights_compute_the_same(llama: Source, twin: Path) -> None:
     assert (logits(twin) - logits(llama.path)).abs().max().item() < 1e-4
 
 
+@pytest.mark.nightly
 def test_its_bundle_passes_the_gate_and_answers(twin: Path, tmp_path: Path) -> None:
     """The default recipe: at most 0.55 of the bf16 weights, with the projections that Phi-3 fuses in more bits."""
     built = edgekit("build", twin, "--target", "linux-cpu", "--quality", "fast", "-o", tmp_path)["data"]["bundles"][0]

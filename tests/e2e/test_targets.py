@@ -120,8 +120,9 @@ def test_a_context_is_refused_for_another_chip_or_runtime(
     assert answer.evidence == "simulated" and all(np.isfinite(array).all() for array in answer.outputs[0].values())
 
 
-def test_olive_is_loaded_ahead_for_the_next_step_alone(tmp_path: Path) -> None:
-    """Core ML's two variants want two steps, DirectML one of them; nothing is left of the child that waited."""
+@pytest.mark.nightly
+def test_olive_is_loaded_once_for_all_steps(tmp_path: Path) -> None:
+    """Core ML's two variants want two steps, DirectML one of them; nothing is left of the child that was forked."""
     weights = np.random.default_rng(5).normal(size=(8, 3, 3, 3)).astype(np.float32)
     conv = helper.make_node("Conv", ["x", "w"], ["y"])
     net = nets_of.save(
@@ -134,11 +135,11 @@ def test_olive_is_loaded_ahead_for_the_next_step_alone(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     environment = {"EDGEKIT_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
     names = ("windows-directml", "ios-coreml")
-    for waited in (1, 0):  # built, then found
+    for loaded in (1, 0):  # built, then found
         words = ("--quality", "fast", "--force", "--verbose")
         _, told = build(names, net, tmp_path / "out", *words, **environment)
-        assert sum("--wait" in line for line in told.splitlines()) == waited, told
-        assert not list((tmp_path / "tmp").glob("edgekit-early-*"))
+        assert sum("--wait" in line for line in told.splitlines()) == loaded, told
+        assert not list((tmp_path / "tmp").glob("edgekit-warm-*"))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return swiftshader.target(tmp_path_factory.mktemp("wide"))
 
 
-@pytest.mark.tools
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["net", "language model"])
 def test_webgpus_bundle_gives_its_golden_answers_on_a_software_gpu(
     kind: str, wide: Path, nets: dict[str, Path], tmp_path: Path

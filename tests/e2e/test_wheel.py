@@ -68,7 +68,12 @@ def test_the_wheel_holds_the_data_that_the_code_reads(wheel: Path) -> None:
         for path in (ROOT / "edgekit").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert wanted <= names
+    wanted |= {
+        f"edgekit/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "mobile_samples").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "edgekit/mobile_samples/android/settings.gradle.kts" in wanted and wanted <= names
     assert "edgekit/py.typed" in names
     assert not {name for name in names if not name.startswith(("edgekit/", "edgekit_ai-"))}
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -89,7 +94,7 @@ def test_the_core_has_no_torch_and_says_how_to_get_the_rest(python: Path, tmp_pa
     assert found.returncode != 0
     built = edgekit(python, tmp_path, "build", "smollm2-135m-instruct", "--target", "linux-cpu", "-o", "out")
     assert built.returncode == 7, built.stderr
-    assert "pip install 'edgekit-ai[build]'" in built.stderr
+    assert "pip install 'edgekit-ai[build]" in built.stderr
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "cache" / "downloads").exists()  # said before anything is fetched
 
@@ -106,3 +111,10 @@ def test_the_core_passes_its_own_import_of_every_module_it_needs(python: Path, t
         [python, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment(tmp_path)
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_core_alone_plans_a_build(python: Path, tmp_path: Path) -> None:
+    """From the catalogue's card: no extra, no network, no weights."""
+    planned = edgekit(python, tmp_path, "build", "smollm2-135m-instruct", "--target", "linux-cpu", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "building (estimated): a bundle of " in planned.stdout and "on the device (estimated): " in planned.stdout

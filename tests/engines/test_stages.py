@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -51,7 +52,7 @@ rm -f "$output" "$counter"
 """
 
 
-def test_ci_says_how_many_cpu_seconds_each_stage_took() -> None:
+def test_ci_says_how_many_cpu_seconds_each_stage_took_and_lends_what_is_left() -> None:
     busy = "import time\nwhile time.process_time() < 3: pass"
     command = ["bash", "-c", STAGE, "bash", sys.executable, busy]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -59,3 +60,5 @@ def test_ci_says_how_many_cpu_seconds_each_stage_took() -> None:
         words[0]: int(words[-3]) for line in done.stdout.splitlines() if (words := line.split())[-2:] == ["CPU", "s"]
     }
     assert seconds["first"] >= 2 and seconds["idle"] < seconds["first"]
+    limits = [int(words) for words in re.findall(r"at most (\d+) s", done.stdout)]
+    assert limits[0] == 60 and 60 < limits[1] <= 118

@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from edgekit import start, tools
+from edgekit import console, start, tools
 from edgekit.errors import BuildError, QualityError, ToolMissing, UsageError
+from edgekit.warm import Warm
 from tests import needs
 
 pytestmark = [pytest.mark.runtimes, needs.posix]
@@ -74,6 +75,17 @@ def test_what_libraries_print_does_not_disturb_the_events(job: Job, tmp_path: Pa
     assert events == [{"event": "real"}]
     log = (tmp_path / "log.txt").read_text()
     assert all(text in log for text in ("forged", "from C", "from a grandchild", "after"))
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_verbose_shows_what_a_child_logged_also_where_it_fails(
+    job: Job, verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.configure(verbose=verbose)
+    with pytest.raises(BuildError, match="without a result") as caught:
+        job("print('pass 3 of 7 went wrong', flush=True); os._exit(3)")
+    assert "--verbose" in caught.value.next
+    assert ("pass 3 of 7 went wrong" in capsys.readouterr().err.splitlines()) == verbose
 
 
 def test_the_childs_own_error_crosses_over(job: Job) -> None:
@@ -219,58 +231,80 @@ def test_a_child_imports_from_where_its_parent_does_and_works_in_an_empty_folder
     assert sorted(path.name for path in job.iterdir()) == ["log.txt", "outcome.json", "request.json"]
 
 
-EARLY = """
+WARM = """
 import os, sys
 from pathlib import Path
-from edgekit.jobs import early
+from edgekit.jobs import warm
 from edgekit.wrappers.python.protocol import serve
 def load():
     print("noise of a library")
-    Path(sys.argv[1]).write_text(os.environ["HF_HOME"])
+    Path(sys.argv[1]).open("a").write(os.environ["HF_HOME"] + "\\n")
 def handler(request, emit):
     print("said by the handler")
-    return {"doubled": 2 * request["number"]}
-sys.exit(serve(handler, early.request(load)))
+    emit("progress", text="at work")
+    if request["number"] < 0:
+        os._exit(3)
+    return {"doubled": 2 * request["number"], "pid": os.getpid(), "parent": os.getppid(), "here": os.listdir()}
+sys.exit(serve(handler, warm.request(load)))
 """
 
 
 @pytest.fixture
-def early(tmp_path: Path) -> Iterator[tuple[list[str | Path], tools.Early, Path]]:
-    """A program, a child of it that waits, and the file that it writes when it is loaded."""
-    script, loaded = tmp_path / "early.py", tmp_path / "loaded"
-    script.write_text(EARLY)
+def warm(tmp_path: Path) -> Iterator[tuple[list[str | Path], Warm, Path]]:
+    """A program, a child of it that is warm, and the file that it writes when it is loaded."""
+    script, loaded = tmp_path / "warm.py", tmp_path / "loaded"
+    script.write_text(WARM)
     argv = [sys.executable, script, loaded]
-    waiting = tools.Early(argv, lambda folder: {"HF_HOME": str(folder)})
-    yield argv, waiting, loaded
-    waiting.close()
-    assert not psutil.pid_exists(waiting.process.pid)
+    worker = Warm(argv, lambda folder: {"HF_HOME": str(folder)})
+    yield argv, worker, loaded
+    worker.close()
+    assert not psutil.pid_exists(worker.process.pid)
+    assert not Path(loaded.read_text().splitlines()[0]).exists(), "its folder goes with it"
 
 
-def test_a_child_that_waits_is_taken(early: tuple[list[str | Path], tools.Early, Path], tmp_path: Path) -> None:
-    argv, waiting, loaded = early
-    while not loaded.exists() and waiting.process.poll() is None:
+@needs.linux
+def test_a_warm_child_loads_once_for_all_requests(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
+    argv, worker, loaded = warm
+    pids = set()
+    for number in (21, 4):
+        said: list[tools.Event] = []
+        outcome = tools.job(
+            argv, {"number": number}, tmp_path, timeout=60, what="the child", on_event=said.append, fork=worker.fork
+        )
+        assert outcome["doubled"] == 2 * number and outcome["parent"] == worker.process.pid and outcome["here"] == []
+        assert [event["text"] for event in said] == ["at work"]
+        assert (tmp_path / "log.txt").read_text() == "said by the handler\n"
+        pids.add(outcome["pid"])
+    assert len(pids) == 2 and len(loaded.read_text().splitlines()) == 1
+    # One that fails says so, and leaves the next alone.
+    with pytest.raises(BuildError, match=r"stopped without a result \(exit 3\)"):
+        tools.job(argv, {"number": -1}, tmp_path, timeout=60, what="the child", fork=worker.fork)
+    assert tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", fork=worker.fork)["doubled"] == 2
+    assert len(loaded.read_text().splitlines()) == 1
+
+
+def test_a_warm_child_that_died_is_replaced(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
+    argv, worker, loaded = warm
+    while not (loaded.exists() and loaded.read_text()):
         time.sleep(0.01)
-    found = tools.job(argv, {"number": 21}, tmp_path, timeout=60, what="the child", early=waiting)
-    assert found == {"doubled": 42} and waiting.process.returncode == 0
-    assert "said by the handler" in (tmp_path / "log.txt").read_text()
+    worker.process.kill()
+    worker.process.wait()
+    outcome = tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", fork=worker.fork)
+    assert outcome["doubled"] == 2
 
 
-def test_one_that_died_while_it_waited_is_replaced(
-    early: tuple[list[str | Path], tools.Early, Path], tmp_path: Path
-) -> None:
-    argv, waiting, _ = early
-    waiting.process.kill()
-    waiting.process.wait()
-    found = tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", early=waiting)
-    assert found == {"doubled": 2}
+@needs.linux
+def test_what_a_request_leaves_running_ends_with_it(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
+    """A job whose caller goes away in mid answer ends, and so does the worker that would speak to nobody."""
+    argv, worker, _ = warm
 
+    def leave(event: tools.Event) -> None:
+        raise KeyboardInterrupt
 
-def test_one_that_nobody_asks_ends(early: tuple[list[str | Path], tools.Early, Path]) -> None:
-    _, waiting, loaded = early
-    assert waiting.process.stdin is not None
-    waiting.process.stdin.close()  # as the system does when the parent dies
-    assert waiting.process.wait(60) == 0
-    assert not Path(loaded.read_text()).exists()
+    with pytest.raises(KeyboardInterrupt):
+        tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", on_event=leave, fork=worker.fork)
+    assert worker.process.wait(60) == -9
+    assert worker.fork(tmp_path / "request.json") is None
 
 
 def test_run_returns_output_and_exit_code() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit import cache, engines, tools
+from edgekit import cache, engines, holdings, tools
 from edgekit.code import Basis
 from edgekit.errors import BuildError
 from tests.engines.strange_child import WAYS
@@ -39,7 +39,7 @@ def test_it_fails_on_ci(way: str, own_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CI", "true")
     with pytest.raises(BuildError, match=f"its child used .*{STRANGE[way]}"):
         produce(way)
-    assert cache.entries() == []
+    assert holdings.entries() == []
 
 
 def test_elsewhere_it_is_taken_once_and_never_served(

@@ -6,17 +6,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.golden import manifests, plans
+from edgekit import target
+from tests.golden import advice, manifests, plans
 from tests.golden.text import write
 
 
 def main() -> None:
-    changed = write(plans.files(), "plans")
+    changed = write(plans.files(), "plans") + write(advice.page(), "advice")
     with tempfile.TemporaryDirectory(prefix="edgekit-golden-") as folder:
         changed += write(manifests.files(manifests.drafted(Path(folder)), "drafts"), "drafts")
     if "manifests" in sys.argv[1:]:
         with tempfile.TemporaryDirectory(prefix="edgekit-golden-") as folder:
-            changed += write(manifests.files(manifests.built(Path(folder)), "manifests"), "manifests")
+            changed += write(manifests.files(manifests.built(Path(folder), target.names()), "manifests"), "manifests")
     for name in changed or ["nothing"]:
         print(f"changed: {name}")
 

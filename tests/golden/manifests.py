@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from edgekit import plan, target
+from edgekit import faces, plan, target
 from edgekit.bundle import draft
-from edgekit.bundle.runtime import OWN
-from edgekit.bundle.stage import WRAPPER
+from edgekit.bundle.stage import RUNTIME
 from edgekit.contract.manifest import Manifest, Quality
 from edgekit.data import jsonable
 from edgekit.inputs import static
@@ -106,9 +105,11 @@ def shown(manifest: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, An
     data["target"]["runtime"] = _named(data["target"]["runtime"], "name")
     data["files"] = _named(data["files"], "path")
     runtime = {path for path, one in data["files"].items() if one["role"] == "runtime"}
-    if runtime == {f"{WRAPPER}/{path.relative_to(OWN).as_posix()}" for path in OWN.rglob("*.py")}:
-        data["files"] = {path: one for path, one in data["files"].items() if path not in runtime}
-        data["files"][WRAPPER] = "edgekit's own files"
+    name = data["target"].get("face", "")
+    ours = {f"{RUNTIME}/{path}" for path in face.files()} if (face := faces.find(name)) else set()
+    if ours and ours <= runtime:
+        data["files"] = {path: one for path, one in data["files"].items() if path not in ours}
+        data["files"][f"{RUNTIME}/"] = f"edgekit's own sources of {name}"
     return _without(data, [*LEFT_OUT, *(LEFT_OUT_OF_LLMS if data["model"]["kind"] == "llm" else ())])
 
 
@@ -151,14 +152,13 @@ def _draft(source: Source, into: Target, built: Path) -> dict[str, Any]:
     return shown(jsonable(Manifest(**dict(made), quality={planned.main.name: quality})), jsonable(planned)["steps"])
 
 
-def built(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
+def built(folder: Path, names: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """Target -> case -> the manifest of a bundle that `edgekit build` made: a net of all targets, and an llm.
 
     Language models for the HTP are left to tests/olive/test_static_llm.py: their chain takes minutes.
     """
     from tests.olive import tiny_llm
 
-    names = target.names()
     portable = [name for name in names if target.load(name).llm.ep != "qnn"]
     data = inputs(folder / "inputs")
     found: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in names}

@@ -15,7 +15,7 @@ import sys
 import time
 import venv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -174,9 +174,9 @@ def _runs(pid: str) -> bool:
     return state not in ("Z", "X")
 
 
-def leftovers(place: Place, name: str, stages: Sequence[str]) -> list[str]:
-    """What lies where nothing should after a build that ended well."""
-    found = [path for path in place.out.iterdir() if path.name != name]
+def leftovers(place: Place, names: Collection[str], stages: Sequence[str]) -> list[str]:
+    """What lies where nothing should after a build of bundles of these names that ended well."""
+    found = [path for path in place.out.iterdir() if path.name not in names]
     found += [*place.tmp.iterdir(), *place.home.iterdir()]
     found += [path for path in place.cache.rglob("*") if _odd(path, place.cache, stages)]
     return sorted(str(path.relative_to(place.folder)) for path in found)

@@ -71,23 +71,28 @@ def feeds(tmp_path_factory: pytest.TempPathFactory) -> FeedFolder:
     return FeedFolder(folder)
 
 
-@pytest.mark.parametrize("exported", [tensorflow, jax, keras, torch])
-@pytest.mark.parametrize("recipe", [int8_qdq, w8a16_qdq], ids=["int8", "w8a16"])
-def test_it_runs_and_is_near(tmp_path: Path, feeds: FeedFolder, recipe: Any, exported: Callable[[Path], Path]) -> None:
-    float_path = exported(tmp_path / "float.onnx")
+def quantized(recipe: Any, float_path: Path, folder: Path, tmp_path: Path) -> Any:
+    """What a recipe's last pass makes of a net that is prepared as Olive does, with the feeds of a folder."""
     settings = target.load("linux-cpu").tensor
     *_, quantize = recipe.passes(Model(name="m", kind="tensor", sha256="", opset=17), settings)
     data = {
         "name": "calibration",
         "type": "DataContainer",
-        "load_dataset_config": {"type": "edgekit_feeds", "params": {"folder": str(feeds.files[0].parent)}},
+        "load_dataset_config": {"type": "edgekit_feeds", "params": {"folder": str(folder)}},
         "dataloader_config": {"type": "edgekit_unbatched"},
     }
     kind = EdgekitStaticQuantization if recipe is int8_qdq else EdgekitQnnQuantization
     config = {**{key: quantize[key] for key in quantize if key != "type"}, "data_config": data}
     prepare = create_pass_from_dict(OnnxQuantizationPreprocess, {"skip_symbolic_shape": True}, DEFAULT_CPU_ACCELERATOR)
     prepared = prepare.run(ONNXModelHandler(str(float_path)), str(tmp_path / "prepared.onnx"))
-    built = create_pass_from_dict(kind, config, DEFAULT_CPU_ACCELERATOR).run(prepared, str(tmp_path / "int8.onnx"))
+    return create_pass_from_dict(kind, config, DEFAULT_CPU_ACCELERATOR).run(prepared, str(tmp_path / "int8.onnx"))
+
+
+@pytest.mark.parametrize("exported", [tensorflow, jax, keras, torch])
+@pytest.mark.parametrize("recipe", [int8_qdq, w8a16_qdq], ids=["int8", "w8a16"])
+def test_it_runs_and_is_near(tmp_path: Path, feeds: FeedFolder, recipe: Any, exported: Callable[[Path], Path]) -> None:
+    float_path = exported(tmp_path / "float.onnx")
+    built = quantized(recipe, float_path, feeds.files[0].parent, tmp_path)
     assert "DequantizeLinear" in {operator.op_type for operator in onnx.load(built.model_path).graph.node}
     outputs = []
     for path in (str(float_path), built.model_path):
@@ -95,3 +100,17 @@ def test_it_runs_and_is_near(tmp_path: Path, feeds: FeedFolder, recipe: Any, exp
         outputs.append(np.concatenate([session.run(None, feed)[0] for feed in feeds]))
     noise = float(np.sum((outputs[0] - outputs[1]) ** 2) / np.sum(outputs[0] ** 2))
     assert noise < 10 ** (-20 / 10)
+
+
+@pytest.mark.parametrize("recipe", [int8_qdq, w8a16_qdq], ids=["int8", "w8a16"])
+def test_an_input_that_no_node_reads_stays(tmp_path: Path, feeds: FeedFolder, recipe: Any) -> None:
+    """Voices have the lengths of their texts among the inputs, read or not; Olive calibrates without such ones."""
+    model = onnx.load(torch(tmp_path / "float.onnx"))
+    model.graph.input.append(helper.make_tensor_value_info("lengths", onnx.TensorProto.INT64, [1]))
+    onnx.save(model, tmp_path / "float.onnx")
+    (tmp_path / "feeds").mkdir()
+    write_folder(tmp_path / "feeds", [{**feed, "lengths": np.array([32], np.int64)} for feed in feeds])
+    built = quantized(recipe, tmp_path / "float.onnx", tmp_path / "feeds", tmp_path)
+    session = onnxruntime.InferenceSession(built.model_path, providers=["CPUExecutionProvider"])
+    assert [tensor.name for tensor in session.get_inputs()] == ["x", "lengths"]
+    assert all(np.isfinite(session.run(None, feed)[0]).all() for feed in FeedFolder(tmp_path / "feeds"))

@@ -110,17 +110,23 @@ def kept(root: Path, *stages: str) -> list[Path]:
 
 CASES = [
     ("int8_dynamic", "quantizing", weights),
+    ("keep", "placement", replaced),
+    ("keep", "quality", restored),
+]
+MORE_CASES = [
     ("int8_dynamic", "quantizing", restored),
     ("int8_dynamic", "quantizing", graph),
     ("keep", "staging", weights),
-    ("keep", "placement", replaced),
     ("keep", "quality", weights),
-    ("keep", "quality", restored),
     ("keep", "recording goldens", weights),
 ]
 
 
-@pytest.mark.parametrize(("recipe", "step", "change"), CASES, ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(
+    ("recipe", "step", "change"),
+    [*CASES, *(pytest.param(*case, marks=pytest.mark.nightly) for case in MORE_CASES)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_a_net_that_changes_in_a_step(
     recipe: str,
     step: str,
@@ -194,7 +200,15 @@ def test_a_net_that_changes_while_it_is_opened(tmp_path: Path, monkeypatch: pyte
         sources.open_source(str(model))
 
 
-@pytest.mark.parametrize("what", ["calibration", "calibration-added", "calibration-late", "tokenizer"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "calibration-late",
+        "tokenizer",
+        pytest.param("calibration", marks=pytest.mark.nightly),
+        pytest.param("calibration-added", marks=pytest.mark.nightly),
+    ],
+)
 def test_what_lies_beside_a_net(
     what: str, own_cache: Path, tmp_path: Path, during: Callable[..., list[str]], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,7 +249,7 @@ def test_the_references_of_a_language_model(
     assert begun and not kept(own_cache, "gate")
 
 
-@pytest.mark.parametrize("worse", [False, True])
+@pytest.mark.parametrize("worse", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_a_poisoned_entry_is_made_anew_once(
     worse: bool, own_cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

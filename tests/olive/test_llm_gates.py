@@ -169,6 +169,7 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return made, build(made, folder / "built")
 
 
+@pytest.mark.nightly
 def test_a_right_sliding_window_passes(windowed: tuple[Path, Path], tmp_path: Path) -> None:
     found = values(depth.measure(context(*windowed, tmp_path)))
     assert set(found) == {"kl_mean@half_context", "kl_mean@sliding_window"}
@@ -193,7 +194,7 @@ def test_a_forgotten_sliding_window_is_seen_only_beyond_it(windowed: tuple[Path,
     assert beyond is not None and beyond > 0.3
 
 
-@pytest.mark.parametrize(("border", "agrees"), [(4096, True), (128, False)])
+@pytest.mark.parametrize(("border", "agrees"), [(4096, True), pytest.param(128, False, marks=pytest.mark.nightly)])
 def test_the_longrope_border_is_crossed_as_an_app_does(border: int, agrees: bool, tmp_path: Path) -> None:
     """The runtime computes a text anew when it grows beyond 4096 tokens, and only there."""
     made = tiny_llm.phi3(tmp_path / "source", **tiny_llm.longrope(border, border + 512))
@@ -210,6 +211,7 @@ def test_a_border_that_no_bundle_text_reaches_is_said_and_not_measured(source: P
     assert "256 tokens" in next(place.why for place in reference.deep(ctx) if not place.end)
 
 
+@pytest.mark.nightly
 def test_the_users_text_is_what_is_measured(source: Path, built: Path, tmp_path: Path) -> None:
     text = tmp_path / "mine.txt"
     text.write_text("The heron stood in the reeds. " * 200)

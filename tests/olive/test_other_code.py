@@ -25,6 +25,7 @@ def append(package: Path, *names: str) -> None:
             file.write("\nEXTRA = 1\n")
 
 
+@pytest.mark.nightly
 def test_exactly_what_depends_on_changed_code_is_made_again(tmp_path: Path) -> None:
     package = tmp_path / "front" / "edgekit"
     shutil.copytree(files.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -48,6 +48,7 @@ def options(out: Path, limit: float) -> Options:
     return Options(out=out, quality="fast", accept_source=True, limits=(f"kl_mean:max={limit}", *LOOSE))
 
 
+@pytest.mark.nightly
 def test_one_limit_gives_two_models_two_recipes_and_neither_fails(even: Path, sharp: Path, tmp_path: Path) -> None:
     ladders = [search.climb(str(one), "linux-cpu", options(tmp_path, 0.02)) for one in (even, sharp)]
     assert [[rung.outcome for rung in ladder.rungs] for ladder in ladders] == [["pass"], ["fail", "pass"]]
@@ -68,6 +69,7 @@ def test_one_limit_gives_two_models_two_recipes_and_neither_fails(even: Path, sh
     assert plot is not None and all(f"{recipe}<" in plot.read_text() for recipe in ("int4_rtn", "int8_rtn"))
 
 
+@pytest.mark.nightly
 def test_it_says_when_none_passes_and_seals_nothing(sharp: Path, tmp_path: Path) -> None:
     ladder = search.climb(str(sharp), "linux-cpu", options(tmp_path, 1e-9))
     assert ladder.built is None

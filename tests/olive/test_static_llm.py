@@ -29,11 +29,11 @@ from tests.olive import tiny_llm
 pytestmark = pytest.mark.olive
 
 CHIPS = {"sm8650": "75", "sm8750": "79"}
-# Run in the bundle's own runtime, as an app would: logits of several lengths, then short answers.
+# Run by the Python runtime, as an app of another system would: logits of several lengths, then short answers.
 APP = """
 import json, sys
 import numpy as np
-from edgekit_runtime import open_bundle
+from edgekit.wrappers.python import open_bundle
 
 bundle = open_bundle(sys.argv[1], variant="portable", foreign=True)
 ids = json.loads(sys.argv[2])
@@ -93,8 +93,7 @@ def test_the_runtime_reads_texts_of_any_length(bundle: Path, tmp_path: Path) -> 
     ids = np.random.default_rng(0).integers(6, tiny_llm.VOCAB, 140).tolist()
     counts = (1, 40, 64, 65, 140)
     code = [sys.executable, "-c", APP, bundle, json.dumps(ids), json.dumps(counts), tmp_path]
-    path = str(bundle / "runtime" / "python")
-    environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(code, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     window, prompt, answered, reason = json.loads(done.stdout)

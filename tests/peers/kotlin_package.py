@@ -17,9 +17,14 @@ def jars() -> list[Path]:
     return _jars(NEEDS)
 
 
+def all_jars() -> list[Path]:
+    """The compiler's own and what programs need, as they lie in lib/ of its distribution."""
+    return _jars((*OWN, *NEEDS))
+
+
 def compiler() -> list[str]:
     """The words that run the compiler, on any JVM."""
-    path = ":".join(map(str, _jars((*OWN, *NEEDS))))
+    path = ":".join(map(str, all_jars()))
     return ["java", "-XX:TieredStopAtLevel=1", "-cp", path, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
 
 

@@ -46,6 +46,11 @@ class Host:
         """The client no longer knows this host's key."""
         (self.folder / "known_hosts").write_text("")
 
+    def mistake(self) -> None:
+        """The client knows another key of this host."""
+        known = self.folder / "known_hosts"
+        known.write_text(" ".join([known.read_text().split()[0], (self.folder / "user_key.pub").read_text()]))
+
 
 @contextmanager
 def ssh_host(sshd: Path, folder: Path, *, env: Mapping[str, str] | None = None) -> Iterator[Host]:

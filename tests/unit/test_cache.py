@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import cache, digests
+from edgekit import cache, digests, holdings
 from edgekit.commands.cache import remove
 from edgekit.errors import BuildError, SourceError, UsageError
+from tests import needs
 
 pytestmark = pytest.mark.unit
 
@@ -68,6 +69,28 @@ def test_a_damaged_result_is_made_again(damage: str, capsys: pytest.CaptureFixtu
     assert "damaged" in capsys.readouterr().err
 
 
+@needs.posix
+@pytest.mark.parametrize(
+    "kind", ["a file", "a pipe", "a link to nowhere", "a record of many lists", "a record that is a folder"]
+)
+def test_an_entry_of_any_shape_is_made_again(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = cache.produce("optimize", {"n": 1}, _write("one")).path
+    record = entry / "entry.json"
+    if kind.startswith("a record"):
+        record.unlink()
+        record.mkdir() if kind.endswith("folder") else record.write_text("[" * 200_000)
+    else:
+        cache.discard(entry)
+        {"a file": Path.touch, "a pipe": os.mkfifo, "a link to nowhere": lambda path: path.symlink_to("nowhere")}[kind](
+            entry
+        )
+    assert [info.key for info in holdings.entries()] == [entry.name]
+    assert cache.lookup("optimize", {"n": 1}) is None
+    assert not cache.produce("optimize", {"n": 1}, _write("one")).hit
+    assert "a cached result was damaged and is made again" in capsys.readouterr().err
+    assert cache.produce("optimize", {"n": 1}, _write("two")).hit
+
+
 def test_touched_but_equal_bytes_stay_a_hit() -> None:
     entry = cache.produce("optimize", {"n": 1}, _write("one"))
     os.utime(entry.path / "a.txt", (1, 1))  # a clock that went back
@@ -97,7 +120,7 @@ def test_prune_by_age_and_by_size(own_cache: Path) -> None:
     assert [entry.path for entry in remove(older_than_days=1)] == [old.path]
     assert new.path.exists()
     assert [entry.path for entry in remove(max_bytes=10)] == [new.path]
-    assert cache.entries() == []
+    assert holdings.entries() == []
 
 
 def test_a_folder_digest_follows_names_and_bytes(tmp_path: Path) -> None:
@@ -172,4 +195,4 @@ def test_nothing_is_kept_of_a_source_that_changed(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="the model changed"):
         cache.produce("optimize", {"n": 1}, make, read=[taken])
-    assert cache.entries() == []
+    assert holdings.entries() == []

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edgekit import console
+from edgekit import console, progress
 from edgekit.errors import BundleError
 
 pytestmark = pytest.mark.unit
@@ -111,5 +111,5 @@ def test_a_terminal_gets_a_spinner_that_leaves_no_trace(capsys: Capture, monkeyp
         console.tick("half")
         with console.step("inner"):
             pass
-    assert not console._live
+    assert not progress._steps
     assert "outer: " in capsys.readouterr().err

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PathDistribution, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,36 @@ def test_a_missing_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert extras.missing("qnn") == ["no_such_module", "no_such.module"]
     with pytest.raises(ToolMissing, match="no_such_module") as caught:
         extras.require("qnn")
-    assert caught.value.next == "pip install 'edgekit-ai[qnn]'"
+    assert caught.value.next == extras.pip_line("qnn")
     assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        (None, "pip install 'edgekit-ai[qnn]'"),
+        ({"url": "file:///a%20b/edgekit", "dir_info": {"editable": True}}, "pip install -e '/a b/edgekit[qnn]'"),
+        ({"url": "file:///a/edgekit", "dir_info": {}}, "pip install 'edgekit-ai[qnn] @ file:///a/edgekit'"),
+        (
+            {"url": "https://host/edgekit", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}},
+            "pip install 'edgekit-ai[qnn] @ git+https://host/edgekit'",
+        ),
+    ],
+)
+def test_the_pip_line_is_of_where_this_edgekit_came_from(
+    origin: dict[str, object] | None, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edgekit that no index has yet is installed from its folder or repository, and so are its extras."""
+    if origin is not None:
+        (tmp_path / "direct_url.json").write_text(json.dumps(origin))
+    monkeypatch.setattr(extras, "distribution", lambda name: PathDistribution(tmp_path))
+    assert extras.pip_line("qnn") == line
+
+
+def test_the_readme_names_each_extra() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "pip install -c constraints.txt -e '.[build]'" in readme
+    assert not {extra for extra in extras.EXTRAS if f"`{extra}`" not in readme}
 
 
 def test_looking_for_an_extra_imports_none_of_it() -> None:

@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).parents[2] / "edgekit"
 LENIENT = {"loads", "load", "model_validate_json", "JSONDecoder", "raw_decode"}
 # Files and folders that read no bundle, and what they read instead.
 MAY = {
+    "extras.py": "what pip wrote of this installation",
     "wrappers/python/strict.py": "is the door",
     "wrappers/python/protocol.py": "a request, which edgekit wrote",
     "wrappers/python/calls.py": "a model's answer, of which anything may come",
     "wrappers/python/functions.py": "likewise",
     "contract/check_plan.py": "the bytes that the door has let through",
-    "verdicts/read.py": "reports, of edgekit's own",
     "quality/_reference.py": "texts of the package and what a reference job wrote",
     "inputs/function_calls.py": "cases of the package",
     "inputs/boxes.py": "the labels that the user gives",
@@ -30,12 +30,14 @@ MAY = {
     "jobs": "models on their way in, and what engines wrote",
     "devices": "what a device or its runtime answers",
     "partition/_child.py": "an engine's trace",
-    "commands/run.py": "what the user gives",
+    "strangers.py": "what the user gives",
     "compile/__init__.py": "the cache",
     "bundle/kept.py": "a record of edgekit's own",
     "search.py": "a record of edgekit's own",
+    "project/status.py": "the cache",
+    "packs/__init__.py": "a record of edgekit's own",
     "cache.py": "the cache",
-    "digests.py": "the cache",
+    "memo.py": "the cache",
     "tools.py": "what children of edgekit's own answer",
 }
 # The door, its rules; requests; answers.

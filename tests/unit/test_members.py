@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from edgekit import commands, devices, ep, kinds, meters, quality, recipes, registry, target
+from edgekit import commands, devices, ep, faces, kinds, meters, quality, recipes, registry, target
 from edgekit.files import PACKAGE
 from edgekit.report import formats
 from edgekit.sources import _places
@@ -78,6 +78,14 @@ def rules(module: ModuleType) -> bool:
     return all(rule.name and rule.source.startswith("https://") and takes(rule.faults, "part") for rule in module.RULES)
 
 
+def face(module: ModuleType) -> bool:
+    return isinstance(module.FACE, faces.Face) and bool(module.FACE.files())
+
+
+def pack(module: ModuleType) -> bool:
+    return takes(module.ready, "asked") and takes(module.write, "room", "asked")
+
+
 def command(module: ModuleType) -> bool:
     return isinstance(module.command, click.Command)
 
@@ -94,6 +102,8 @@ FAMILIES: dict[str, Callable[[ModuleType], bool]] = {
     "edgekit.sources": place,
     "edgekit.commands": command,
     "edgekit.lint": rules,
+    "edgekit.faces": face,
+    "edgekit.packs": pack,
 }
 MEMBERS = [(family, name) for family in FAMILIES for name in registry.members(family)]
 

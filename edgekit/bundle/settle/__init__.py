@@ -17,6 +17,7 @@ from edgekit.bundle.settle import floor, genai, onnx
 from edgekit.bundle.stage import files_of
 from edgekit.errors import BuildError
 from edgekit.kinds import Built, Contract, Form
+from edgekit.sources.facts import traces
 from edgekit.sources.source import Source
 from edgekit.target import Target
 
@@ -47,13 +48,13 @@ class Settled:
 
 
 def settle(
-    built: Mapping[str, Path], form: Form, contract: Contract, source: Source, target: Target, work: Path
+    built: Mapping[str, Path], form: Form, contract: Contract, source: Source, target: Target, work: str, keep: bool
 ) -> Settled:
     """Settle every variant.
 
     Args:
         built: by variant, the folder of its built (optimized, compiled) files.
-        work: an empty folder of the workspace.
+        work: an empty folder of the workspace; keep: graphs keep what they tell of who made them, and where.
 
     Raises:
         BuildError: a graph that the target's oldest runtime does not load, and that cannot be made so without changing
@@ -63,9 +64,10 @@ def settle(
     changes: list[str] = []
     with aside.writing("settling the model", otherwise=BuildError):
         for variant, folder in built.items():
-            inside, own = f"model/{variant}", work / variant
+            inside, own = f"model/{variant}", Path(work) / variant
             own.mkdir()
             FORMS[form].settle(folder, own, inside, contract, source)
             changes += [f"{variant}: {line}" for line in floor.settle(folder / onnx.GRAPH, own, target, contract.kind)]
+            changes += [f"{variant}: {line}" for line in traces.settle(folder, own, keep=keep)]
             files |= {f"{inside}/{part}": path for origin in (folder, own) for part, path in files_of(origin)}
     return Settled(files, tuple(changes))

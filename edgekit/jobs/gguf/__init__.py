@@ -70,8 +70,22 @@ ARCHITECTURES = {
     "qwen2": ("Qwen2ForCausalLM", _QWEN2),
     "qwen3": ("Qwen3ForCausalLM", _QWEN3),
 }
-_SCALED = {"phi3": ("longrope",), "gemma3": ("linear",)}  # kinds of rope scaling besides "none"
+_SCALED = {  # kinds of rope scaling besides "none"
+    "phi3": ("longrope",),
+    "gemma3": ("linear",),
+    **dict.fromkeys(("llama", "qwen2", "qwen3"), ("linear", "yarn")),
+}
+_OWN_FACTORS = {"attn_factor": 1.0, "yarn_attn_factor": 1.0, "yarn_ext_factor": 1.0, "yarn_log_multiplier": 0.0}
 _ROPE_TENSORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+# general.type of what is no model -> what it is, and what to do
+_NO_MODELS = {
+    "adapter": (
+        "an adapter (LoRA)",
+        "merge it into its model (llama-export-lora), or into the checkpoint, and give that",
+    ),
+    "mmproj": ("the part of a model that reads pictures or sound", "give the file of the language model"),
+    "imatrix": ("a table of what matters to a quantizer", "give the model's own file"),
+}
 # Keys that change what the network computes and that none of the classes above can express.
 _CHANGES = (
     "attention.scale",
@@ -130,6 +144,10 @@ def convert(gguf: Path, out: Path, on_event: Callable[[str], None] = lambda s: N
 
 def _architecture(file: Gguf) -> str:
     arch = file.text("general.architecture", "")
+    if kind := _NO_MODELS.get(str(file.metadata.get("general.type", "model"))):
+        raise SourceError(f"{file.path.name} is {kind[0]}, no model", next=kind[1])
+    if not file.tensors:
+        raise SourceError(f"{file.path.name} holds a vocabulary and no weights", next="give the model's own file")
     if arch not in ARCHITECTURES:
         raise SourceError(
             f"{file.path.name}: the architecture {arch[:40]!r} is not supported, only {', '.join(ARCHITECTURES)} are",
@@ -228,7 +246,10 @@ def _rope(file: Gguf, arch: str, head_dim: int) -> dict[str, Any]:
     """Rotary settings; scaling lies partly in metadata, partly in tensors of factors, one per pair."""
     theta = _float32(file.number(f"{arch}.rope.freq_base", 10000.0))
     turned = _size(file, f"{arch}.rope.dimension_count", head_dim)
-    scaling = str(file.metadata.get(f"{arch}.rope.scaling.type", "none"))[:40]
+    # llama.cpp (load_hparams) takes a factor without a type for a linear one; its first files named it otherwise.
+    factor = file.number(f"{arch}.rope.scaling.factor", file.number(f"{arch}.rope.scale_linear", 0.0))
+    unnamed = "linear" if factor not in (0.0, 1.0) else "none"
+    scaling = str(file.metadata.get(f"{arch}.rope.scaling.type", unnamed))[:40]
     known = ("none", *_SCALED.get(arch, ()))
     if scaling not in known or (arch != "phi3" and turned != head_dim) or turned > head_dim or turned % 2:
         what = f"rope scaling {scaling!r}" if scaling not in known else f"rotating {turned} of {head_dim} dimensions"
@@ -236,12 +257,30 @@ def _rope(file: Gguf, arch: str, head_dim: int) -> dict[str, Any]:
     rope: dict[str, Any] = {"rope_theta": theta, "rope_scaling": None}
     if arch == "phi3":
         return rope | _phi3_rope(file, head_dim, turned)
-    if scaling == "linear":
-        factor = _float32(file.number(f"{arch}.rope.scaling.factor"))
-        rope["rope_scaling"] = {"rope_type": "linear", "factor": factor}
-    if "rope_freqs.weight" in file.tensors:
-        rope["rope_scaling"] = _llama3_scaling(file, theta, head_dim)
+    if scaling != "none" and factor <= 0:
+        raise file.bad(f"its rope scaling {scaling!r} has no factor")
+    if scaling != "none" and factor != 1.0:
+        rope["rope_scaling"] = {"rope_type": scaling, "factor": _float32(factor)}
+    if scaling == "yarn" and factor != 1.0:
+        rope["rope_scaling"] |= _yarn(file, f"{arch}.rope.scaling")
+    if "rope_freqs.weight" in file.tensors and (by_pair := _llama3_scaling(file, theta, head_dim)):
+        if rope["rope_scaling"]:
+            raise SourceError(f"{file.path.name}: rope factors beside {scaling!r} are not supported", next=CHECKPOINT)
+        rope["rope_scaling"] = by_pair
     return rope
+
+
+def _yarn(file: Gguf, key: str) -> dict[str, Any]:
+    """YaRN besides its factor; llama.cpp (ggml_rope_yarn) rounds the range and scales as transformers does."""
+    for name, default in _OWN_FACTORS.items():
+        if not math.isclose(file.number(f"{key}.{name}", default), default, rel_tol=1e-6):
+            raise SourceError(f"{file.path.name}: {key}.{name} is not YaRN's own", next=CHECKPOINT)
+    length = _size(file, f"{key.partition('.')[0]}.context_length")
+    return {
+        "original_max_position_embeddings": _size(file, f"{key}.original_context_length", length),
+        "beta_fast": _float32(file.number(f"{key}.yarn_beta_fast", 32.0)),
+        "beta_slow": _float32(file.number(f"{key}.yarn_beta_slow", 1.0)),
+    }
 
 
 def _factors(file: Gguf, name: str, length: int) -> npt.NDArray[np.float32]:

@@ -19,10 +19,10 @@ from typing import Any
 from edgekit import passes, registry, used
 from edgekit.contract import genai_config
 from edgekit.errors import BuildError, EdgekitError, from_oserror
-from edgekit.jobs import early
+from edgekit.jobs import warm
 from edgekit.jobs.olive import qnn_pipeline
 from edgekit.jobs.olive.passes import _kept
-from edgekit.tools import MEMORY_WORDS
+from edgekit.tools import MEMORY_WORDS, SEE_LOG
 from edgekit.used import Emit
 
 
@@ -150,7 +150,7 @@ def _why(failures: list[BaseException]) -> EdgekitError:
             return from_oserror(OSError(errno.ENOSPC, "No space left on device"), "Olive was writing")
     words = (str(chain[0]).splitlines() or [""])[0][:200] if chain else ""
     cause = f": {type(chain[0]).__name__}: {words}" if chain else ""
-    return BuildError(f"Olive ended without a model{cause}", next="try another --recipe; --verbose shows Olive's log")
+    return BuildError(f"Olive ended without a model{cause}", next=f"{SEE_LOG}, or try another --recipe")
 
 
 def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
@@ -166,7 +166,7 @@ def _collect(produced: Path, model: Path, expected: list[str]) -> list[str]:
             (model / path.name).chmod(0o644)
     missing = [name for name in expected if not (model / name).is_file()]
     if missing:
-        raise BuildError(f"Olive's output lacks {', '.join(missing)}", next="run again with --verbose and read its log")
+        raise BuildError(f"Olive's output lacks {', '.join(missing)}", next=SEE_LOG)
     _compact(model / "tokenizer.json")
     return sorted(path.name for path in model.iterdir())
 
@@ -224,4 +224,4 @@ def _libraries() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(used.serve(optimize, early.request(_libraries)))
+    sys.exit(used.serve(optimize, warm.request(_libraries)))

@@ -31,8 +31,8 @@ def refuse(folder: Path) -> None:
     if (folder / ADAPTER).is_file():
         raise SourceError(
             f"{folder.name} holds {described(folder)}: transformers would load that base, not the weights beside it",
-            next="merge it where you trust it (peft: merge_and_unload, save_pretrained) and give the result, or move "
-            "the adapter's files elsewhere",
+            next=f"move {ADAPTER} and adapter_model.safetensors to a folder of their own, and give that with "
+            "--adapter NAME=FOLDER, or leave it out",
         )
     if (folder / safetensors.INDEX).is_file() and (folder / safetensors.SINGLE).is_file():
         others = [name for name in safetensors.shards(folder) if name != safetensors.SINGLE]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.sources.facts import detectors
 from edgekit.sources.facts.files import TOKENIZER_LIMIT, optional_json, read_json
 from edgekit.sources.source import Source
 
@@ -20,7 +21,8 @@ def described(folder: Path, config: dict[str, Any], source: Source) -> Source:
     named = config.get("id2label")
     if not source.model.architecture.endswith("ForCTC"):
         whole = isinstance(named, dict) and sorted(named) == sorted(map(str, range(len(named))))
-        return replace(source, names=tuple(str(named[str(at)]) for at in range(len(named))) if whole and named else ())
+        names = tuple(str(named[str(at)]) for at in range(len(named))) if whole and named else ()
+        return detectors.described(replace(source, names=names), names)
     names, why = characters(folder, config.get("vocab_size"))
     if not why:
         return replace(source, decode="ctc", names=names)

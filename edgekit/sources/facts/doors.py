@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import SourceError
+from edgekit.sources.facts import random_operators
 from edgekit.sources.facts.onnx_graph import TYPES, parse
 
 NUMBERS = frozenset(
@@ -32,7 +33,7 @@ def check(path: Path, proto: Any = None) -> None:
 
     Raises:
         SourceError: an input or output of an element type that NumPy or edgekit's runtimes lack, an input of size
-            zero, or no input at all.
+            size zero, no input at all, or none that an output depends on.
     """
     graph = (proto or parse(path)).graph
     constants = {tensor.name for tensor in graph.initializer}
@@ -50,8 +51,21 @@ def check(path: Path, proto: Any = None) -> None:
                 f"{path.name}: its input {value.name!r} has a size of zero: only an empty array can be fed to it",
                 next="export it with that size open (a dynamic axis), or without the input",
             )
+    if not _answers(graph, {value.name for value in inputs}):
+        raise SourceError(
+            f"{path.name}: no output depends on an input: its answer is always the same",
+            next="export it again: tracing made constants of what its inputs decide",
+        )
     for value in graph.output:
         _check_type(path, "output", value, NUMBERS | {TEXT})
+
+
+def _answers(graph: Any, names: set[str]) -> bool:
+    """Whether an output is one of these names, or depends on one, or on what is drawn or called."""
+    for node in graph.node:
+        if names & random_operators.reads(node) or (not node.input and node.op_type != "Constant"):
+            names = names | set(node.output)
+    return any(value.name in names for value in graph.output)
 
 
 def _check_type(path: Path, what: str, value: Any, known: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import SourceError
+from edgekit.sources.facts import foreign
 
 AGAIN = "the file is damaged or half downloaded: get it again and compare its sha256 with the publisher's"
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".joblib", ".jit", ".ptl")  # the last two: TorchScript
@@ -30,11 +31,11 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     try:
         if path.stat().st_size > limit:
             raise SourceError(f"{path.name} is larger than {limit >> 20} MB", next="give a model's own folder")
-        data = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes().decode())  # UTF-8, without a mark: others read no more
     except OSError as error:
         raise SourceError(f"cannot read {path.name}: {error.strerror}", next="give the model's whole folder") from None
     except (ValueError, RecursionError):
-        raise SourceError(f"{path.name} is not readable JSON", next=AGAIN) from None
+        raise foreign.instead(path, SourceError(f"{path.name} is not readable JSON", next=AGAIN)) from None
     if not isinstance(data, dict):
         raise SourceError(f"{path.name} holds no JSON object", next=AGAIN)
     return data
@@ -115,10 +116,20 @@ def check_links(folder: Path) -> None:
 
 def license_of(folder: Path) -> str:
     """The licence in the front matter of the model's README ("license: apache-2.0"), else "unknown"."""
+    return _front(folder, r"^license:\s*['\"]?([\w.+-]+)") or "unknown"
+
+
+def base_of(folder: Path) -> str:
+    """The model that the README says this one was made from ("base_model: org/name"), as the hub names it; else ""."""
+    return _front(folder, r"^base_model:\s*(?:-\s*)?['\"]?([\w.-]+/[\w.-]+)")
+
+
+def _front(folder: Path, pattern: str) -> str:
+    """What a pattern takes out of the front matter of the model's README; "" where it is not there."""
     readme = folder / "README.md"
     if not readme.is_file() or readme.stat().st_size > JSON_LIMIT:
-        return "unknown"
+        return ""
     text = readme.read_text(encoding="utf-8", errors="replace")
     front = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
-    stated = re.search(r"^license:\s*['\"]?([\w.+-]+)", front[1], re.MULTILINE) if front else None
-    return stated[1] if stated else "unknown"
+    stated = re.search(pattern, front[1], re.MULTILINE) if front else None
+    return stated[1] if stated else ""

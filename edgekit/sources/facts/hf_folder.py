@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.errors import SourceError
 from edgekit.kinds import llm
 from edgekit.model import MAX_LAYERS, UNREAD, DecoderFacts, Model
-from edgekit.sources.facts import answers, quantized, safetensors
+from edgekit.sources.facts import answers, cut, foreign, quantized, rope_numbers, safetensors, weight_names
 from edgekit.sources.facts.files import (
     AGAIN,
     PICKLES,
@@ -66,8 +66,10 @@ def read_config(folder: Path) -> Config:
     config = read_json(folder / "config.json")
     architectures = config.get("architectures")
     named = architectures[0] if isinstance(architectures, list) and architectures else None
-    if not isinstance(named, str) or not CLASS.fullmatch(named):
-        raise SourceError("config.json names no architecture", next="give a folder written by save_pretrained")
+    wrapped = config.get("model_type") == foreign.TIMM  # for which transformers asks timm, and optimum has no export
+    if not isinstance(named, str) or not CLASS.fullmatch(named) or wrapped:
+        plain = SourceError("config.json names no architecture", next="give a folder written by save_pretrained")
+        raise foreign.configured(folder, config) or plain
     text = config.get("text_config")
     return {**config, **text, "architectures": architectures} if isinstance(text, dict) else config
 
@@ -115,15 +117,22 @@ def read_weights(folder: Path) -> dict[str, Weight]:
     weights = safetensors.read_folder(folder)
     if weights:
         return weights
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    names = sorted(path.name for path in folder.iterdir())
+    pickled = [name for name in names if Path(name).suffix in PICKLES and not foreign.named(name)]
     if pickled:
         raise SourceError(
             f"the weights are pickled ({pickled[0]}): loading them could run any code, so edgekit never does",
             next="convert them where you trust them: model.save_pretrained(FOLDER, safe_serialization=True)",
         )
+    if told := foreign.of(folder):
+        raise told
+    if llamas := [name for name in names if name.endswith(".gguf")]:
+        raise SourceError(f"{folder.name} holds its weights as GGUF", next=f"give {folder / llamas[0]}")
+    others = [name for name in names if name.endswith(".safetensors")]
+    instead = f"name {others[0]} {safetensors.SINGLE}, if it holds all of them" if others else ""
     raise SourceError(
         f"{folder.name} has a config.json but no weights ({safetensors.SINGLE})",
-        next="give the model's whole folder",
+        next=instead or "give the model's whole folder",
     )
 
 
@@ -160,11 +169,12 @@ def llm_model(folder: Path, config: Config, *, name: str) -> Model:
 def _decoder_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> tuple[DecoderFacts, tuple[str, ...]]:
     """The facts, and what had to be repaired for them."""
     _known_rope(config)
-    heads = _number(config, "num_attention_heads", "n_head")
-    hidden = _number(config, "hidden_size", "n_embd")
-    head_size = _number(config, "head_dim") if config.get("head_dim") else hidden // heads
-    vocab = _number(config, "vocab_size")
-    context = _number(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+    heads = number(config, "num_attention_heads", "n_head")
+    hidden = number(config, "hidden_size", "n_embd")
+    head_size = number(config, "head_dim") if config.get("head_dim") else hidden // heads
+    rope_numbers.check(config, head_size, turned(config, head_size))
+    vocab = number(config, "vocab_size")
+    context = number(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
     begin = config.get("bos_token_id")
     if type(begin) is int and begin >= vocab:
         raise SourceError(f"the begin token {begin} is beyond the vocabulary of {vocab}", next=DISAGREE)
@@ -181,17 +191,17 @@ def _decoder_facts(folder: Path, config: Config, weights: dict[str, Weight]) -> 
     facts = DecoderFacts(
         context_length=context,
         vocab_size=vocab,
-        layers=_number(config, "num_hidden_layers", "n_layer", most=MAX_LAYERS),
-        kv_heads=_number(config, "num_key_value_heads", "num_attention_heads", "n_head"),
+        layers=number(config, "num_hidden_layers", "n_layer", most=MAX_LAYERS),
+        kv_heads=number(config, "num_key_value_heads", "num_attention_heads", "n_head"),
         head_size=head_size,
-        rotary_size=_turned(config, head_size),
+        rotary_size=turned(config, head_size),
         hidden_size=hidden,
-        inner_size=_number(config, "intermediate_size") if config.get("intermediate_size") else None,
+        inner_size=number(config, "intermediate_size") if config.get("intermediate_size") else None,
         eos_token_ids=eos,
         bos_token_id=begin if type(begin) is int and begin >= 0 else None,
         prefix_token_ids=tokens.prefix,
-        sliding_window=_sliding_window(config, context),
-        longrope_beyond=_longrope(config, context),
+        sliding_window=sliding_window(config, context),
+        longrope_beyond=longrope(config, context),
         tied_embeddings=_tied(config, weights),
         has_chat_template=tokens.has_chat_template,
         answers=answers.read(folder, tokens.ids, tokens.special, generation),
@@ -207,7 +217,7 @@ def _end_ids(settings: Config) -> list[int]:
     return [end for end in (stated if isinstance(stated, list) else [stated]) if type(end) is int]
 
 
-def _number(config: Config, *keys: str, most: int = LARGEST) -> int:
+def number(config: Config, *keys: str, most: int = LARGEST) -> int:
     """The first of these settings that is there, as a positive whole number."""
     key = next((key for key in keys if config.get(key) is not None), keys[0])
     value = config.get(key)
@@ -223,11 +233,12 @@ def _known_rope(config: Config) -> None:
     if scaling is None:
         return
     kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
-    if kind not in (*ROPE_TYPES, *OLD_ROPE_TYPES):
-        known = ", ".join(ROPE_TYPES)
-        raise SourceError(f"config.json: the rotary embedding {str(kind)[:40]!r} is not known", next=f"one of: {known}")
     if not isinstance(scaling, dict):
         return
+    if kind not in (*ROPE_TYPES, *OLD_ROPE_TYPES):
+        known = ", ".join(ROPE_TYPES)
+        instead = f"give a model of a kind that is known ({known}); to write another word there would change the model"
+        raise SourceError(f"config.json: the rotary embedding {str(kind)[:40]!r} is not known", next=instead)
     missing = [key for key in ROPE_NEEDS.get(kind, ()) if scaling.get(key) is None]
     # How much longer texts may be than those of the training: it follows from the training's length, or is stated.
     if "long_factor" in ROPE_NEEDS.get(kind, ()) and not any(
@@ -240,7 +251,7 @@ def _known_rope(config: Config) -> None:
         )
 
 
-def _sliding_window(config: Config, context: int) -> int | None:
+def sliding_window(config: Config, context: int) -> int | None:
     """The attention window in tokens, None where it is off or no narrower than the context."""
     window = config.get("sliding_window")
     # Qwen writes a window it does not use.
@@ -248,13 +259,13 @@ def _sliding_window(config: Config, context: int) -> int | None:
     return window if used and type(window) is int and 0 < window < context else None
 
 
-def _turned(config: Config, head_size: int) -> int | None:
+def turned(config: Config, head_size: int) -> int | None:
     """How many values of a head a partial rotary embedding turns; None where it turns all."""
     share = config.get("partial_rotary_factor") or config.get("rotary_pct") or 1.0
     return int(head_size * share) if isinstance(share, (int, float)) and 0 < share < 1 else None
 
 
-def _longrope(config: Config, context: int) -> int | None:
+def longrope(config: Config, context: int) -> int | None:
     """The length beyond which LongRoPE's long factors hold, of every position; None where it is not within reach."""
     scaling = config.get("rope_scaling")
     if not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type")) not in ("longrope", "su"):
@@ -276,24 +287,22 @@ def _check_shapes(config: Config, facts: DecoderFacts, weights: dict[str, Weight
     """Every weight that the configuration implies is there and has the implied shape."""
     plain = config.get("model_type") in PLAIN
     expected = _layer_shapes(config, facts) if plain else {}
-    layers: dict[int, set[str]] = {}
+    layers: set[int] = set()
     for name, weight in weights.items():
         if name.endswith((".embed_tokens.weight", "lm_head.weight")) and "per_layer" not in name:
             _same(name, weight, (facts.vocab_size, facts.hidden_size))
         if found := LAYER.search(name):
-            layers.setdefault(int(found[1]), set()).add(found[2])
+            layers.add(int(found[1]))
             if found[2] in expected:
                 _same(name, weight, expected[found[2]])
     if layers and sorted(layers) != list(range(facts.layers)):
         raise SourceError(f"config.json says {facts.layers} layers, the weights have {len(layers)}", next=DISAGREE)
-    for index, names in sorted(layers.items()) if plain else ():
-        if missing := sorted(layers[0] - names):
-            raise SourceError(f"layer {index} lacks the weight {missing[0]!r} that layer 0 has", next=AGAIN)
+    weight_names.check(config, facts.layers, weights)
 
 
 def _layer_shapes(config: Config, facts: DecoderFacts) -> dict[str, tuple[int, int]]:
-    hidden, inner = facts.hidden_size, _number(config, "intermediate_size")
-    queries = _number(config, "num_attention_heads", "n_head") * facts.head_size
+    hidden, inner = facts.hidden_size, number(config, "intermediate_size")
+    queries = number(config, "num_attention_heads", "n_head") * facts.head_size
     keys = facts.kv_heads * facts.head_size
     return {
         "self_attn.q_proj.weight": (queries, hidden),
@@ -339,6 +348,7 @@ class Tokens:
             document = read_json(folder / "tokenizer.json", TOKENIZER_LIMIT)
             ids = _token_ids(document)
             _check_merges(document["model"], ids)
+            cut.check(settings, document)
             added = document.get("added_tokens") or []
             self.ids, self.special = ids, frozenset(token["content"] for token in added if token.get("special") is True)
             if ids and max(ids.values()) >= vocab:

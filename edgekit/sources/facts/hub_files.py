@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import modules, safetensors
+from edgekit.sources.facts import foreign, modules, safetensors
 from edgekit.sources.facts.files import PICKLES
 
 # What describes a model and makes its inputs; read_json's own limit guards what is in them.
@@ -38,6 +38,7 @@ BESIDE = (
 )
 LICENCE = re.compile(r"(licen[cs]e|notice|copying|use_policy)[^/]*", re.IGNORECASE)
 MODULE = re.compile(r"\d+_\w+/(config\.json|model\.safetensors)", re.ASCII)  # what stands behind a net: 1_Pooling
+NET = re.compile(r"(0_\w+/)config\.json", re.ASCII)  # and where the net lies before version 1: 0_Transformer
 PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 MAX_FILES = 100_000
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -110,8 +111,12 @@ def choose(files: Mapping[str, RemoteFile], path: str, repo: str, *, code: bool)
             next=f"see its files on https://huggingface.co/{repo}/tree/main",
         )
     here = {name.removeprefix(base) for name in below}
-    if "config.json" in here and here & {safetensors.INDEX, safetensors.SINGLE}:
+    weights = {safetensors.INDEX, safetensors.SINGLE}
+    if "config.json" in here and here & weights:
         return _folder(files, base, here, code)
+    nets = [place[1] for name in sorted(here) if (place := NET.fullmatch(name))] if modules.MODULES in here else []
+    if len(nets) == 1 and here & {nets[0] + name for name in weights}:
+        return _folder(files, base, here, code, nets[0])
     models = [name for name in below if name.endswith((".onnx", ".gguf"))]
     if len(models) == 1:
         return _file(files, models[0], repo)
@@ -129,17 +134,21 @@ def _no_model(repo: str, names: list[str]) -> SourceError:
             f"the weights of {repo} are pickled ({pickled[0]}): loading them could run any code, so edgekit never does",
             next=OTHER,
         )
+    if told := foreign.among(names):
+        return SourceError(f"{repo} holds no model that edgekit reads, but {told}", next=OTHER)
     return SourceError(
         f"{repo} holds no model that edgekit reads: no config.json with safetensors, no .onnx or .gguf file",
         next=OTHER,
     )
 
 
-def _folder(files: Mapping[str, RemoteFile], base: str, here: set[str], code: bool) -> Choice:
-    """A Hugging Face folder; its shards are known once the index is there."""
+def _folder(files: Mapping[str, RemoteFile], base: str, here: set[str], code: bool, net: str = "") -> Choice:
+    """A Hugging Face folder, whose net may lie below it; its shards are known once the index is there."""
     names = [name for name in here if name in BESIDE or LICENCE.fullmatch(name) or (code and name.endswith(".py"))]
+    names += [net + name for name in BESIDE if net and net + name in here]
     names += [name for name in here if MODULE.fullmatch(name)] if modules.MODULES in here else []
-    names += [safetensors.INDEX] if safetensors.INDEX in here else []
+    names += [net + safetensors.INDEX] if net + safetensors.INDEX in here else []
+    names = [name for name in dict.fromkeys(names) if name != net + safetensors.SINGLE]
     return Choice("", base, {name: files[base + name] for name in sorted(names)})
 
 

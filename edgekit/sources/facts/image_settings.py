@@ -70,13 +70,15 @@ class Family:
     Attributes:
         crops: it has do_center_crop, whose default may be true.
         square: a size of one number is a square, not the shorter side.
-        own: the keys that it alone has.
+        own: the keys that it alone has, which are not to be left out.
+        needs: others that are not, for what the class takes then is not what most take.
         resize: plain; ratio: the shorter side is int(size / crop_pct); convnext: so below 384, above stretched; levit.
     """
 
     crops: bool = False
     square: bool = True
     own: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     resize: Literal["plain", "ratio", "convnext", "levit"] = "plain"
 
 
@@ -97,7 +99,7 @@ FAMILIES: dict[str, Family] = {
     "OwlViT": CROPPED,
     "PoolFormer": Family(crops=True, square=False, own=("crop_pct",), resize="ratio"),
     "Pvt": STRETCHED,
-    "RTDetr": STRETCHED,
+    "RTDetr": Family(needs=("do_normalize",)),
     "Segformer": STRETCHED,
     "Siglip": STRETCHED,
     "ViT": STRETCHED,
@@ -132,6 +134,9 @@ def _only_known(settings: Mapping[str, Any], family: Family) -> None:
         idle = not value or (key in IDLE and not settings.get(IDLE[key]))
         if key not in READ and key not in SILENT and key not in family.own and not idle:
             raise NotUnderstood(f"{key} is not understood")
+    for key in (*family.own, *family.needs, *(("do_center_crop",) if family.crops else ())):
+        if key not in settings:
+            raise NotUnderstood(f"{key} is missing")
     if settings.get("data_format") not in (None, "channels_first", "FIRST"):
         raise NotUnderstood("data_format is not channels_first")
 
@@ -139,8 +144,6 @@ def _only_known(settings: Mapping[str, Any], family: Family) -> None:
 def _sized(settings: Mapping[str, Any], family: Family) -> dict[str, Any]:
     """How a picture comes to its size: the fields fit, height, width, shortest, resized and resample."""
     crop = settings.get("do_center_crop", False) if family.crops else False
-    if family.crops and "do_center_crop" not in settings and "crop_size" in settings:
-        raise NotUnderstood("do_center_crop is missing")
     cut = _rectangle("crop_size", settings.get("crop_size")) if crop else None
     if not settings.get("do_resize", True):
         if cut is None:
@@ -212,7 +215,7 @@ def _scaled(settings: Mapping[str, Any]) -> dict[str, Any]:
     scale = _number("rescale_factor", settings.get("rescale_factor", 1 / 255)) if _on(settings, "do_rescale") else 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    flipped = "do_flip_channel_order" in settings or "MobileViT" in str(settings.get("image_processor_type"))
+    flipped = "do_flip_channel_order" in _family(settings).own
     normalized = settings.get("do_normalize", not flipped)  # MobileViT does not
     if normalized and flipped:
         raise NotUnderstood("do_normalize of flipped channels is not understood")
@@ -224,7 +227,7 @@ def _scaled(settings: Mapping[str, Any]) -> dict[str, Any]:
         std = tuple(value * again for value, again in zip(std, _channels("image_std", settings), strict=True))
         if not normalized:
             raise NotUnderstood("include_top without do_normalize is not understood")
-    channels = "BGR" if settings.get("do_flip_channel_order", flipped) else "RGB"
+    channels = "BGR" if flipped and settings["do_flip_channel_order"] else "RGB"
     return {"scale": scale, "mean": mean, "std": std, "channels": channels}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import SourceError
-from edgekit.sources.facts import windows, yarn
+from edgekit.sources.facts import padding, windows, yarn
 from edgekit.sources.facts.files import TOKENIZER_LIMIT, read_json
 
 Json = dict[str, Any]
@@ -81,6 +81,7 @@ def repairs(folder: Path) -> Repairs:
     changed = _of_others(_config(config, lines), lines)
     if str((config.get("architectures") or [""])[0]).endswith("ForCausalLM"):
         changed = windows.as_run(yarn.in_full(changed, lines), lines)
+    changed = padding.filled(folder, changed, lines)
     if changed != config:
         files[CONFIG] = changed
     if (folder / TOKENIZER).is_file():
@@ -109,7 +110,8 @@ def _config(config: Json, lines: list[str]) -> Json:
     kind = str(rope.get("rope_type", rope.get("type", "default")))
     if kind not in ROPE_TYPES:
         raise SourceError(
-            f"config.json: the rotary embedding {kind!r} is not known here", next=f"one of: {', '.join(ROPE_TYPES)}"
+            f"config.json: the rotary embedding {kind!r} is not known here",
+            next=f"give a model of a kind that is known ({', '.join(ROPE_TYPES)}); another word would change the model",
         )
     old: Json = {key: rope[key] for key in ABOVE if rope.get(key) is not None}
     scaling = {key: value for key, value in rope.items() if key not in (*ABOVE, "type", "rope_type")}
@@ -205,8 +207,14 @@ def _tokenizer(folder: Path, settings: Json, lines: list[str]) -> Json:
         before = settings.get("additional_special_tokens") or []
         changed["additional_special_tokens"] = [*before, *(token for token in extra if token not in before)]
         lines.append("tokenizer_config.json: extra_special_tokens read as additional_special_tokens")
-    if isinstance(settings.get("chat_template"), list):
-        changed["chat_template"] = _one_template(settings["chat_template"], lines)
+    stated = settings.get("chat_template")
+    if isinstance(stated, dict):
+        stated = [{"name": key, "template": text} for key, text in stated.items()]
+    if isinstance(stated, list):
+        changed["chat_template"] = _one_template(stated, lines)
+    elif stated is not None and not isinstance(stated, str):
+        what = f"tokenizer_config.json: chat_template is {str(stated)[:40]!r}, no text"
+        raise SourceError(what, next="write the template there, or in chat_template.jinja")
     by_name = changed.pop("model_specific_special_tokens", None)
     if isinstance(by_name, dict):
         changed["extra_special_tokens"] = by_name

@@ -14,6 +14,7 @@ from edgekit.data import digest
 from edgekit.errors import SourceError
 from edgekit.kinds import tensor as tensor_kind
 from edgekit.model import Dim, Model, Tensor
+from edgekit.sources.facts import foreign
 from edgekit.sources.facts.files import AGAIN
 
 PROTOBUF_LIMIT = 2 << 30  # bytes of one protobuf message; larger models keep their weights in other files
@@ -44,6 +45,10 @@ QUANTIZED_WORDS = (
 )
 
 
+class NotValid(SourceError):
+    """What the ONNX checker refuses; ONNX Runtime may take it."""
+
+
 def read_model(path: Path, *, name: str, task: str = "", license: str = "unknown", architecture: str = "") -> Model:
     """The facts of an .onnx file, after checking that the file and what it refers to are whole.
 
@@ -51,14 +56,15 @@ def read_model(path: Path, *, name: str, task: str = "", license: str = "unknown
         SourceError: not an ONNX model, cut off, refused by the ONNX checker; external data that is missing,
             short or outside the file's folder; inputs or outputs that are not tensors.
     """
-    with _utf8(path):
+    with utf8(path):
         return _facts(path).model_copy(
             update={"name": name, "task": task, "license": license, "architecture": architecture}
         )
 
 
 @contextmanager
-def _utf8(path: Path) -> Iterator[None]:
+def utf8(path: Path) -> Iterator[None]:
+    """A name that is not UTF-8 is a SourceError."""
     try:
         yield
     except UnicodeDecodeError:
@@ -85,7 +91,7 @@ def _facts(path: Path) -> Model:
     _check_functions(path, proto)
     stored = {other: path.parent / other for other in others}
     initial = {tensor.name for tensor in proto.graph.initializer}
-    operators = {_text(node.op_type) for graph in bodies(proto) for node in graph.node}
+    operators = {text(node.op_type) for graph in bodies(proto) for node in graph.node}
     return Model(
         name="",
         kind=tensor_kind.KIND.name,
@@ -115,8 +121,8 @@ def metadata(path: Path) -> dict[str, str]:
     Raises:
         SourceError: not an ONNX model.
     """
-    with _utf8(path):
-        return {_text(pair.key): _text(pair.value) for pair in parse(path).metadata_props}
+    with utf8(path):
+        return {text(pair.key): text(pair.value) for pair in parse(path).metadata_props}
 
 
 def external_files(path: Path) -> list[str]:
@@ -125,7 +131,7 @@ def external_files(path: Path) -> list[str]:
     Raises:
         SourceError: not an ONNX model, or one of them would lie outside its folder.
     """
-    with _utf8(path):
+    with utf8(path):
         tensors = (tensor for graph in bodies(parse(path)) for tensor in _tensors(graph))
         return sorted({_location(path, tensor) for tensor in tensors if _is_external(tensor)})
 
@@ -149,9 +155,10 @@ def parse(path: Path) -> Any:
     except OSError as error:
         raise SourceError(f"cannot read {path.name}: {error.strerror}", next="check the path and its rights") from None
     except DecodeError:
-        raise SourceError(f"{path.name} is not an ONNX model, or it is cut off", next=AGAIN) from None
+        cut = SourceError(f"{path.name} is not an ONNX model, or it is cut off", next=AGAIN)
+        raise foreign.instead(path, cut) from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
-        raise SourceError(f"{path.name} holds no graph", next="give an .onnx model")
+        raise foreign.instead(path, SourceError(f"{path.name} holds no graph", next="give an .onnx model"))
     return proto
 
 
@@ -163,7 +170,7 @@ def _check(path: Path) -> None:
         checker.check_model(str(path))
     except (checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise SourceError(
+        raise NotValid(
             f"{path.name} is not valid ONNX: {lines[0].strip()[:200]}",
             next="export it again with a current exporter",
         ) from None
@@ -239,7 +246,7 @@ def _tensors(body: Any) -> Iterator[Any]:
         yield from (one.values, one.indices)
 
 
-def _text(value: str | bytes) -> str:
+def text(value: str | bytes) -> str:
     """A name; protobuf gives the bytes of one that is not UTF-8, and this then raises UnicodeDecodeError."""
     return value if isinstance(value, str) else value.decode()
 
@@ -253,7 +260,7 @@ def _check_weights(path: Path, tensors: list[Any]) -> list[str]:
     """Each constant has the bytes its shape says; returns the external files, as the model names them."""
     others = set()
     for tensor in tensors:
-        shown = _text(tensor.name)[:80]
+        shown = text(tensor.name)[:80]
         if tensor.data_type not in TYPES or len(tensor.dims) > MAX_DIMS or any(dim < 0 for dim in tensor.dims):
             raise SourceError(f"{path.name}: the tensor {shown!r} has an unknown type or shape", next=AGAIN)
         if _is_external(tensor):
@@ -278,15 +285,20 @@ def _is_external(tensor: Any) -> bool:
 
 
 def _place(tensor: Any) -> dict[str, str]:
-    return {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
+    return {text(entry.key): text(entry.value) for entry in tensor.external_data}
 
 
 def _location(path: Path, tensor: Any) -> str:
     """The external file of a tensor: a path inside the model's folder, as far as its text tells."""
     location = _place(tensor).get("location", "")
     where = PurePosixPath(location)
+    if "\\" in location and not where.is_absolute() and ".." not in location and ":" not in location:
+        raise SourceError(
+            f"{path.name}: its external data {location[:200]!r} is named with a backslash, which only Windows takes",
+            next="save it again with its weights in one file beside the graph (onnx.save_model, save_as_external_data)",
+        )
     if not location or where.is_absolute() or ".." in where.parts or any(sign in location for sign in "\\:\0"):
-        raise _outside(path, _text(tensor.name)[:80], location)
+        raise _outside(path, text(tensor.name)[:80], location)
     return location
 
 
@@ -337,7 +349,7 @@ def _by_operator(proto: Any) -> dict[str, int]:
                 known[node.output[0]] = sum(_nbytes(one.t) for one in node.attribute if one.HasField("t"))
             for name in node.input:
                 if size := known.get(name, 0):
-                    found[_text(node.op_type)] += size
+                    found[text(node.op_type)] += size
                     known[name] = 0  # counted
         pending += [(inner, known) for inner in _subgraphs(body)]
     return dict(sorted(found.items()))
@@ -346,19 +358,21 @@ def _by_operator(proto: Any) -> dict[str, int]:
 def _tensor(path: Path, value: Any) -> Tensor:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type" or value.type.tensor_type.elem_type not in TYPES:
-        shown = (kind or "value").removesuffix("_type")
+        shown = {"sequence_type": "a sequence", "map_type": "a map", "optional_type": "an optional value"}.get(
+            kind, "none"
+        )
         raise SourceError(
-            f"{path.name}: {_text(value.name)!r} is a {shown}, not a tensor",
-            next="export the model with tensors only (for scikit-learn: zipmap=False)",
+            f"{path.name}: {text(value.name)!r} is {shown}, not a tensor",
+            next="export the model with plain tensors in and out (a classifier of scikit-learn: zipmap=False)",
         )
     shape = tuple(_dim(one) for one in value.type.tensor_type.shape.dim)
-    return Tensor(name=_text(value.name), dtype=TYPES[value.type.tensor_type.elem_type][0], shape=shape)
+    return Tensor(name=text(value.name), dtype=TYPES[value.type.tensor_type.elem_type][0], shape=shape)
 
 
 def _dim(dim: Any) -> Dim:
     """A size, a name, or None; exporters also write "?", -1 or 0 for "unknown"."""
     if dim.WhichOneof("value") == "dim_param":
-        return _text(dim.dim_param) if dim.dim_param not in ("", "?") else None
+        return text(dim.dim_param) if dim.dim_param not in ("", "?") else None
     return int(dim.dim_value) if dim.dim_value > 0 else None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.model import AudioInput, ImageInput, Model, Preprocess, Tensor, TextInput
-from edgekit.sources.facts import modules
+from edgekit.sources.facts import modules, timm_settings
 from edgekit.sources.facts.files import optional_json
 from edgekit.sources.facts.image_settings import NotUnderstood, image_input
 
@@ -20,7 +20,7 @@ OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # whose first two pos
 SETTINGS = "preprocessor_config.json"
 # transformers 5 writes the settings of all processors into one file.
 ALL_SETTINGS, PARTS = "processor_config.json", ("image_processor", "feature_extractor")
-TIMM = "pretrained_cfg"  # in a config.json of timm
+VIDEO, VIDEO_SETTINGS = "video_processor", "video_preprocessor_config.json"
 RECORDING = "Wav2Vec2FeatureExtractor"
 RECORDING_KEYS = {
     "feature_extractor_type",
@@ -62,13 +62,15 @@ def _made(folder: Path, tensor: Tensor) -> tuple[Preprocess | None, str]:
 def _of(folder: Path, tensor: Tensor) -> Preprocess | None:
     if tensor.name in FEATURES and (folder / "tokenizer.json").is_file():
         return TextInput(feature=FEATURES[tensor.name], max_tokens=_max_tokens(folder))
-    if tensor.name not in ("pixel_values", "input_values"):
+    if len(tensor.shape) == 4 and tensor.dtype.startswith("float") and (cfg := _of_timm(folder)) is not None:
+        return _timm(cfg, tensor)
+    if tensor.name not in ("pixel_values", "input_values", "pixel_values_videos"):
         return None
     name, settings = _settings(folder)
     if settings is None:
         return None
     try:
-        return _picture(settings, tensor) if tensor.name == "pixel_values" else _recording(settings, tensor)
+        return _recording(settings, tensor) if tensor.name == "input_values" else _picture(settings, tensor)
     except NotUnderstood as why:
         raise NotUnderstood(f"{name}: {why}") from None
 
@@ -86,9 +88,23 @@ def _settings(folder: Path) -> tuple[str, dict[str, Any] | None]:
         raise NotUnderstood(f"{ALL_SETTINGS}: several processors")
     if nested:
         return ALL_SETTINGS, nested[0]
-    if not single and TIMM in optional_json(folder / "config.json"):
-        raise NotUnderstood(f"config.json: {TIMM} of timm is not read")
+    if VIDEO in parts or (not single and (folder / VIDEO_SETTINGS).is_file()):
+        raise NotUnderstood(f"{f'{ALL_SETTINGS}: {VIDEO}' if VIDEO in parts else VIDEO_SETTINGS} is not read")
     return SETTINGS, single or None
+
+
+def _of_timm(folder: Path) -> dict[str, Any] | None:
+    """What timm says of its pictures in config.json; None where it does not, or a processor of transformers does."""
+    cfg = optional_json(folder / "config.json").get(timm_settings.KEY)
+    others = any((folder / name).is_file() for name in (SETTINGS, ALL_SETTINGS))
+    return cfg if isinstance(cfg, dict) and not others else None
+
+
+def _timm(cfg: dict[str, Any], tensor: Tensor) -> ImageInput:
+    try:
+        return _fitting(timm_settings.image_input(cfg, tensor.name), tensor)
+    except NotUnderstood as why:
+        raise NotUnderstood(f"config.json: {timm_settings.KEY}: {why}") from None
 
 
 def _max_tokens(folder: Path) -> int:
@@ -103,7 +119,10 @@ def _max_tokens(folder: Path) -> int:
 
 def _picture(settings: dict[str, Any], tensor: Tensor) -> ImageInput:
     """A picture of the size that the processor gives, which must be the one that the graph takes."""
-    made = image_input(settings)
+    return _fitting(image_input(settings), tensor)
+
+
+def _fitting(made: ImageInput, tensor: Tensor) -> ImageInput:
     if len(tensor.shape) != 4:
         raise NotUnderstood(f"the processor makes 4 dimensions, the model takes {len(tensor.shape)}")
     wanted = (len(made.channels), made.height, made.width)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edgekit.errors import SourceError
-from edgekit.sources.facts.files import optional_json
+from edgekit.sources.facts.files import base_of, optional_json
 from edgekit.sources.facts.safetensors import Weight
 
 # Files in which quantizers write their settings beside config.json, and who does.
@@ -20,6 +21,7 @@ SETTINGS = {
     "quant_config.json": "AWQ",
     "hf_quant_config.json": "ModelOpt",
     "quant_strategy.json": "a quantizer",
+    "quantization_map.json": "quanto",
 }
 KEYS = ("quantization_config", "compression_config", "quantization")
 # Last parts of the names of tensors that only quantized layers have.
@@ -33,6 +35,11 @@ PARTS = {
     "absmax": "bitsandbytes",
     "quant_map": "bitsandbytes",
     "SCB": "bitsandbytes",
+    "weight_scales": "EETQ",
+    "_data": "quanto",
+    "biases": "MLX",
+    "trellis": "EXL3",
+    "q_weight": "EXL2",
     "W_q": "HQQ",
     "codebooks": "AQLM",
     "_weight_qdata": "torchao",
@@ -44,20 +51,25 @@ INTEGERS = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "F4", "F8_E4M3
 NEXT = "give the float checkpoint that it was made from (float32, float16 or bfloat16 weights)"
 
 
-def refuse(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Weight]) -> None:
-    """Go on with float weights.
+def refuse(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Weight] = MappingProxyType({})) -> None:
+    """Go on with float weights; without `weights`, as far as the configuration and what lies beside it tell.
 
     Raises:
         SourceError: the configuration, a file beside it, or the weights themselves say that they are quantized.
     """
     why = _stated(config) or _beside(folder) or _seen(weights)
     if why:
-        raise SourceError(f"the model is already quantized: {why}", next=NEXT)
+        base = base_of(folder)
+        raise SourceError(
+            f"the model is already quantized: {why}", next=NEXT + f"; its README names hf:{base}" * bool(base)
+        )
 
 
 def _stated(config: Mapping[str, Any]) -> str:
     for key in KEYS:
         stated = config.get(key)
+        if isinstance(stated, str) and stated:
+            return f"config.json names {stated[:40]}"
         if isinstance(stated, dict) and stated:
             named = (stated.get(name) for name in ("quant_method", "quant_algo", "format"))
             method = next((one for one in named if one), "a method of its own")

@@ -7,7 +7,7 @@ of such outputs says nothing of a model unless both draws are seeded alike, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ def named(path: Path) -> str:
 
 def outputs(path: Path) -> list[str]:
     """The graph's outputs that depend on a random number, at whatever distance."""
+    return reached(path, _is_random)
+
+
+def reached(path: Path, asked: Callable[[Any, Any], bool]) -> list[str]:
+    """The graph's outputs that depend on what is asked for, at whatever distance.
+
+    Args:
+        asked: of a graph or function, and a node of it.
+    """
     proto = parse(path)
     functions = {(body.domain, body.name): body for body in proto.functions}
 
@@ -43,13 +52,13 @@ def outputs(path: Path) -> list[str]:
         within += [graph for attribute in node.attribute for graph in attribute.graphs]
         called = functions.get((node.domain, node.op_type))
         within += [called] if called is not None else []
-        return _is_random(body, node) or any(draws(inner, deeper) for inner in within for deeper in inner.node)
+        return asked(body, node) or any(draws(inner, deeper) for inner in within for deeper in inner.node)
 
-    reached: set[str] = set()
+    names: set[str] = set()
     for node in proto.graph.node:  # in the order in which they run: the ONNX checker refuses any other
-        if draws(proto.graph, node) or reached & _read(node):
-            reached |= set(node.output)
-    return [output.name for output in proto.graph.output if output.name in reached]
+        if draws(proto.graph, node) or names & reads(node):
+            names |= set(node.output)
+    return [output.name for output in proto.graph.output if output.name in names]
 
 
 def without(goldens: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -75,8 +84,8 @@ def without(goldens: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {key: array for key, array in goldens.items() if stays(key)}
 
 
-def seeded(proto: Any) -> list[str]:
-    """Give every random operator of a model a seed of its own, by its place among those of its kind.
+def seeded(proto: Any, turn: int = 0) -> list[str]:
+    """Give every random operator of a model a seed of its own, by its place among those of its kind; others each turn.
 
     Returns: the operators, in the order of the graph. Two models with the same list draw the same numbers, call by
     call, as far as the shapes are the same.
@@ -85,7 +94,7 @@ def seeded(proto: Any) -> list[str]:
 
     order: list[str] = []
     for node in _drawing(proto):
-        seed = SEED % 10_000 + 101 * len(order)
+        seed = SEED % 10_000 + 101 * len(order) + 10_007 * turn
         kept = [attribute for attribute in node.attribute if attribute.name != "seed"]
         del node.attribute[:]
         node.attribute.extend([*kept, helper.make_attribute("seed", seed if node.op_type == DROPOUT else float(seed))])
@@ -117,12 +126,12 @@ def _trains(body: Any, node: Any) -> bool:
     return mode is None or bool(numpy_helper.to_array(mode).any())
 
 
-def _read(node: Any) -> set[str]:
+def reads(node: Any) -> set[str]:
     """What a node reads, its subgraphs included."""
     names = set(node.input)
     for attribute in node.attribute:
         for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
             for inner in graph.node:
-                names |= _read(inner)
+                names |= reads(inner)
             names |= {output.name for output in graph.output}
     return names - {""}

@@ -12,18 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import SourceError
+from edgekit.sources.facts import foreign
 from edgekit.sources.facts.files import AGAIN, read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 HEADER_LIMIT = 10 << 20  # bytes; the format allows 100 MB, which JSON would turn into gigabytes of objects
-FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "uint16"}
 PIECE = 16 << 20  # bytes that are copied at once
 MAX_DIMS = 8
 MAX_DIM = 1 << 48
@@ -65,11 +67,16 @@ def read_folder(folder: Path) -> dict[str, Weight]:
     for shard in sorted(set(placed.values())):
         if not (folder / shard).is_file():
             raise SourceError(f"the shard {shard} is missing", next="get every file that " + INDEX + " names")
-        found = read_header(folder / shard)
-        missing = [name for name, where in placed.items() if where == shard and name not in found]
+        header = read_header(folder / shard)
+        missing = [name for name, where in placed.items() if where == shard and name not in header]
         if missing:
             raise SourceError(f"{shard} lacks the tensor {missing[0]!r} that the index promises", next=AGAIN)
-        weights |= found
+        if unlisted := sorted(header.keys() - placed.keys()):
+            raise SourceError(f"{shard} holds the tensor {unlisted[0]!r}, which {INDEX} does not name", next=AGAIN)
+        if elsewhere := sorted(name for name in header if placed[name] != shard):
+            other = placed[elsewhere[0]]
+            raise SourceError(f"{shard} holds {elsewhere[0]!r}, which {INDEX} says lies in {other}", next=AGAIN)
+        weights |= header
     return weights
 
 
@@ -78,6 +85,8 @@ def rows(folder: Path, name: str, count: int) -> NDArray[np.float32] | None:
 
     A vector is one row.
     """
+    import numpy as np
+
     shard = _placed(folder)[name] if (folder / INDEX).is_file() else SINGLE
     with (folder / shard).open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -220,4 +229,4 @@ def _filled(path: Path, spans: list[tuple[int, int]], size: int) -> None:
 
 
 def _bad(path: Path, what: str) -> SourceError:
-    return SourceError(f"{path.name} is damaged: {what}", next=AGAIN)
+    return foreign.instead(path, SourceError(f"{path.name} is damaged: {what}", next=AGAIN))

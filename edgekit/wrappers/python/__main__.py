@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .tensor import TensorBundle
 
 Request = dict[str, Any]
+_ROOM = "close other programs, or use a machine with more memory"
 
 
 def main() -> int:
@@ -30,7 +33,18 @@ def act(request: Request, emit: Emit) -> dict[str, Any]:
     action = ACTIONS.get(request["action"])
     if action is None:
         raise manifest.Refused(f"there is no action {request['action']!r}", code="usage")
-    return action(request, emit)
+    try:
+        return action(request, emit)
+    except manifest.Refused:
+        raise
+    except MemoryError as error:
+        raise manifest.Refused(f"out of memory: {error}", next=_ROOM, code="build") from error
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        traceback.print_exc()  # into the log
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise manifest.Refused(
+            f"the bundle cannot be used: {said}", next="build the bundle again, or fetch it again"
+        ) from error
 
 
 def identify(request: Request, emit: Emit) -> dict[str, Any]:
@@ -93,9 +107,10 @@ def goldens(request: Request, emit: Emit) -> dict[str, Any]:
     from . import goldens as golden_answers
 
     folder, plan = Path(request["bundle"]), request["plan"]
-    recorded = _arrays(manifest.inside(folder, plan["goldens"]["file"]))
+    recorded = _sealed(manifest.inside(folder, plan["goldens"]["file"]))
     opened = _open(request)
-    found = golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"])
+    with _check_data():
+        found = golden_answers.compare(opened, _inputs(request), recorded, plan["goldens"]["rule"])
     if opened.form == "genai" and (asked := plan.get("function_calls")):
         found = golden_answers.with_calls(found, _calls(opened, folder, asked))
     return {"goldens": found, "engines": _engines(opened.form)}
@@ -123,7 +138,8 @@ def bench(request: Request, emit: Emit) -> dict[str, Any]:
     def tell(text: str) -> None:
         emit("progress", text=text)
 
-    measured = kinds.of(opened.opened.kind).bench(opened, inputs, plan["bench"], tell)
+    with _check_data():
+        measured = kinds.of(opened.opened.kind).bench(opened, inputs, plan["bench"], tell)
     measured["memory"] = [loaded, *measured.get("memory", ())]
     ran = {"variant": opened.opened.variant["name"], "engines": _engines(opened.form)}
     return {**measured, "peak_rss_mb": machine.peak_rss_mb(), **ran}
@@ -146,6 +162,7 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
         call=request.get("call") or "auto",
         json_schema=request.get("json_schema"),
         think=request.get("think", True),
+        adapter=request.get("adapter"),
     )
     for kind, piece in answer.parts():
         emit("thought" if kind == "thought" else "piece", text=piece)
@@ -212,7 +229,27 @@ def _open(request: Request) -> LlmBundle | TensorBundle:
 
 
 def _inputs(request: Request) -> npz.Arrays:
-    return _arrays(manifest.inside(Path(request["bundle"]), request["plan"]["inputs"]))
+    return _sealed(manifest.inside(Path(request["bundle"]), request["plan"]["inputs"]))
+
+
+@contextmanager
+def _check_data() -> Iterator[None]:
+    """An input that the model does not take is the bundle's fault where it lies in its check data."""
+    from . import goldens
+
+    try:
+        yield
+    except manifest.Refused as error:
+        raise (goldens.unusable(error.message) if error.code == "usage" else error) from None
+
+
+def _sealed(path: Path) -> npz.Arrays:
+    """Arrays of a bundle; a file that claims more than it holds is refused before numpy makes room for it."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            if why := next(npz.faults(stream), ""):
+                raise manifest.Refused(f"{path.name} cannot be read: {why}", next="fetch the bundle again")
+    return _arrays(path)
 
 
 def _arrays(path: Path) -> npz.Arrays:

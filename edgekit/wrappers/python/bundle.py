@@ -118,5 +118,5 @@ def cannot_open(engine: str) -> Iterator[None]:
             raise
         raise Refused(
             f"{engine} cannot open the model: {words}",
-            next="verify the bundle (edgekit verify); if it is whole, take a later engine",
+            next="verify the bundle (edgekit verify); if it is whole and for this chip, take a later engine",
         ) from error

@@ -1,7 +1,8 @@
 """Models of plain tensors: the direction (cosine) and the length of every output, as agreement.py compares arrays.
 
 An output whose finite values are all dust, here and in the golden, has no direction. One that holds random numbers has
-a shape at most among the goldens, and is held against that alone.
+a shape at most among the goldens, and is held against that alone. One whose rows the model counts is named by an axis
+("rows.NAME"), and compared as rows.py says.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import numpy as np
 
 from .agreement import agreement, largest, unlike
 from .bench import tensor as bench
-from .goldens import feeds
+from .goldens import feeds, of
 from .manifest import Refused
 from .npz import Array, Arrays
+from .rows import F1, Rows
 
 if TYPE_CHECKING:
     from .tensor import TensorBundle
@@ -25,6 +27,7 @@ __all__ = ["FORM", "bench", "compare", "record", "sure"]
 
 FORM = "onnx"
 SHAPE = "shape."  # begins the name of an output's shape
+ROWS = "rows."  # and of the axis of its rows, where the model says how many it has
 MAX_VALUES = 65_536  # of one output; of a larger one evenly spread values are kept
 # Of the largest finite value that an output has for any input: less is the dust of rounding, without direction.
 NOTHING = 1e-4
@@ -56,6 +59,7 @@ def compare(here: Arrays, goldens: Arrays, rule: Mapping[str, Any], same: bool) 
     wrong, agreements = [], []
     keys = sorted(key for key in goldens if "0" <= key[:1] <= "9")
     shaped = {key.removeprefix(SHAPE) for key in goldens if key.startswith(SHAPE)}
+    counted = {key.removeprefix(ROWS): Rows(_axis(goldens, key)) for key in goldens if key.startswith(ROWS)}
     sizes: dict[str, float] = {}
     for key in keys:
         name = key.partition(".")[2]
@@ -63,30 +67,53 @@ def compare(here: Arrays, goldens: Arrays, rule: Mapping[str, Any], same: bool) 
     for key in sorted(shaped.union(keys)):
         at, _, name = key.partition(".")
         title = f"input {at}, output {name!r}"
-        shape, wanted = (arrays[SHAPE + key].tolist() if SHAPE + key in arrays else None for arrays in (here, goldens))
-        if shape is None or shape != wanted:
+        shape, wanted = _shape(here, key), _shape(goldens, key)
+        rows = counted.get(name) if key in goldens else None
+        if rows is not None and (shape is None or wanted is None or not rows.fits(shape, wanted)):
+            rows = None
+        if shape is None or (shape != wanted and rows is None):
             wrong.append(f"{title}: the shape {shape} instead of {wanted}")
             continue
         if key not in goldens:  # random numbers: its shape is all that is asked
             continue
-        answer, golden = here[key], goldens[key]
-        floats = answer.dtype.kind == golden.dtype.kind == "f" and answer.size == golden.size
-        strange = unlike(answer, golden) if floats else 0
-        dust = floats and not strange and max(largest(answer), largest(golden)) <= NOTHING * sizes[name]
-        value, length = (1.0, 1.0) if dust else agreement(answer, golden)
+        if rows is not None and wanted and rows.add((here[key], shape), (goldens[key], wanted)):
+            continue
+        value, why = _held(here[key], goldens[key], sizes[name], limits)
         agreements.append(value)
-        if strange:
-            wrong.append(f"{title}: NaN or infinity differs at {strange} of {golden.size} places")
-        elif not value >= limits["cosine_min"]:
-            wrong.append(f"{title}: cosine {value:.4f}, at least {limits['cosine_min']:g} is asked")
-        elif not abs(length - 1) <= limits["length_tolerance"]:
-            wrong.append(f"{title}: {length:.3g} times as long as it was")
+        wrong += [f"{title}: {why}"] if why else []
+    least = limits["cosine_min"] if same else F1
+    wrong += [f"output {name!r}: {why}" for name, rows in sorted(counted.items()) if (why := rows.wrong(least))]
+    agreements += [rows.f1() for rows in counted.values() if rows.inputs]
     return {
         "rule": f"cosine of at least {limits['cosine_min']:g} for each output",
         "compared": len(keys),
         "worst": min(agreements, default=None),
         "wrong": wrong,
     }
+
+
+def _shape(arrays: Arrays, key: str) -> list[int] | None:
+    return [int(size) for size in arrays[SHAPE + key]] if SHAPE + key in arrays else None
+
+
+def _axis(goldens: Arrays, key: str) -> int:
+    axis = of(goldens, key, "iu")
+    return int(axis[0]) if axis.size == 1 else -1
+
+
+def _held(answer: Array, golden: Array, size: float, limits: Mapping[str, Any]) -> tuple[float, str]:
+    """Hold an output against its golden: its cosine, and what is wrong with it."""
+    floats = answer.dtype.kind == golden.dtype.kind == "f" and answer.size == golden.size
+    strange = unlike(answer, golden) if floats else 0
+    dust = floats and not strange and max(largest(answer), largest(golden)) <= NOTHING * size
+    value, length = (1.0, 1.0) if dust else agreement(answer, golden)
+    if strange:
+        return value, f"NaN or infinity differs at {strange} of {golden.size} places"
+    if not value >= limits["cosine_min"]:
+        return value, f"cosine {value:.4f}, at least {limits['cosine_min']:g} is asked"
+    if not abs(length - 1) <= limits["length_tolerance"]:
+        return value, f"{length:.3g} times as long as it was"
+    return value, ""
 
 
 def sure(answers: Arrays, rule: Mapping[str, Any]) -> int:

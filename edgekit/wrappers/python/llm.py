@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import difflib
 import json
 import re
 import sys
@@ -19,7 +20,8 @@ from .answers import Sampling, Splitter
 from .bundle import Opened, cannot_open
 from .chat import Messages, Tools, render, template_of
 from .generation import Generation, Shape
-from .manifest import Refused
+from .manifest import Refused, inside
+from .manifest import adapter as adapter_file
 from .respond import Run
 from .slots import Slots, Start
 from .text import StopHolder, Streamer, begun, whole_text
@@ -43,6 +45,7 @@ class LlmBundle:
         marks: the tokens that cut an answer into thought, call and text, by id.
         sampling: how its publisher has answers drawn; greedily where nothing is said.
         budget: tokens of an answer, its thoughts included, where nobody says otherwise.
+        adapters: the names of those that can be put on it.
     """
 
     form: Literal["genai"] = "genai"
@@ -66,6 +69,9 @@ class LlmBundle:
         self.calls: str | None = answers.get("calls")
         self.sampling = Sampling.of(stated)
         self.budget = int(stated.get("max_new_tokens") or (self.max_length if self.thinking else BUDGET))
+        self.adapters = tuple(str(name) for name in contract.get("adapters") or ())
+        self._worn: og.Adapters | None = None  # loaded with the first that is asked for
+        self._loaded_adapters: set[str] = set()
         self.slots = Slots(self, opened.slots)
         self._none = Slots(self, 0)
         self._engine: tuple[og.Model, og.Tokenizer] | None = None
@@ -118,7 +124,8 @@ class LlmBundle:
         stated: dict[str, Any] = self.opened.manifest.get("memory") or {}
         freed = self.slots.clear() * int(stated.get("kv_bytes_at_max_length", 0))
         if what == "weights" and self._engine is not None:
-            self._engine = None
+            self._engine, self._worn = None, None
+            self._loaded_adapters.clear()
             freed += int(stated.get("mapped_bytes", 0)) + int(stated.get("prepacked_bytes", 0))
         give_back()
         return freed
@@ -191,6 +198,7 @@ class LlmBundle:
         json_schema: Mapping[str, Any] | str | None = None,
         think: bool = True,
         rendered: bool = False,
+        adapter: str | None = None,
     ) -> Generation:
         """Generate an answer, piece by piece; no cache is kept for a next one.
 
@@ -205,11 +213,12 @@ class LlmBundle:
             json_schema: the answer is JSON that fits this schema.
             think: as `render` takes it.
             rendered: the prompt is what the chat template wrote.
+            adapter: put on for this answer; None answers with the model as it is.
 
         Raises:
-            Refused: an empty or too long prompt, a schema that is not accepted.
+            Refused: an empty or too long prompt, a schema that is not accepted, an adapter that the bundle has not.
         """
-        asked = self._asked(prompt, max_tokens, sampling, stop, tools, call, json_schema, think, rendered)
+        asked = self._asked(prompt, max_tokens, sampling, stop, tools, call, json_schema, think, rendered, adapter)
         return Generation(self, self._none, *asked)
 
     def respond(
@@ -223,14 +232,15 @@ class LlmBundle:
         call: Literal["auto", "required", "unguided"] = "auto",
         json_schema: Mapping[str, Any] | str | None = None,
         think: bool = True,
+        adapter: str | None = None,
     ) -> Run:
         """Answer a whole conversation, event by event; the longest beginning that a cache holds is not read again.
 
-        An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache. Args and Raises
-        are those of `generate`.
+        An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache; a cache goes on
+        with the adapter that it was read with alone. Args and Raises are those of `generate`.
         """
         started_s, loaded = perf_counter(), self._engine is None
-        asked = self._asked(messages, max_tokens, sampling, stop, tools, call, json_schema, think, rendered=False)
+        asked = self._asked(messages, max_tokens, sampling, stop, tools, call, json_schema, think, False, adapter)
         return Run(Generation(self, self.slots, *asked), started_s, loaded=loaded)
 
     def _asked(
@@ -244,8 +254,10 @@ class LlmBundle:
         json_schema: Mapping[str, Any] | str | None,
         think: bool,
         rendered: bool,
+        adapter: str | None,
     ) -> tuple[Start, Shape]:
         """What is asked of a cache, and how the answer is cut."""
+        worn = {} if adapter is None else {"adapter": self._known(adapter)}
         text = prompt if isinstance(prompt, str) else self.render(prompt, tools, think=think)
         ids = self.encode(text, rendered=rendered or not isinstance(prompt, str))
         form = self.calls or "json" if tools and json_schema is None else None
@@ -254,7 +266,7 @@ class LlmBundle:
         if form is not None and call != "unguided" and not thinks:
             guidance = {"grammar": functions.grammar(form, tools, self.special, required=call == "required")}
         drawn = sampling or self.sampling
-        start = Start(ids, max_tokens or self.budget, drawn.options(), guidance)
+        start = Start(ids, max_tokens or self.budget, drawn.options() | worn, guidance)
         return start, Shape(StopHolder(stop), self._splitter(text, guided=bool(guidance)), form, drawn.reach)
 
     def _splitter(self, prompt: str, *, guided: bool) -> Splitter:
@@ -277,12 +289,13 @@ class LlmBundle:
         *,
         json_schema: Mapping[str, Any] | str | None = None,
         grammar: str | None = None,
+        adapter: str | None = None,
         **search: Any,
     ) -> og.Generator:
         """A generator that has read nothing yet, with room for `ids` and `new_tokens` more.
 
         Raises:
-            Refused: no room, no tokens, or a schema that is not accepted.
+            Refused: no room, no tokens, a schema that is not accepted, or an adapter that the bundle has not.
         """
         self.require_room(ids, new_tokens)
         begin = self._filled(len(ids))
@@ -298,11 +311,33 @@ class LlmBundle:
                 params.set_guidance("json_schema", text)
             elif grammar is not None:
                 params.set_guidance("lark_grammar", grammar)
-            return og.Generator(self.model, params)
+            generator = og.Generator(self.model, params)
         except RuntimeError as error:
             if json_schema is None and grammar is None:
                 raise
             raise Refused(f"the JSON schema is not accepted: {_first_line(error)}", code="usage") from None
+        if adapter is not None:
+            generator.set_active_adapter(self._wearable(self._known(adapter)), adapter)
+        return generator
+
+    def _known(self, adapter: str) -> str:
+        """The name, if the bundle has an adapter that is called so."""
+        if adapter in self.adapters:
+            return adapter
+        close = difflib.get_close_matches(adapter, self.adapters, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        known = f"one of: {', '.join(self.adapters)}" if self.adapters else "build it with --adapter NAME=FOLDER"
+        raise Refused(f"the bundle has no adapter {adapter!r}{meant}", next=known, code="usage")
+
+    def _wearable(self, adapter: str) -> og.Adapters:
+        """The engine's adapters, this one loaded."""
+        if self._worn is None:
+            self._worn = og.Adapters(self.model)
+        if adapter not in self._loaded_adapters:
+            with cannot_open(f"the adapter {adapter}"):
+                self._worn.load(str(inside(self.opened.model, adapter_file(adapter))), adapter)
+            self._loaded_adapters.add(adapter)
+        return self._worn
 
     def require_room(self, ids: Sequence[int], new_tokens: int) -> None:
         """Refuse a prompt without a token, an answer without one, and what has no room."""

@@ -207,6 +207,11 @@ def version(package: str, *, in_genai: bool = False) -> str:
     return here
 
 
+def adapter(name: str) -> str:
+    """Where the file of an adapter lies, below the folder of a variant."""
+    return f"adapters/{name}.onnx_adapter"
+
+
 def inside(folder: Path, relative: str) -> Path:
     """The file of a bundle that a manifest's path names; a path that leads outside is refused."""
     pure = PurePosixPath(relative)

@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from . import manifest as manifests
+from . import pictures
 from .bundle import Opened, cannot_open
 from .manifest import Refused
 from .npz import Array
@@ -55,6 +57,55 @@ class TensorBundle:
         except (Fail, InvalidArgument, RuntimeException) as error:
             reason = (str(error).splitlines() or ["no reason given"])[0][:300]
             raise _wrong(f"the model cannot take this input: {reason}", "look at the sizes that may vary") from None
+
+    def picture(self, name: str, pixels: Array) -> Array:
+        """The array of an input, made of a picture as the contract says: uint8 [height, width, 3], upright sRGB.
+
+        Raises:
+            Refused: there is no such input, or the contract does not say how.
+        """
+        for tensor in self.inputs:
+            if tensor["name"] == name:
+                return pictures.of_picture(tensor, pixels)
+        names = ", ".join(str(tensor["name"]) for tensor in self.inputs)
+        raise _wrong(f"the model has no input {name!r}", f"its inputs are: {names}")
+
+    def classify(self, pixels: Array, top: int = 5) -> list[dict[str, Any]]:
+        """What a picture shows, the best first: {"index", "label" or None, "score" as the model gives it}.
+
+        Raises:
+            Refused: the contract does not speak of classes, or wants more than a picture.
+        """
+        if self.opened.contract.get("decode") != "classes":
+            raise _wrong(
+                "the bundle's contract does not say that its outputs are classes",
+                'ask run, or build the bundle from a card with decode = "classes"',
+            )
+        moving = [tensor for tensor in self.inputs if (tensor.get("preprocess") or {}).get("kind") != "fixed"]
+        feed = {
+            tensor["name"]: pictures.of_picture(tensor, pixels)
+            if moving and tensor is moving[0]
+            else pictures.of_fixed(tensor)
+            for tensor in self.inputs
+        }
+        array = self.run(feed)[self._scores()]
+        if not array.ndim or not array.size:
+            raise _wrong("the model gave no scores", "ask run")
+        row = array.reshape(-1, array.shape[-1])[0].astype(np.float64)
+        order = np.argsort(-np.where(np.isnan(row), -np.inf, row), kind="stable")[:top]
+        labels = self.labels or []
+        return [
+            {"index": int(at), "label": (labels[at] if at < len(labels) else "") or None, "score": float(row[at])}
+            for at in order
+        ]
+
+    def _scores(self) -> str:
+        """The output that classes are read from: of as many values as there are labels, else the first of floats."""
+        floats = [tensor for tensor in self.outputs if tensor["dtype"].startswith("float") and tensor["shape"]]
+        exact = [tensor for tensor in floats if self.labels and tensor["shape"][-1] == len(self.labels)]
+        if not floats:
+            raise Refused("the contract speaks of classes, and none of its outputs can be scores")
+        return str((exact or floats)[0]["name"])
 
     def check(self, feed: Mapping[str, Array]) -> None:
         """Refuse, in one line, a feed that the contract does not allow."""

@@ -1,90 +1,91 @@
-// Asks a language model's bundle in Documents, and is what `edgekit check --device ios:UDID` runs: everything that a
-// bundle needs is done by edgekit's C++ core (edgekit/wrappers/cpp/src/app.h).
+// Chats with the bundle in the app, and is what `edgekit check --device ios:UDID` runs (edgekit/cpp/src/app.h).
+import CEdgekit
 import SwiftUI
 
 @main
 struct SampleApp: App {
     @StateObject private var model = Model()
+    private static let checking = Check.begun()
+
     var body: some Scene {
-        WindowGroup { Screen(model: model) }
+        WindowGroup {
+            if SampleApp.checking {
+                Text("edgekit is checking a bundle. Leave the app open.").onAppear {
+                    UIApplication.shared.isIdleTimerDisabled = true // a locked phone stops its apps
+                }
+            } else {
+                Screen(model: model)
+            }
+        }
     }
 }
 
-final class Model: ObservableObject {
-    @Published var bundles: [String] = []
-    @Published var answer = ""
-    @Published var busy = false
-    let checking: Bool
-
-    init() {
+/// The check mode: does the one action of a request file and ends the process.
+enum Check {
+    static func begun() -> Bool {
         let words = CommandLine.arguments
-        let at = words.firstIndex(of: "--edgekit-check")
-        checking = at.map { $0 + 1 < words.count } ?? false
-        if let at = at, checking {
-            run { edgekit_check(NSHomeDirectory(), words[at + 1]) }
-        }
-        look()
-    }
-
-    /// The folders of Documents that are bundles; the Files app puts them there.
-    func look() {
-        let documents = FileManager.default.urls(for: .documentDirectory, in: .userDomainMask)[0]
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: documents.path)) ?? []
-        bundles = names.sorted().filter {
-            FileManager.default.fileExists(atPath: documents.appendingPathComponent("\($0)/edgekit.json").path)
-        }
-    }
-
-    func ask(_ bundle: String, _ question: String) {
-        let request: [String: Any] = [
-            "action": "generate", "bundle": "Documents/\(bundle)", "messages": [["role": "user", "content": question]],
-            "max_tokens": 256, "temperature": 0, "top_p": 1,
-        ]
-        guard let data = try? JSONSerialization.data(withJSONObject: request) else { return }
-        let text = String(decoding: data, as: UTF8.self)
-        (answer, busy) = ("", true)
-        run { [self] in
-            _ = edgekit_act(NSHomeDirectory(), text, { context, event in
-                guard let context = context, let event = event else { return }
-                Unmanaged<Model>.fromOpaque(context).takeUnretainedValue().take(Data(String(cString: event).utf8))
-            }, Unmanaged.passUnretained(self).toOpaque())
-            DispatchQueue.main.async { self.busy = false }
-        }
-    }
-
-    private func take(_ event: Data) {
-        guard let fields = (try? JSONSerialization.jsonObject(with: event)) as? [String: Any] else { return }
-        let error = fields["error"] as? [String: Any]
-        let piece = fields["event"] as? String == "piece" ? fields["text"] as? String : error?["message"] as? String
-        DispatchQueue.main.async { self.answer += piece ?? "" }
-    }
-
-    /// On a thread of its own, with a stack as large as a program's.
-    private func run(_ work: @escaping () -> Void) {
-        let thread = Thread(block: work)
-        thread.stackSize = 8 << 20
+        guard let at = words.firstIndex(of: "--edgekit-check"), at + 1 < words.count else { return false }
+        let request = words[at + 1]
+        let thread = Thread { edgekit_check(NSHomeDirectory(), request) }
+        thread.stackSize = 8 << 20 // as a program's
         thread.qualityOfService = .userInitiated
         thread.start()
+        return true
     }
+}
+
+@MainActor
+final class Model: ObservableObject {
+    @Published var said = ""
+    @Published var busy = false
+    private let keeper: Keeper
+
+    init() {
+        let files = FileManager.default
+        let own = files.urls(for: .applicationSupportDirectory, in: .userDomainMask)[0]
+        try? files.createDirectory(at: own, withIntermediateDirectories: true)
+        var options = Options()
+        options.genaiVersion = Bundle.main.object(forInfoDictionaryKey: "EdgekitGenAIVersion") as? String
+        let bundle = Bundle.main.bundleURL.appendingPathComponent("bundle")
+        keeper = Keeper(bundle, saved: own.appendingPathComponent("history.json"), options: options) { Lifecycle($0) }
+        said = keeper.history.map(\.content).joined(separator: "\n\n")
+    }
+
+    func send(_ text: String) {
+        (busy, said) = (true, said + "\n\n\(text)\n\n")
+        keeper.send(text, tell: { self.said += $0 }, ended: { self.busy = false })
+    }
+
+    func stop() { Task { await keeper.stop() } }
 }
 
 struct Screen: View {
     @ObservedObject var model: Model
-    @State private var question = "What is the capital of France?"
+    @State private var question = ""
+    @State private var licences = false
 
     var body: some View {
-        Form {
-            if model.checking {
-                Text("edgekit is checking a bundle. Leave the app open.")
-            } else {
-                TextField("Question", text: $question)
-                ForEach(model.bundles, id: \.self) { name in
-                    Button(name) { model.ask(name, question) }.disabled(model.busy)
+        VStack {
+            ScrollView { Text(model.said).frame(maxWidth: .infinity, alignment: .leading).textSelection(.enabled) }
+            HStack {
+                TextField("Ask something", text: $question).textFieldStyle(.roundedBorder)
+                if model.busy {
+                    Button("Stop") { model.stop() }
+                } else {
+                    Button("Send") {
+                        model.send(question)
+                        question = ""
+                    }.disabled(question.isEmpty)
                 }
-                if model.bundles.isEmpty { Button("Copy a bundle into Documents, then tap here") { model.look() } }
-                Text(model.answer)
             }
+            Button("Licences") { licences = true }.font(.footnote)
         }
-        .onAppear { UIApplication.shared.isIdleTimerDisabled = true }  // a locked phone stops its apps
+        .padding()
+        .sheet(isPresented: $licences) { ScrollView { Text(Screen.licences).font(.footnote).padding() } }
+    }
+
+    private static var licences: String {
+        let url = Bundle.main.url(forResource: "LICENSES", withExtension: "txt")
+        return url.flatMap { try? String(contentsOf: $0, encoding: .utf8) } ?? ""
     }
 }

@@ -86,7 +86,7 @@ def test_a_reader_that_stops_reading_ends_the_command_in_silence(plugged: Any, b
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(60) == 2
+        assert process.wait(60) == 141
         assert process.stderr.read() == ""
 
 

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.runtimes, needs.posix]
 @pytest.fixture
 def struck(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Every child is killed as soon as it has started."""
-    start, pids = tools._start, []
+    start, pids = tools.launch, []
 
     def started(*args: object, **kwargs: object) -> object:
         process = start(*args, **kwargs)  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def struck(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         os.kill(process.pid, signal.SIGKILL)
         return process
 
-    monkeypatch.setattr(tools, "_start", started)
+    monkeypatch.setattr(tools, "launch", started)
     yield pids
 
 

@@ -76,6 +76,13 @@ def test_texts_of_other_inputs_are_chance(tmp_path: Path, context: Make) -> None
     assert "no better than chance" in others["character_error_rate"].reason
 
 
+def test_an_alphabet_in_another_order_is_chance(tmp_path: Path, context: Make) -> None:
+    turned = [text.translate(str.maketrans("ABC", "BCA")) for text in TEXTS]
+    other = of_texts(context, tmp_path, (0, 1, 2, 3, 4), turned)
+    assert other["verdict of character_error_rate"] == "invalid"
+    assert "no better than chance" in other["character_error_rate"].reason
+
+
 def test_average_precision_of_both_models(tmp_path: Path, context: Make) -> None:
     shape = [1, 1, 64, 96]
     copy = save(

@@ -12,8 +12,9 @@ import pytest
 from onnx import helper
 
 from edgekit import quality
+from edgekit.errors import BuildError
 from edgekit.inputs.feeds import Feed
-from edgekit.quality import GateContext, _spectra, _survey, tensors
+from edgekit.quality import GateContext, _child_tensor, _spectra, _survey, tensors
 from edgekit.results.measurement import Measurement
 from tests import needs
 from tests.unit.inputs.nets import save, tensor, value
@@ -94,6 +95,20 @@ def test_an_npu_has_a_generator_of_its_own(tmp_path: Path, context: Callable[...
         made = by_name(tuple(tensors.measure(replace(asked, ep="qnn", ep_options={"soc_model": "57"}))))
         assert "cosine_mean" not in made and "do not draw alike" in made["spectral_distance_db"].reason
         assert ((made["spectral_distance_db"].value or 0) < 2) == near
+
+
+@pytest.mark.usefixtures("real_child")
+def test_an_npu_draws_anew_for_a_distribution(tmp_path: Path, context: Callable[..., GateContext]) -> None:
+    """All calls of a session of QNN's simulator have the same noise: 24 of them would be a sample of one."""
+    needs.module("onnxruntime_qnn")
+    net, soc, still = voice(tmp_path / "a.onnx", NORMAL, WEIGHTS[:, :256]), {"soc_model": "57"}, feeds(1)[0]
+    runner = _child_tensor.Runner(net, {}, BuildError, "it", ep="qnn", ep_options=soc)
+    first, again = (runner.run(still)["y"] for _ in range(2))
+    runner.redraw()
+    assert np.array_equal(first, again) and not np.allclose(first, runner.run(still)["y"], atol=0.1)
+    asked = context(net, voice(tmp_path / "b.onnx", NORMAL, WEIGHTS[:, :256]), feeds(48), inputs=INPUTS)
+    made = by_name(tuple(tensors.measure(replace(asked, ep="qnn", ep_options=soc))))
+    assert (made["distribution_distance"].value or 1) < 0.1
 
 
 def test_wrong_weights_under_the_noise_are_seen(tmp_path: Path, context: Callable[..., GateContext]) -> None:

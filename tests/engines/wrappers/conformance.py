@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,22 @@ def changed(bundle: Path, to: Path, change: Change) -> Path:
 def axis(name: str, value: Any) -> Change:
     """Set one compatibility axis of the first variant."""
     return lambda manifest: manifest["variants"][0]["compatibility"].update({name: value})
+
+
+# Arrays that a stranger seals into check/, where the format of the file is whole.
+ODD_CHECK_DATA: dict[str, tuple[str, dict[str, Any]]] = {
+    "a feed of no number": ("inputs", {"first.x": np.zeros((1, 4), np.float32)}),
+    "a feed of a number of 30 digits": ("inputs", {f"{'9' * 30}.nothing": np.zeros((1, 4), np.float32)}),
+    "an input that there is not": ("inputs", {"0.nothing": np.zeros((1, 4), np.float32)}),
+    "an input of text": ("inputs", {"0.x": np.array("text")}),
+    "an input of dates": ("inputs", {"0.x": np.zeros(3, "datetime64[s]")}),
+    "an input of records": ("inputs", {"0.x": np.zeros(3, [("a", "i4")])}),
+    "an input of complex numbers": ("inputs", {"0.x": np.zeros((1, 4), np.complex64)}),
+    "an input of 32 dimensions": ("inputs", {"0.x": np.zeros((1,) * 32, np.float32)}),
+    "recorded on no JSON": ("goldens", {"recorded_on": np.array('{"kernels": 1')}),
+    "recorded on a number": ("goldens", {"recorded_on": np.zeros(1, np.float32)}),
+    "recorded on many brackets": ("goldens", {"recorded_on": np.array("[" * 100_000)}),
+}
 
 
 class Answers:
@@ -156,6 +173,34 @@ class Answers:
             held = GoldensOutcome.model_validate(runtime.act("goldens", bundle).outcome["goldens"])
             assert not held.passed and held.mismatch_count == 1 and held.compared == compared
             assert held.mismatches[0].startswith("input 2, output 'scores': the shape [1")
+
+    def test_rows_that_the_model_counts_are_compared_as_sets(
+        self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path
+    ) -> None:
+        """Input 3 has two rows: in another order, or one more, they agree; none of them, or all others, do not."""
+        bundle = copy(tensor_bundle, tmp_path / "rows")
+        goldens, rows = npz.read(bundle / "check/goldens.npz"), {"rows.best": np.zeros(1, np.int64)}
+        best, scores = goldens["3.best"], goldens["3.scores"].reshape(2, CLASSES)
+
+        def held(changed: npz.Arrays) -> GoldensOutcome:
+            npz.write(bundle / "check/goldens.npz", goldens | changed)
+            return GoldensOutcome.model_validate(runtime.act("goldens", bundle).outcome["goldens"])
+
+        def of(values: list[int]) -> npz.Arrays:
+            return {"3.best": np.array(values, np.int64), "shape.3.best": np.array([len(values)], np.int64)}
+
+        turned, longer = of(best[::-1].tolist()), of([*best.tolist(), 7])
+        assert held(rows | turned).passed and held(rows | longer).passed
+        assert not held(longer).passed and held(rows | of([7, 8])).mismatches[0].startswith("output 'best': F1 of its")
+        assert held(rows | of([*best.tolist(), 7, 8, 9])).mismatches[0].startswith("output 'best': F1 of its rows 0.7")
+        other = held(rows | {"shape.3.best": np.array([2, 1], np.int64)})
+        assert other.mismatches[0].startswith("input 3, output 'best': the shape [2")
+        npz.write(bundle / "check/goldens.npz", goldens | {"rows.best": np.array(["first"])})
+        assert "of another type" in runtime.act("goldens", bundle).error["message"]
+        shorter = {"3.scores": scores[0], "shape.3.scores": np.array([1, CLASSES], np.int64)}
+        assert held(shorter | {"rows.scores": np.zeros(1, np.int64)}).passed and not held(shorter).passed
+        wrong = {"3.scores": -goldens["3.scores"], "rows.scores": np.zeros(1, np.int64)}
+        assert "cosine -1.0000" in held(wrong).mismatches[0]
 
     def test_the_dust_of_rounding_is_not_compared(self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path) -> None:
         bundle = copy(tensor_bundle, tmp_path / "dust")
@@ -507,6 +552,29 @@ class Refusals:
             error = runtime.act("load", damaged).error
             assert error["code"] == "bundle" and "cannot open the model" in error["message"]
 
+    @pytest.mark.parametrize(("file", "arrays"), [pytest.param(*row, id=name) for name, row in ODD_CHECK_DATA.items()])
+    def test_check_data_of_another_form(
+        self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path, file: str, arrays: dict[str, Any]
+    ) -> None:
+        """Sealed as they are, so nothing but the runtime meets them: each ends in an outcome, with a next step."""
+        bundle = copy(tensor_bundle, tmp_path / "bundle")
+        kept = npz.read(bundle / f"check/{file}.npz")
+        npz.write(bundle / f"check/{file}.npz", kept | arrays)
+        error = runtime.act("goldens", bundle).error
+        assert error["code"] == "bundle" and error["message"] and error["next"]
+
+    @pytest.mark.parametrize(("descr", "size"), [("<f4", 10**12), ("<f4", 2**61 + 1), ("<U0", 10**10), ("|V0", 10**10)])
+    def test_check_data_that_claims_more_than_it_holds(
+        self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path, descr: str, size: int
+    ) -> None:
+        """Nothing makes room for what a header says."""
+        bundle = copy(tensor_bundle, tmp_path / "bundle")
+        header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({size},), }}"
+        with zipfile.ZipFile(bundle / "check/inputs.npz", "w") as archive:
+            archive.writestr("0.x.npy", b"\x93NUMPY\x01\x00v\x00" + header.ljust(117).encode() + b"\n")
+        error = runtime.act("goldens", bundle).error
+        assert error["code"] == "bundle" and "memory" not in error["message"], error
+
     @pytest.mark.parametrize("how", ["cut", "changed", "no zip"])
     def test_goldens_that_cannot_be_read(self, runtime: Runtime, tensor_bundle: Path, tmp_path: Path, how: str) -> None:
         bundle = copy(tensor_bundle, tmp_path / "damaged")
@@ -564,6 +632,28 @@ class Refusals:
         error = runtime.act("generate", llm_bundle, **GREEDY, **request).error
         assert error["code"] == "usage" and "JSON schema is not accepted" in error["message"]
 
+    @pytest.mark.parametrize("name", ["abd", "../abc", ""])
+    def test_an_adapter_that_the_bundle_has_not(
+        self, runtime: Runtime, worn_bundle: Path, llm_bundle: Path, name: str
+    ) -> None:
+        error = runtime.act("generate", worn_bundle, prompt="the", max_tokens=3, adapter=name, **GREEDY).error
+        assert error["code"] == "usage" and f"has no adapter '{name}'" in error["message"]
+        assert "one of: abc, xyz" in error["next"]
+        error = runtime.act("generate", llm_bundle, prompt="the", max_tokens=3, adapter="abc", **GREEDY).error
+        assert error["code"] == "usage" and "--adapter NAME=FOLDER" in error["next"]
+
+    def test_an_adapter_is_put_on_for_one_answer(self, runtime: Runtime, worn_bundle: Path, llm_bundle: Path) -> None:
+        def said(bundle: Path, **more: str) -> str:
+            result = runtime.act("generate", bundle, prompt="the cat", max_tokens=6, **GREEDY, **more)
+            assert not result.error
+            return "".join(event["text"] for event in result.events if event["event"] == "piece")
+
+        plain = said(worn_bundle)
+        assert plain == said(llm_bundle)  # what is there and not on changes nothing
+        for name in ("abc", "xyz"):
+            answer = said(worn_bundle, adapter=name)
+            assert len(answer) == 6 and {*answer} <= {*name[:2]} and answer != plain
+
     def test_an_action_that_is_none(self, runtime: Runtime, tensor_bundle: Path) -> None:
         assert runtime.act("dance", tensor_bundle).error["code"] == "usage"
 
@@ -602,16 +692,20 @@ class Endings:
         assert gone and not (tmp_path / "outcome.json").exists()
 
     def test_without_a_request(self, program: Program, tmp_path: Path) -> None:
-        for text in (None, "{", '{"action": "load"}'):
+        for text in (None, "{", UNREAD):
             if text is not None:
                 (tmp_path / "request.json").write_text(text)
             command = [*program.argv, str(tmp_path / "request.json")]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-            assert done.returncode != 0 and done.stderr and not (tmp_path / "outcome.json").exists()
+            told = (tmp_path / "outcome.json").exists()
+            assert done.returncode != 0 and (done.stderr or told) and (text == UNREAD or not told)
 
     def test_events_are_all_that_stands_on_stdout(self, program: Program, llm_bundle: Path) -> None:
         answered = program.act("bench", llm_bundle, plan=quick_plan(llm_bundle))  # act() parses every line
         assert {event["event"] for event in answered.events} == {"progress"}
+
+
+UNREAD = '{"action": "load"}'  # a request that names no bundle; a runtime may say so in an outcome
 
 
 def endless(bundle: Path) -> dict[str, Any]:

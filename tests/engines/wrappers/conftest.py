@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engines.wrappers.conformance import BORDER, changed
-from tests.engines.wrappers.small_bundles import seal_cases, seal_llm
+from tests.engines.wrappers.small_bundles import classes, seal_cases, seal_llm
 from tests.engines.wrappers.small_models import TOOLS
 
 
@@ -23,6 +23,12 @@ def arm64_runner(need_runner: Callable[[str], Path]) -> Path:
 def case_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See seal_cases."""
     return seal_cases(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="session")
+def classes_bundle(tensor_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small net, which tells classes of pictures."""
+    return changed(tensor_bundle, tmp_path_factory.mktemp("classes"), classes)
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +64,12 @@ def bordered_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As llm_bundle; its tokenizer puts a token before plain text, and its contract says so."""
     return seal_llm(tmp_path_factory.mktemp("begun"), begins=True)
+
+
+@pytest.fixture(scope="session")
+def worn_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As llm_bundle, with the adapters "abc" and "xyz" beside it: with one on, it says its first two letters alone."""
+    return seal_llm(tmp_path_factory.mktemp("worn"), adapters=("abc", "xyz"))
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundle import aside, check_data
-from edgekit.bundle.runtime import OWN
 from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage
 from edgekit.contract.manifest import Draft, Quality, RecipeFacts, SourceFacts, TargetFacts
 from edgekit.data import digest
+from edgekit.faces.python import FACE
 from edgekit.kinds import Footprint
 from edgekit.kinds.llm import LlmContract
 from edgekit.kinds.tensor import TensorContract
@@ -58,6 +58,29 @@ def seal_tensor(folder: Path, batch: int | str = "n") -> Path:
     return _seal(folder / "small-tensor", made, model, feeds)
 
 
+def seal_pictures(folder: Path, dtype: str = "float32") -> Path:
+    """A net that gives back the array that a picture became; how it becomes it is for the test to say."""
+    model = folder / "model"
+    model.mkdir(parents=True)
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    sides = [[helper.make_tensor_value_info(name, code, [f"{name}{at}" for at in range(4)])] for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", *sides)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (model / "model.onnx").write_bytes(made.SerializeToString())
+    inputs, outputs = ((Tensor(name=name, dtype=dtype, shape=(None,) * 4),) for name in "xy")
+    contract = TensorContract(inputs=inputs, outputs=outputs)
+    feeds = [{"x": np.zeros((1, 3, 2, 2), dtype)}]
+    return _seal(
+        folder / f"same-{dtype}", _draft("same", "tensor", contract, "model/portable/model.onnx"), model, feeds
+    )
+
+
+def classes(manifest: dict[str, Any]) -> None:
+    """Say in the manifest of seal_tensor's net that it tells classes of pictures."""
+    manifest["contract"]["decode"] = "classes"
+    manifest["contract"]["inputs"][0]["preprocess"] = {"kind": "image", "resample": "lanczos", "fit": "crop-center"}
+
+
 def seal_cases(folder: Path, names: list[str] | None = None) -> Path:
     """The net of golden_cases.py, which gives back what it is fed.
 
@@ -90,10 +113,12 @@ def seal_llm(
     max_length: int = MAX_LENGTH,
     border: int | None = None,
     begins: bool = False,
+    adapters: tuple[str, ...] = (),
 ) -> Path:
     """The model of small_models.py."""
     name = "small-pruned" if pruned else "small-bordered" if border else "small-begun" if begins else "small-llm"
     made_with: dict[str, Any] = {"max_length": max_length, "pruned": pruned, "border": border, "begins": begins}
+    made_with["adapters"] = adapters
     write_llm(folder / name / "model", template=template, **made_with)
     contract = LlmContract(
         eos_token_ids=(END,),
@@ -103,6 +128,7 @@ def seal_llm(
         chat_template_sha256=digest(template),
         reread_beyond=border,
         prefix_token_ids=(END,) if begins else (),
+        adapters=adapters,
     )
     made = _draft(name, "llm", contract, "model/portable")
     return _seal(folder / name / name, made, folder / name / "model", None)
@@ -203,7 +229,7 @@ def _seal(
     goldens: dict[str, Any] | None = None,
 ) -> Path:
     with aside.workspace(destination) as room:
-        stage(room / "new", made, {"model/portable": model}, OWN, {"LICENSE.txt": "MIT\n"})
+        stage(room / "new", made, {"model/portable": model}, FACE.files(), {"LICENSE.txt": "MIT\n"})
         check_data.write_check(room / "new", made, feeds)
         if goldens is not None:
             path = room / "new/check/goldens.npz"

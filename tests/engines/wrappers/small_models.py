@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.adapters.graph import Piece, Place, _added
+
 HIDDEN, HEADS, HEAD = 32, 2, 16
 MERGES = ["t h", "th e", "Ġ the", "a n", "an d", "i n", "Ġ a", "e r", "o n", "Ã ©", "c a", "ca f"]
 SPECIALS = ["<|user|>", "<|assistant|>", "<|end|>"]
@@ -43,6 +45,7 @@ def write_llm(
     template: str = TEMPLATE,
     border: int | None = None,
     begins: bool = False,
+    adapters: tuple[str, ...] = (),
 ) -> None:
     """model.onnx, genai_config.json and the tokenizer's files.
 
@@ -50,6 +53,7 @@ def write_llm(
         pruned: the model gives the logits of the last token only.
         border: the model keeps other keys of a text that is longer, as LongRoPE does.
         begins: the tokenizer puts the end token before a plain text, as GPT-2's family does.
+        adapters: files beside it, each of which has the model say nothing but the first two letters of its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_graph(folder / "model.onnx", pruned, np.random.default_rng(seed), border)
@@ -86,6 +90,31 @@ def write_llm(
     }
     _json(folder / "genai_config.json", config)
     _write_tokenizer(folder, template, begins)
+    if adapters:
+        _write_adapters(folder, adapters)
+
+
+def _write_adapters(folder: Path, names: tuple[str, ...]) -> None:
+    """Whatever the sum of the hidden values is, the logit of one of the two letters is far above."""
+    import onnxruntime
+
+    proto = onnx.load(str(folder / "model.onnx"))
+    head = next(node for node in proto.graph.node if node.output[0] == "logits")
+    place = Place("head", False, HIDDEN, (Piece("head", VOCABULARY),))
+    for added in list(_added(proto.graph, head, place)):
+        proto.graph.node.append(added)
+    (folder / "model.onnx").write_bytes(proto.SerializeToString())
+    (folder / "adapters").mkdir()
+    letters = vocabulary()
+    for name in names:
+        down, up = np.zeros((HIDDEN, 2), np.float32), np.zeros((2, VOCABULARY), np.float32)
+        down[:, 0], down[:, 1] = 1, -1
+        up[:, letters.index(name[0])] = 1e4, -1e4
+        up[:, letters.index(name[1])] = -1e4, 1e4
+        made = onnxruntime.AdapterFormat()
+        values = {"head.lora_A": down, "head.lora_B": up}
+        made.set_parameters({key: onnxruntime.OrtValue.ortvalue_from_numpy(value) for key, value in values.items()})
+        made.export_adapter(str(folder / "adapters" / f"{name}.onnx_adapter"))
 
 
 def _write_graph(path: Path, pruned: bool, random: np.random.Generator, border: int | None) -> None:

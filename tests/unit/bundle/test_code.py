@@ -13,7 +13,6 @@ from edgekit import __version__
 from edgekit.bundle.code import likeness, own, unsafe
 from edgekit.bundle.files import Folder
 from edgekit.bundle.read import read
-from edgekit.bundle.runtime import OWN
 from edgekit.errors import BuildError
 from tests.unit.bundle.planted import sealed_again
 from tests.unit.bundle.tiny_bundle import NAME, build, write_model
@@ -71,22 +70,26 @@ def test_a_program_is_told_by_its_name(bundle: Path, name: str, content: bytes) 
 
 
 def test_the_runtime_is_compared_with_this_edgekits(bundle: Path) -> None:
-    assert likeness(Folder(bundle)) == "another"  # its __init__.py alone is the tests'
-    for name in own():
-        (bundle / WRAPPER / name).unlink(missing_ok=True)
-        shutil.copy(OWN / name, bundle / WRAPPER / name)
-    paths = [f"{WRAPPER}/{name}" for name in own()]
-    sealed_again(bundle, paths, tools={"edgekit": __version__})
-    assert likeness(Folder(bundle)) == "same" and named(bundle) == []
+    assert likeness(Folder(bundle), read(bundle)) == "another"  # its __init__.py alone is the tests'
+    sealed_again(bundle, (), tools={"edgekit": __version__})
+    shutil.rmtree(bundle / "runtime")
+    ours = own(read(bundle))
+    for path, origin in ours.items():
+        text = origin if isinstance(origin, str) else origin.read_text(encoding="utf-8")
+        (bundle / path).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / path).write_text(text, encoding="utf-8")
+    paths = list(ours)
+    sealed_again(bundle, paths)
+    assert likeness(Folder(bundle), read(bundle)) == "same" and named(bundle) == []
     for name in ("llm.py", "another.py"):  # a changed one, and one that this edgekit does not have
         (bundle / WRAPPER / name).write_text("x = 1\n")
     paths.append(f"{WRAPPER}/another.py")
     sealed_again(bundle, paths)
-    assert likeness(Folder(bundle)) == "another" and named(bundle) == [paths[-1], f"{WRAPPER}/llm.py"]
+    assert likeness(Folder(bundle), read(bundle)) == "another" and named(bundle) == [paths[-1], f"{WRAPPER}/llm.py"]
     sealed_again(bundle, paths, tools={"edgekit": "0.0.9"})
-    assert likeness(Folder(bundle)) == "another" and named(bundle) == []
+    assert likeness(Folder(bundle), read(bundle)) == "another" and named(bundle) == []
     shutil.rmtree(bundle / "runtime")
-    assert likeness(Folder(bundle)) == "none"
+    assert likeness(Folder(bundle), read(bundle)) == "none"
 
 
 def test_what_would_be_refused_is_never_sealed(tmp_path: Path, made_of: tuple[Path, Path]) -> None:

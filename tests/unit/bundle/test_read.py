@@ -279,7 +279,7 @@ def test_fuzz_the_bytes(sealed: Path, where: int, length: int, put: bytes) -> No
 def test_quality_is_of_variants_that_there_are(data: Json) -> None:
     (quality,) = data["quality"].values()
     assert "of the variant 'sm8650'" in refused(resealed(data | {"quality": data["quality"] | {"sm8650": quality}}))
-    adapted = subject("portable", "polite")  # a bundle has no adapters yet
+    adapted = subject("portable", "polite")
     assert adapted == "portable/polite" and subject("portable") in data["quality"]
     assert f"of the variant {adapted!r}" in refused(resealed(data | {"quality": {adapted: quality}}))
     assert parse(resealed(data | {"quality": {}})).judged.verdict == "not-measured"

@@ -16,6 +16,7 @@ from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import copy, stage
 from edgekit.bundle.verify import verify
 from edgekit.errors import BuildError, BundleError, EdgekitError, UsageError
+from edgekit.faces.python import PACKAGE
 from tests import needs
 from tests.unit.bundle.tiny_bundle import NAME, PASS, build, contents, draft
 
@@ -154,7 +155,7 @@ def test_what_no_bundle_may_hold_is_not_sealed(tmp_path: Path, made_of: tuple[Pa
         ("check/a:b", "colon"),
     ):
         with pytest.raises(EdgekitError, match=word), aside.workspace(tmp_path / NAME) as room:
-            stage(room / "new", draft(), {"model/portable": made_of[0]}, made_of[1], {})
+            stage(room / "new", draft(), {"model/portable": made_of[0]}, {PACKAGE: made_of[1]}, {})
             (room / "new" / inside).parent.mkdir(exist_ok=True)
             (room / "new" / inside).write_text("x")
             seal(room / "new", draft(), PASS, tmp_path / NAME)
@@ -227,7 +228,7 @@ def test_every_byte_is_on_the_disk_before_the_bundle_is_in_place(
 @pytest.mark.parametrize("odd", ["link", "pipe"])
 def test_a_link_or_a_pipe_is_not_sealed(tmp_path: Path, made_of: tuple[Path, Path], odd: str) -> None:
     with pytest.raises(BuildError, match="the staged bundle holds a"), aside.workspace(tmp_path / NAME) as room:
-        stage(room / "new", draft(), {"model/portable": made_of[0]}, made_of[1], {})
+        stage(room / "new", draft(), {"model/portable": made_of[0]}, {PACKAGE: made_of[1]}, {})
         at = room / "new" / "check" / "odd"
         at.parent.mkdir()
         at.symlink_to("/etc/passwd") if odd == "link" else os.mkfifo(at)

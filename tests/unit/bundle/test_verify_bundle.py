@@ -22,6 +22,7 @@ from edgekit.bundle.verify import problems, verified, verify
 from edgekit.bundle.zip import zip_bundle
 from edgekit.data import file_digest
 from edgekit.errors import BuildError, BundleError
+from edgekit.faces.python import PACKAGE
 from edgekit.kinds.variant import Compatibility, Variant
 from tests import needs
 from tests.unit.bundle.tiny_bundle import NAME, PASS, SIZE, build, draft, write_model
@@ -230,7 +231,7 @@ def test_an_app_may_strip_other_variants_but_not_half_of_one(tmp_path: Path, mad
     staged = tmp_path / "room" / "new"
     staged.parent.mkdir()
     files = {"model/portable": made_of[0], "model/sm8650": made_of[0]}
-    stage(staged, manifest, files, made_of[1], {})
+    stage(staged, manifest, files, {PACKAGE: made_of[1]}, {})
     seal(staged, manifest, PASS, folder)
     assert verify(folder) == []
     (folder / "model" / "sm8650" / "labels.txt").unlink()

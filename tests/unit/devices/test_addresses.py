@@ -93,9 +93,9 @@ def test_every_state_that_is_not_ready_has_a_next_step() -> None:
     ],
 )
 def test_what_ssh_says_becomes_a_cause_and_a_step(words: str, cause: str) -> None:
-    error = ssh._explain("ssh:me@host", "host", words)
+    error = ssh._explain("ssh:me@host", "host", [], words)
     assert error is not None and cause in error.message and error.next
-    assert ssh._explain("ssh:me@host", "host", "something else") is None
+    assert ssh._explain("ssh:me@host", "host", [], "something else") is None
 
 
 @pytest.mark.parametrize(

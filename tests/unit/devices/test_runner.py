@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from edgekit.devices import _runner
 from edgekit.errors import BuildError, ToolMissing
 from edgekit.wrappers.python.manifest import host_abi
 
-LINE = f"{Path(sys.executable).name} -P -m edgekit.devices._runner linux-aarch64"
+LINE = "edgekit runner build linux-aarch64"
 
 
 @pytest.fixture
@@ -136,13 +135,13 @@ def test_android_needs_the_ndk(empty_cache: Path, tmp_path: Path, monkeypatch: p
         monkeypatch.delenv(name, raising=False)
     wanted = _runner.platform("android-aarch64")
     with pytest.raises(ToolMissing, match="NDK") as caught:
-        _runner._ndk(wanted)
+        _runner.toolchain(wanted)
     assert caught.value.next.startswith("ANDROID_NDK_HOME=/path/to/android-ndk ")
     toolchain = tmp_path / "build/cmake/android.toolchain.cmake"
     toolchain.parent.mkdir(parents=True)
     toolchain.write_text("")
     monkeypatch.setenv("ANDROID_NDK_ROOT", str(tmp_path))
-    settings = _runner._ndk(wanted)
+    settings = _runner.toolchain(wanted)
     assert f"-DCMAKE_TOOLCHAIN_FILE={toolchain}" in settings and "-DANDROID_ABI=arm64-v8a" in settings
 
 

@@ -9,6 +9,7 @@ from edgekit.inputs import alternatives, drawings, images
 from edgekit.inputs.options import parse
 from edgekit.model import AudioInput, ImageInput
 from tests.unit.inputs.nets import model, tensor
+from tests.unit.inputs.sound import tone
 
 pytestmark = pytest.mark.unit
 FORMS = [
@@ -47,6 +48,17 @@ def test_of_other_inputs() -> None:
     made = alternatives.remade(np.linspace(0, 3, 400, dtype=np.float32), heard.preprocess, other)  # type: ignore[arg-type]
     assert made.mean() == pytest.approx(0, abs=1e-5) and made.std() == pytest.approx(1, abs=1e-3)
     assert alternatives.others(tensor("x", (1, 4))) == {}
+
+
+def test_a_whole_recording_is_heard_at_other_rates() -> None:
+    own = AudioInput(sample_rate=16000)
+    ways = alternatives.others(tensor("x", (1, "samples"), own))
+    assert {"normalize=true", "sample_rate=8000", "sample_rate=44100"} <= set(ways)
+    sound = tone(440, 16000, 0.25).astype(np.float32)
+    made = alternatives.remade(sound[None], own, ways["sample_rate=8000"])
+    assert made.shape == (1, 2000) and made.dtype == np.float32
+    np.testing.assert_allclose(made[0, 100:-100], tone(440, 8000, 0.25)[100:-100], atol=1e-3)
+    assert set(alternatives.others(tensor("x", (1, 4000), own))) == {"normalize=true"}  # a window stays as long
 
 
 @pytest.mark.parametrize("own", FORMS)

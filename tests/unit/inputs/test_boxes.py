@@ -89,6 +89,8 @@ def test_yolo_beside_the_pictures_or_in_labels(tmp_path: Path, place: str) -> No
         ImageInput(width=40, height=40, fit="crop-center"),
         ImageInput(width=40, height=36, fit="resize-crop", shortest=44),
         ImageInput(multiple=32, max_side=64),
+        ImageInput(width=64, height=64, fit="letterbox", fill=0),
+        ImageInput(width=60, height=70, fit="letterbox", fill=0, place="top-left"),
     ],
 )
 def test_a_box_lies_where_its_pixels_come_to_lie(tmp_path: Path, form: ImageInput) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from edgekit.errors import SourceError
 from edgekit.inputs import images
 from edgekit.model import ImageInput
+from edgekit.wrappers.python import pictures
 from tests.unit.inputs.nets import tensor
 
 pytestmark = pytest.mark.unit
@@ -104,3 +107,44 @@ def test_an_absurdly_large_picture_is_refused(tmp_path: Path, monkeypatch: pytes
     RED_LEFT.save(tmp_path / "large.png")
     with pytest.raises(SourceError, match="8 x 4 pixels"):
         images.read(tmp_path / "large.png")
+
+
+BOXED = [
+    # of a picture, in a net's input: the exporter's own scaled size, and the left and top of it
+    ((1280, 720), (640, 640), "center", (640, 360), (0, 140)),  # ultralytics/data/augment.py, LetterBox
+    ((500, 333), (640, 640), "center", (640, 426), (0, 107)),
+    ((333, 500), (320, 416), "center", (277, 416), (21, 0)),
+    ((500, 333), (416, 416), "top-left", (416, 277), (0, 0)),  # yolox/data/data_augment.py, preproc
+    ((1000, 3), (64, 64), "center", (64, 1), (0, 31)),
+]
+
+
+@pytest.mark.parametrize(("own", "wanted", "place", "scaled", "at"), BOXED)
+@pytest.mark.parametrize("fill", [114, 0, 255])
+def test_a_letterbox_is_what_resize_and_paste_make(
+    own: tuple[int, int],
+    wanted: tuple[int, int],
+    place: Literal["center", "top-left"],
+    scaled: tuple[int, int],
+    at: tuple[int, int],
+    fill: int,
+) -> None:
+    picture = Image.fromarray(np.random.default_rng(3).integers(0, 256, (*own[::-1], 3), np.uint8))
+    canvas = Image.new("RGB", wanted, (fill,) * 3)
+    canvas.paste(picture.resize(scaled, Image.Resampling.BILINEAR), at)
+    form = ImageInput(width=wanted[0], height=wanted[1], fit="letterbox", fill=fill, place=place)
+    array = images.prepare(picture, form, NCHW)
+    np.testing.assert_allclose(array[0].transpose(1, 2, 0) * 255, np.asarray(canvas), atol=0.01)
+    contract = {"name": "x", "dtype": "float32", "shape": [1, 3, None, None], "preprocess": form.model_dump()}
+    np.testing.assert_array_equal(pictures.of_picture(contract, np.asarray(picture)), array)
+    assert np.array_equal(np.asarray(images.shown(array, form)), np.asarray(canvas))
+
+
+def test_what_pads_is_written_in_full_and_of_a_letterbox_alone() -> None:
+    form = ImageInput(fit="letterbox")
+    assert (form.fill, form.place) == (114, "center") and not {"fill", "place"} & form.model_fields_set
+    written = form.model_dump()
+    assert (written["fill"], written["place"]) == (114, "center") and ImageInput.model_validate(written) == form
+    for wrong in ({"fill": 0}, {"fit": "letterbox", "fill": 256}, {"fit": "letterbox", "place": "left"}):
+        with pytest.raises(ValidationError):
+            ImageInput.model_validate(wrong)

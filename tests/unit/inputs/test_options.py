@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import UsageError
-from edgekit.inputs.options import described, parse
+from edgekit.inputs import static
+from edgekit.inputs.options import EXAMPLES, described, parse
 from edgekit.model import AudioInput, FixedInput, ImageInput, StateInput
 from tests.unit.inputs.nets import model, tensor
 
@@ -49,9 +50,22 @@ def test_the_model_is_described_and_other_inputs_stay_as_they_were() -> None:
     assert [type(one.preprocess) for one in twice.inputs] == [ImageInput, FixedInput, type(None)]
 
 
+def test_an_array_settles_the_sizes_that_are_open_and_nothing_is_made_for_it() -> None:
+    once = described(MODEL, parse(["input:0:image"], MODEL))
+    sized = described(once, parse(["input:0:array,shape=1x3x32x64"], MODEL))
+    assert sized.inputs[0].preprocess is None
+    assert static.shapes(sized) == {"input:0": (1, 3, 32, 64), "sr": (), "state": (2, 1, 128)}
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [
+        ("input:0:array", "no shape of an array"),
+        ("input:0:array,shape=1x3x0x4", "no shape of an array"),
+        ("input:0:array,shape=1x3x-1x4", "no shape of an array"),
+        ("input:0:array,size=3", "no shape of an array"),
+        ("input:0:array,shape=1x4x8x8", "not 1x4x8x8"),
+        ("input:0:array,shape=1x3x8", "not 1x3x8"),
         ("input:0:imag", "did you mean 'image'"),
         ("imput:0:image", "did you mean 'input:0'"),
         ("image,width=3", "names no input"),
@@ -79,6 +93,29 @@ def test_a_wrong_word_is_one_line_with_a_next_step(word: str, said: str) -> None
     with pytest.raises(UsageError, match=said) as caught:
         parse([word], MODEL)
     assert caught.value.next and "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("word", "form"),
+    [
+        ("input:0:image,width=a", "image"),
+        ("input:0:audio,sample_rate=8000,shape=1x-2", "audio"),
+        ("sr:fixed,value=x", "fixed"),
+        ("state:state,output=stateN,shape=2xb", "state"),
+    ],
+)
+def test_the_example_is_of_the_form_that_was_meant(word: str, form: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse([word], MODEL)
+    assert caught.value.next.startswith(f"write NAME:{form}")
+
+
+@pytest.mark.parametrize("form", EXAMPLES)
+def test_examples_are_right(form: str) -> None:
+    """As they are written, with the names of a model."""
+    name = {"fixed": "sr", "state": "state"}.get(form, "input:0")
+    word = EXAMPLES[form].partition(" ")[0].replace("NAME", name).replace("OUTPUT", "stateN")
+    assert parse([word], MODEL)
 
 
 def test_an_input_is_described_once() -> None:

@@ -477,6 +477,56 @@ def set_text(key: str, value: str) -> Callable[[Any], None]:
     return change
 
 
+def scaled(kind: str | None, **numbers: float) -> Callable[[Any], None]:
+    def change(writer: Any) -> None:
+        if kind is not None:
+            writer.add_string("llama.rope.scaling.type", kind)
+        for key, value in numbers.items():
+            writer.add_float32(f"llama.rope.scaling.{key}", value)
+
+    return change
+
+
+def grown(writer: Any) -> None:
+    scaled("yarn", factor=4.0)(writer)
+    writer.add_rope_scaling_orig_ctx_len(128)
+
+
+YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 128,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+}
+LINEAR = {"rope_type": "linear", "factor": 2.0}
+SCALINGS: dict[str, tuple[Callable[[Any], None], dict[str, Any] | None]] = {
+    "yarn": (grown, YARN),
+    "yarn of the length it has": (
+        scaled("yarn", factor=2.0, yarn_beta_fast=16.0, attn_factor=1.0),
+        YARN | {"factor": 2.0, "original_max_position_embeddings": 512, "beta_fast": 16.0},
+    ),
+    "linear": (scaled("linear", factor=2.0), LINEAR),
+    "a factor without a kind": (scaled(None, factor=2.0), LINEAR),
+    "by its first name": (lambda writer: writer.add_float32("llama.rope.scale_linear", 2.0), LINEAR),
+    "none": (scaled("none", factor=2.0), None),
+    "by one": (scaled("linear", factor=1.0), None),
+}
+
+
+@pytest.mark.parametrize("case", SCALINGS)
+def test_scaled_positions(tmp_path: Path, case: str) -> None:
+    change, wanted = SCALINGS[case]
+    convert(write(tmp_path / "m.gguf", random_weights(), change=change), tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    assert config["rope_scaling"] == wanted
+
+
+def test_a_vocabulary_alone_is_no_model(tmp_path: Path) -> None:
+    path = write(tmp_path / "vocab.gguf", {})
+    assert "holds a vocabulary and no weights" in refused(lambda: convert(path, tmp_path / "out")).message
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -488,10 +538,13 @@ def set_text(key: str, value: str) -> Callable[[Any], None]:
         (set_text("general.architecture", "rwkv6"), "the architecture 'rwkv6' is not supported"),
         (lambda w: w.kv_data[0].pop("tokenizer.ggml.pre"), "old file"),
         (lambda w: w.add_expert_count(8), "expert_count is not supported"),
-        (
-            lambda w: w.add_rope_scaling_type(gguf.RopeScalingType.YARN),
-            "rope scaling 'yarn' is not supported",
-        ),
+        (scaled("longrope"), "rope scaling 'longrope' is not supported"),
+        (scaled("yarn"), "its rope scaling 'yarn' has no factor"),
+        (scaled("yarn", factor=4.0, attn_factor=0.8), "llama.rope.scaling.attn_factor is not YaRN's own"),
+        (scaled("yarn", factor=4.0, yarn_log_multiplier=0.1), "llama.rope.scaling.yarn_log_multiplier is not"),
+        (set_text("general.type", "adapter"), "m.gguf is an adapter (LoRA), no model"),
+        (set_text("general.type", "mmproj"), "m.gguf is the part of a model that reads pictures or sound, no model"),
+        (set_text("general.type", "imatrix"), "m.gguf is a table of what matters to a quantizer, no model"),
         (lambda w: w.add_uint32("llama.attention.value_length", 8), "keys and values of different length"),
         (lambda w: w.kv_data[0].pop("llama.embedding_length"), "llama.embedding_length is missing"),
         (set_text("llama.embedding_length", "64"), "llama.embedding_length is str, not a number"),

@@ -18,19 +18,18 @@ ALSO = ("results/metrics.py",)
 FILES = sorted(path for path in files.PACKAGE.rglob("*.py") if path.relative_to(files.PACKAGE).parts[0] not in MEMBERS)
 
 
-def prefixes() -> tuple[str, ...]:
-    """How the classes of a kind begin: Llm, Tensor."""
-    return tuple(name.capitalize() for name in kinds.names())
+NAMES = kinds.names()
+PREFIXES = tuple(name.capitalize() for name in NAMES)  # how the classes of a kind begin: Llm, Tensor
 
 
 def of_a_kind(text: str) -> Iterator[str]:
     """The literals and names of a file that are a kind's, with their lines."""
     for node in ast.walk(ast.parse(text)):
         match node:
-            case ast.Constant(value=str(name)) if name in kinds.names():
+            case ast.Constant(value=str(name)) if name in NAMES:
                 yield f"{node.lineno}: {name!r}"
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) | ast.ClassDef(name=name):
-                begun = next((len(begin) for begin in prefixes() if name.startswith(begin)), 0)
+                begun = next((len(begin) for begin in PREFIXES if name.startswith(begin)), 0)
                 if begun and name[begun : begun + 1].isupper() and name != "TensorProto":  # which is ONNX's
                     yield f"{node.lineno}: {name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from edgekit.quality._context import measured, not_measured
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 from edgekit.results.metrics import Limit
+from edgekit.sources.gguf import CONVERTED
 from edgekit.sources.source import Source
 
 pytestmark = pytest.mark.unit
@@ -93,6 +95,32 @@ def test_the_first_gates_failure_is_the_one_that_is_told() -> None:
     """A wrong tokenizer ruins all that follows: its own advice comes first, whatever the table's order."""
     error = quality.explain(found(measured(m.TOKEN_MISMATCH_RATE, 0.5, n=90), measured(m.KL_MEAN, 3.0, n=9)))
     assert error is not None and "tokenizer_class" in error.next
+
+
+def test_the_advice_follows_the_circumstances() -> None:
+    """No --recipe auto where the target fixes its recipes (it ends with 2), no file to correct of a .gguf."""
+    bad = (measured(m.KL_MEAN, 3.0, n=9), measured(m.TOKEN_MISMATCH_RATE, 0.5, n=90))
+    drifted, tokens = (Quality(verdict="fail", mode="default", verdicts=_judge(context(), [entry])[0]) for entry in bad)
+    said = {cause: quality.explain(drifted, {cause}) for cause in ("fixed", "float", "gguf")}
+    assert all(error is not None for error in said.values())
+    assert ["--recipe auto" in error.next for error in said.values() if error] == [False, False, True]
+    error = quality.explain(tokens, {"gguf", "fixed"})
+    assert error is not None and "tokenizer_class" not in error.next and "checkpoint" in error.next
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "origin", "expected"),
+    [
+        ("linux-cpu", "int4", (), set()),
+        ("linux-cpu", "float32", (CONVERTED,), {"float", "gguf"}),
+        ("android-qnn", "w4a16", (), {"fixed"}),
+    ],
+)
+def test_the_circumstances_are_of_source_target_and_recipe(
+    name: str, precision: str, origin: tuple[str, ...], expected: set[str]
+) -> None:
+    source = replace(context().source, origin=origin)
+    assert quality.causes(source, target.load(name), precision) == expected
 
 
 def test_a_rate_is_judged_beside_the_sources_own() -> None:

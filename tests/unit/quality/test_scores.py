@@ -48,3 +48,8 @@ def test_chance_is_of_answers_that_have_nothing_to_do_with_the_labels() -> None:
 def test_texts_are_compared_without_their_blanks_and_where_there_is_no_case_without_it() -> None:
     assert _scores.plain(" a\u0301  b\n") == "\u00e1 b"
     assert _scores.plain("HELLO", cased=False) == _scores.plain("hello", cased=False)
+
+
+def test_letters_in_another_order() -> None:
+    assert _scores.relettered(["ab c", "a"], 1) == ["bc a", "b"]
+    assert _scores.relettered(["ab c"], 3) == ["ab c"] and _scores.relettered([""], 1) == [""]

@@ -258,6 +258,7 @@ def unknown_sizes(folder: Path) -> Path:
 
 
 def no_shape(folder: Path) -> Path:
-    """An output without a shape, which ONNX Runtime takes and the ONNX checker does not."""
+    """An input without a shape, which ONNX Runtime takes and the ONNX checker does not; its operator takes any."""
     node = helper.make_node("Relu", ["x"], ["y"])
-    return save(folder / "m.onnx", [node], [value("x", F, 4)], [helper.make_tensor_value_info("y", F, None)])
+    bare = [helper.make_tensor_value_info(name, F, None) for name in ("x", "y")]
+    return save(folder / "m.onnx", [node], bare[:1], bare[1:])

@@ -135,6 +135,10 @@ NO_END = _text("tokenizer_config.json", "{}")
         (_text("tokenizer.json", '{"model": {"vocab": [1, 2]}}'), "tokenizer.json is broken"),
         (_text("tokenizer.json", json.dumps(TOKENIZER)[:-20]), "tokenizer.json is not readable JSON"),
         (_remove("tokenizer.json", "tokenizer_config.json"), "has no tokenizer"),
+        (
+            _text("tokenizer.json", json.dumps(TOKENIZER | {"model": {"type": "WordLevel", "vocab": {"a": 0}}})),
+            "tokenizer.json is a WordLevel, which cuts whole words",
+        ),
         (_remove("model.safetensors"), "has a config.json but no weights"),
         (_pickled, r"the weights are pickled \(pytorch_model.bin\)"),
         (
@@ -233,7 +237,7 @@ def test_a_hubs_cache_is_made_of_links(tmp_path: Path) -> None:
         path.rename(hub / "blobs" / str(number))
         (snapshot / path.name).symlink_to(f"../../blobs/{number}")
     source = open_source(str(snapshot))
-    assert source.model.parameters == 1112 and [path.name for path in source.licenses] == ["LICENSE"]
+    assert source.model.parameters == 1128 and [path.name for path in source.licenses] == ["LICENSE"]
     (tmp_path / "secret").write_text("key")
     (snapshot / "NOTICE").symlink_to(tmp_path / "secret")
     _refused(snapshot, "NOTICE is a link that leads out of the model's folder", next="cp -L")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,31 @@ def test_a_folder_of_the_repository() -> None:
     files = listed(["small/config.json", "small/model.safetensors", "large/config.json", "large/model.safetensors"])
     choice = hub_files.choose(files, "small", "org/m", code=False)
     assert choice.base == "small/" and choice.first["config.json"].path == "small/config.json"
+
+
+OLD = ["modules.json", "1_Pooling/config.json", "README.md"]  # sentence-transformers before version 1
+NET = [f"0_BERT/{name}" for name in ("config.json", "tokenizer.json", "vocab.txt", "sentence_bert_config.json")]
+
+
+@pytest.mark.parametrize("weights", ["model.safetensors", "model.safetensors.index.json"])
+def test_a_net_below_its_folder(weights: str) -> None:
+    other = ["0_BERT/pytorch_model.bin", "0_BERT/rust_model.ot", "0_BERT/modeling_x.py", "2_Other/notes.txt"]
+    choice = hub_files.choose(listed([*OLD, *NET, *other, f"0_BERT/{weights}"]), "", "org/m", code=False)
+    index = [f"0_BERT/{weights}"] if weights.endswith(".json") else []
+    assert choice.model == "" and sorted(choice.first) == sorted([*OLD, *NET, *index])
+    with pytest.raises(SourceError, match="pickled"):
+        hub_files.choose(listed([*OLD, *NET, *other]), "", "org/m", code=False)
+
+
+def test_the_weights_of_a_net_below_its_folder_are_named_from_the_top(tmp_path: Path) -> None:
+    kinds = [{"idx": 0, "path": "0_BERT", "type": "sentence_transformers.models.Transformer"}]
+    (tmp_path / "modules.json").write_text(json.dumps(kinds), encoding="utf-8")
+    (tmp_path / "0_BERT").mkdir()
+    (tmp_path / "0_BERT" / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
+    assert hub.named(tmp_path, "", trust=False) == ["0_BERT/model.safetensors"]
+    index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "0_BERT" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert hub.named(tmp_path, "", trust=False) == ["0_BERT/model-00001-of-00001.safetensors"]
 
 
 def test_a_graph_with_what_lies_beside_it() -> None:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from edgekit.errors import SourceError
+from edgekit.model import TextInput
 from edgekit.sources import open_source
 from edgekit.sources.facts.files import name_of
 from tests.unit.sources.tiny_models import save_llama, save_onnx
@@ -167,3 +168,42 @@ def test_links_to_blobs_below_the_top_are_inside(tmp_path: Path) -> None:
 )
 def test_names(path: str, name: str) -> None:
     assert name_of(Path(path)) == name
+
+
+def test_weights_that_have_another_name_too(tmp_path: Path) -> None:
+    """A copy by hard links, which onnx takes for an attack."""
+    path = save_onnx(tmp_path / "tiny.onnx", external="tiny.data")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "tiny.data").hardlink_to(tmp_path / "tiny.data")
+    with pytest.raises(onnx.checker.ValidationError, match="hard links"):
+        onnx.load(str(path))
+    source = open_source(str(path))
+    assert _weights(source.path).tolist() == np.arange(12, dtype=np.float32).reshape(4, 3).tolist()
+    assert source.path.parent != tmp_path and source.model.name == "tiny"
+
+
+def test_a_graph_in_onnx_is_described_by_the_folder_above(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    (folder / "onnx").mkdir(parents=True)
+    path = save_onnx(folder / "onnx" / "model_fp16.onnx", external="model.onnx_data", name="input_ids")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    source = open_source(str(path))
+    made = source.model.inputs[0].preprocess
+    assert isinstance(made, TextInput) and source.model.license == "mit"
+    assert (source.path.parent / "tokenizer.json").is_file() and (source.path.parent / "model.onnx_data").is_file()
+    (folder / "onnx" / "config.json").write_text(json.dumps({}))
+    assert open_source(str(path)).path == path
+
+
+def test_weights_that_lead_out_of_onnx_stay_refused(tmp_path: Path) -> None:
+    (tmp_path / "net" / "onnx").mkdir(parents=True)
+    path = save_onnx(tmp_path / "net" / "onnx" / "model.onnx", external="model.onnx_data")
+    (tmp_path / "net" / "config.json").write_text("{}")
+    shutil.move(path.parent / "model.onnx_data", tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="is missing"):
+        open_source(str(path))
+    (path.parent / "model.onnx_data").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="outside"):
+        open_source(str(path))

@@ -116,6 +116,12 @@ def test_external_data_outside(tmp_path: Path, location: str) -> None:
     _refused(path, "lies outside the model's folder")
 
 
+def test_external_data_named_as_on_windows(tmp_path: Path) -> None:
+    path = save_onnx(tmp_path / "m.onnx")
+    edit_onnx(path, lambda proto: point_outside(proto.graph.initializer[0], "data\\m.data", 0, 48))
+    _refused(path, "is named with a backslash, which only Windows takes")
+
+
 def test_external_data_outside_by_a_link(tmp_path: Path) -> None:
     (tmp_path / "out.data").write_bytes(bytes(48))
     (tmp_path / "in").mkdir()

@@ -54,7 +54,7 @@ def test_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ref: str, mes
         ("m.bin", b"\x80\x04", "m.bin is pickled"),
         ("m.pth", b"PK", "m.pth is pickled"),
         ("m.safetensors", b"x", "m.safetensors is only weights"),
-        ("m.tflite", b"x", "m.tflite is not a model edgekit reads"),
+        ("m.tflite", b"x", "m.tflite is a TensorFlow Lite model"),
         ("notes.txt", b"x", "notes.txt is not a model edgekit reads"),
     ],
 )

@@ -28,6 +28,7 @@ DECODER: dict[str, tuple[int, ...]] = {
             "mlp.gate_up_proj.weight": (2 * INNER, HIDDEN),
             "mlp.down_proj.weight": (HIDDEN, INNER),
             "input_layernorm.weight": (HIDDEN,),
+            "post_attention_layernorm.weight": (HIDDEN,),
         }.items()
     },
 }

@@ -76,8 +76,8 @@ def save_safetensors(path: Path, shapes: dict[str, tuple[int, ...]], dtype: str 
     return path
 
 
-def llama_shapes() -> dict[str, tuple[int, ...]]:
-    """The weights of the smallest Llama, embeddings tied."""
+def llama_shapes(*, biased: bool = False) -> dict[str, tuple[int, ...]]:
+    """The weights of the smallest Llama, embeddings tied; `biased` as Qwen 2 is."""
     head = HIDDEN // HEADS
     shapes: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (VOCAB, HIDDEN),
@@ -94,7 +94,10 @@ def llama_shapes() -> dict[str, tuple[int, ...]]:
             f"{at}.mlp.up_proj.weight": (INNER, HIDDEN),
             f"{at}.mlp.down_proj.weight": (HIDDEN, INNER),
             f"{at}.input_layernorm.weight": (HIDDEN,),
+            f"{at}.post_attention_layernorm.weight": (HIDDEN,),
         }
+        rows = {"q": HEADS * head, "k": KV_HEADS * head, "v": KV_HEADS * head} if biased else {}
+        shapes |= {f"{at}.self_attn.{name}_proj.bias": (size,) for name, size in rows.items()}
     return shapes
 
 
@@ -127,7 +130,7 @@ def save_llama(folder: Path, config: dict[str, Any] | None = None) -> Path:
     (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
     settings = {"eos_token": {"content": "<|im_end|>"}, "chat_template": "{{ messages }}"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    save_safetensors(folder / "model.safetensors", llama_shapes())
+    save_safetensors(folder / "model.safetensors", llama_shapes(biased=merged.get("model_type") == "qwen2"))
     return folder
 
 

@@ -115,7 +115,7 @@ def _inverse_factor(hessian: Tensor, damp: float) -> Tensor:
                 return torch.as_tensor(upper)
     raise BuildError(
         "GPTQ cannot use the calibration text: its inputs are not finite, or all alike",
-        next="give other or more text (--calibration), or take int4_kquant, which needs none",
+        next="take a recipe that is not calibrated: --recipe int4_kquant",
     )
 
 

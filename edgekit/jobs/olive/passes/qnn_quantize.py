@@ -26,7 +26,7 @@ from olive.passes.onnx.quantization import OnnxStaticQuantization, get_calibrati
 from olive.passes.pass_config import PassConfigParam
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edgekit.jobs.olive.passes import _bias, _kept
+from edgekit.jobs.olive.passes import _bias, _kept, _taken
 
 logger = logging.getLogger("olive.edgekit")
 PREPARED = "prepared.onnx"
@@ -62,7 +62,7 @@ class EdgekitQnnQuantization(OnnxStaticQuantization):  # type: ignore[misc]
         theirs = {name: value for name, value in config.model_dump().items() if name not in OWN}
         if not config.fuse:
             _kept.keep(onnx.load(model.model_path))
-            return _olive_pass(theirs).run(model, output_model_path)
+            return _quantized(theirs, model, output_model_path)
         theirs["quant_preprocess"] = False  # or the float net would not have the names of the quantized one
         with tempfile.TemporaryDirectory() as folder:
             source = _prepared(onnx.load(model.model_path), Path(folder))
@@ -70,7 +70,7 @@ class EdgekitQnnQuantization(OnnxStaticQuantization):  # type: ignore[misc]
             if config.wide_weights:
                 theirs["tensor_quant_overrides"] = _wide(source, config.wide_weights)
             handler = ONNXModelHandler(str(Path(folder) / PREPARED))
-            quantized = onnx.load(_olive_pass(theirs).run(handler, str(Path(folder) / "quantized.onnx")).model_path)
+            quantized = onnx.load(_quantized(theirs, handler, str(Path(folder) / "quantized.onnx")).model_path)
         if config.correct_bias:
             layers = [*_layers(source, quantized)]
             settled = sum(layer.settle_channels() for layer in layers)
@@ -82,10 +82,11 @@ class EdgekitQnnQuantization(OnnxStaticQuantization):  # type: ignore[misc]
         return model_proto_to_olive_model(quantized, written, config)
 
 
-def _olive_pass(config: dict[str, Any]) -> Any:
-    """Olive's pass with its rules for QNN (which operators, which fixed ranges)."""
+def _quantized(config: dict[str, Any], model: Any, output: str) -> Any:
+    """What Olive's pass makes of a model, with its rules for QNN (which operators, which fixed ranges)."""
     spec = AcceleratorSpec(Device.NPU, ExecutionProvider.QNNExecutionProvider)
-    return create_pass_from_dict(OnnxStaticQuantization, config, spec)
+    with _taken.only():
+        return create_pass_from_dict(OnnxStaticQuantization, config, spec).run(model, output)
 
 
 def _prepared(model: ModelProto, folder: Path) -> ModelProto:

@@ -55,6 +55,17 @@ Json opened(const Context& context, With with) {
     return with(TensorBundle(std::move(found), context.engines));
 }
 
+// Calls `with()`, which reads the bundle's check data: an input there that the model does not take is the bundle's fault.
+template <typename With>
+auto on_check_data(With with) {
+    try {
+        return with();
+    } catch (const Refused& refused) {
+        if (refused.code != "usage") throw;
+        throw Refused(std::string("the bundle's check data cannot be used: ") + refused.what(), "fetch the bundle again");
+    }
+}
+
 Json identify(const Context& context) { return {{"device", context.machine.facts()}}; }
 
 // Seconds from a folder to a model that is ready; the engines' own libraries are loaded before.
@@ -136,7 +147,9 @@ Json compare_goldens(const Context& context) {
     const Arrays recorded = read_npz(inside(context.path("bundle"), plan.at("file").get<std::string>()));
     const Json& rule = plan.at("rule");
     return opened(context, [&](const auto& bundle) -> Json {
-        Json compared = compare(record(bundle, context.inputs(), rule, context.machine.kernels()), recorded, rule);
+        Json compared = on_check_data([&] {
+            return compare(record(bundle, context.inputs(), rule, context.machine.kernels()), recorded, rule);
+        });
         if constexpr (std::is_same_v<decltype(bundle), const LlmBundle&>) {
             if (has(context.plan(), "function_calls")) compared = with_calls(compared, calls_of(context, bundle));
         }
@@ -149,7 +162,8 @@ Json measure(const Context& context) {
     Json measured = opened(context, [&](const auto& bundle) {
         const Arrays inputs = context.inputs();
         const Json loaded = memory("loaded", context.machine);
-        Json found = bench(bundle, inputs, context.plan().at("bench"), context.machine, tell);
+        Json found = on_check_data(
+            [&] { return bench(bundle, inputs, context.plan().at("bench"), context.machine, tell); });
         found["memory"].insert(found["memory"].begin(), loaded);
         found["variant"] = bundle.opened.variant.at("name");
         found["engines"] = context.engines.versions(bundle.opened.kind());

@@ -12,8 +12,9 @@
 
 namespace edgekit {
 
-// Options of GenAI's search, by its names ("min_length", "do_sample").
-using Search = std::vector<std::pair<std::string, std::variant<bool, double>>>;
+// What is fixed for a generator: options of GenAI's search by its names ("min_length", "do_sample"), and ADAPTER, a name.
+using Search = std::vector<std::pair<std::string, std::variant<bool, double, std::string>>>;
+constexpr const char* ADAPTER = "adapter";
 
 constexpr float LEAST = -1e9F;  // the logit of a token that is not to be drawn
 

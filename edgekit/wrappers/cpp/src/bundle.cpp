@@ -31,7 +31,7 @@ Opened find_bundle(const Wanted& wanted, Engines& engines) {
 void cannot_open(const std::string& engine, const std::string& words) {
     if (lower(words).find("alloc") != std::string::npos) throw EngineError(words);
     throw Refused(engine + " cannot open the model: " + first_line(words, 300),
-                  "verify the bundle (edgekit verify); if it is whole, take a later engine");
+                  "verify the bundle (edgekit verify); if it is whole and for this chip, take a later engine");
 }
 
 }  // namespace edgekit

@@ -51,7 +51,7 @@ void leave(Core* core) {
 
 const std::vector<std::string> ASKED{"messages", "prompt",     "max_tokens", "stop",        "temperature",
                                      "top_k",    "top_p",      "min_p",      "tools",       "repetition_penalty",
-                                     "seed",     "call",       "think",      "json_schema"};
+                                     "seed",     "call",       "think",      "json_schema", "adapter"};
 
 std::string done(const Answer& found, double seconds, bool loaded) {
     const double first = seconds - found.decode_s, gaps = static_cast<double>(found.tokens) - 1;
@@ -124,6 +124,7 @@ void Core::close() {
         waiting_.clear();
     }
     changed_.notify_all();
+    const std::lock_guard closing(closing_);  // at the process's end another thread may be closing it, too
     if (worker_.joinable()) worker_.join();
     const std::lock_guard lock(mutex_);
     drop(Part::WEIGHTS);
@@ -149,7 +150,8 @@ Json Core::facts() {
     Json found = {{"kind", opened_.kind()},
                   {"variant", opened_.variant.at("name")},
                   {"ep", opened_.ep()},
-                  {"engines", engines_.places(opened_.kind())}};
+                  {"engines", engines_.places(opened_.kind())},
+                  {"other_onnxruntimes", engines_.others(opened_.kind())}};
     if (!is_llm()) return found;
     const bool goes_on = Slots::continues(opened_.ep());
     const bool rewinds = goes_on && opening_.slots && window_of(opened_.model()) == 1;

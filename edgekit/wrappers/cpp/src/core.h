@@ -66,7 +66,7 @@ class Core {
     Engines& engines_;
     const Opened opened_;
 
-    std::mutex mutex_;
+    std::mutex mutex_, closing_;
     std::condition_variable changed_;
     std::unique_ptr<Llm> llm_;
     std::shared_ptr<const TensorBundle> tensors_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <optional>
 #include <type_traits>
 
 #include "core.h"
@@ -15,6 +17,8 @@ struct edgekit_error {
 };
 struct edgekit_document {
     std::string text;
+    std::optional<edgekit::Ordered> tree = {};     // when it is asked for
+    std::map<std::string, std::string> told = {};  // by path: what the reader has
 };
 struct edgekit_values {
     edgekit::Values values;
@@ -64,13 +68,15 @@ Structure known(const Structure* given) {
     return found;
 }
 
-Ordered request_of(edgekit_text text) {
+Ordered parsed(const std::string& text, const std::string& what) {
     try {
-        return Ordered::parse(string_of(text));
+        return Ordered::parse(text);
     } catch (const Json::exception& error) {
-        throw Refused(std::string("the request is no JSON: ") + error.what(), "", "usage");
+        throw Refused(what + " is no JSON: " + error.what(), "", "usage");
     }
 }
+
+Ordered request_of(edgekit_text text) { return parsed(string_of(text), "the request"); }
 
 edgekit_document* document(const Json& value) {
     return new edgekit_document{value.dump(-1, ' ', false, Json::error_handler_t::replace)};
@@ -83,8 +89,9 @@ void require(const void* pointer, const char* name) {
 edgekit::View view_of(const edgekit_tensor& tensor, bool filled) {
     edgekit::View view{string_of(tensor.name)};
     if (!filled) return view;
-    view.type = edgekit::type_by_name(string_of(tensor.type));
-    if (!view.type) throw Refused("there is no type '" + string_of(tensor.type) + "'", "", "usage");
+    const std::string type = string_of(tensor.type);
+    view.type = type == edgekit::RGB8.name ? &edgekit::RGB8 : edgekit::type_by_name(type);
+    if (!view.type) throw Refused("there is no type '" + type + "'", "", "usage");
     if (tensor.rank) view.shape.assign(tensor.shape, tensor.shape + tensor.rank);
     view.data = tensor.data;
     view.bytes = tensor.bytes;
@@ -128,6 +135,31 @@ void edgekit_error_free(edgekit_error* error) { delete error; }
 
 edgekit_text edgekit_document_text(const edgekit_document* document) { return text_of(document->text); }
 void edgekit_document_free(edgekit_document* document) { delete document; }
+
+edgekit_error* edgekit_document_of(edgekit_text json, edgekit_document** out) {
+    return guarded([&] {
+        require(out, "out");
+        *out = nullptr;
+        std::string text = string_of(json);
+        Ordered tree = parsed(text, "the text");
+        *out = new edgekit_document{std::move(text), std::move(tree)};
+    });
+}
+
+edgekit_text edgekit_document_at(edgekit_document* document, edgekit_text path) {
+    if (!document) return {};
+    try {
+        if (!document->tree) document->tree = Ordered::parse(document->text);
+        const Ordered::json_pointer at(string_of(path));
+        const Ordered& value = document->tree->at(at);
+        if (value.is_null()) return {};
+        return text_of(
+            document->told.try_emplace(string_of(path), value.is_string() ? value.get<std::string>() : value.dump())
+                .first->second);
+    } catch (const std::exception&) {  // no path, or nothing there
+        return {};
+    }
+}
 
 edgekit_error* edgekit_open(edgekit_text folder, const edgekit_open_options* options, edgekit_bundle** out) {
     return guarded([&] {
@@ -229,3 +261,21 @@ edgekit_error* edgekit_infer(edgekit_bundle* bundle, const edgekit_tensor* input
 }
 
 void edgekit_values_free(edgekit_values* values) { delete values; }
+
+edgekit_error* edgekit_classify(edgekit_bundle* bundle, const edgekit_tensor* picture, int32_t top,
+                                edgekit_document** out) {
+    return guarded([&] {
+        require(bundle, "bundle");
+        require(picture, "picture");
+        require(out, "out");
+        *out = nullptr;
+        const edgekit::View view = view_of(known(picture), true);
+        if (view.type != &edgekit::RGB8) throw Refused("a picture is of the type rgb8", "", "usage");
+        Json classes = Json::array();
+        for (const edgekit::Class& each : bundle->core.tensors()->classify(view, top > 0 ? static_cast<size_t>(top) : 5)) {
+            const Json label = each.label.empty() ? Json(nullptr) : Json(each.label);
+            classes.push_back({{"index", each.index}, {"label", label}, {"score", each.score}});
+        }
+        *out = document({{"classes", classes}});
+    });
+}

@@ -68,6 +68,13 @@ EDGEKIT_API void edgekit_error_free(edgekit_error* error);               /* NULL
 EDGEKIT_API edgekit_text edgekit_document_text(const edgekit_document* document); /* valid until it is freed */
 EDGEKIT_API void edgekit_document_free(edgekit_document* document);
 
+/* A document of any JSON text, such as a history that was kept. */
+EDGEKIT_API edgekit_error* edgekit_document_of(edgekit_text json, edgekit_document** out);
+
+/* What lies at a path as RFC 6901 has it, "/engines/onnxruntime/version": a text as it is, any other value as JSON. data is
+ * NULL where nothing is there, or null. It is valid until the document is freed. One thread at a time. */
+EDGEKIT_API edgekit_text edgekit_document_at(edgekit_document* document, edgekit_text path);
+
 enum {
     EDGEKIT_VERIFY = 1,  /* compare every byte with the manifest (once, at install), not only the sizes */
     EDGEKIT_FOREIGN = 2, /* run a bundle of another platform on the CPU, for a look at its outputs */
@@ -96,7 +103,9 @@ EDGEKIT_API void edgekit_close(edgekit_bundle* bundle);
 /* {"kind", "variant", "ep", "slots", "max_length", "cache_bytes": of one slot,
  *  "can": {"reuse", "cancel_in_prompt", "tools"},
  *  "engines": {name: {"version", "file"}}} of those that are loaded; a language model's "onnxruntime" is the one that
- * GenAI runs on, which may be one of its own. */
+ * GenAI runs on, which may be one of its own.
+ *  "other_onnxruntimes": [file, ...] in this process that it does not run on, where the system tells (Linux, Android):
+ * two of them are two heaps and two pools of threads, which is told and not refused. */
 EDGEKIT_API edgekit_error* edgekit_facts(edgekit_bundle* bundle, edgekit_document** out);
 
 /* Whether there is memory for an answer.
@@ -111,8 +120,9 @@ EDGEKIT_API edgekit_error* edgekit_preflight(edgekit_bundle* bundle, edgekit_tex
  * request: {"messages": [{"role", "content"}, ...] or "prompt": text without a template,
  *   "max_tokens", "stop": [text, ...], "temperature" (0: greedily), "top_k", "top_p", "min_p", "repetition_penalty",
  *   "seed", "tools": [{"type": "function", "function": {...}}, ...], "call": "auto" | "required" | "unguided",
- *   "json_schema", "think": false}. What is not said is the bundle's own.
- * An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache: reused is 0. */
+ *   "json_schema", "think": false, "adapter": one that the bundle has}. What is not said is the bundle's own.
+ * An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache: reused is 0; a cache goes
+ * on with the adapter that it was read with alone. */
 EDGEKIT_API edgekit_error* edgekit_respond(edgekit_bundle* bundle, edgekit_text request, edgekit_run** out);
 
 enum {
@@ -169,6 +179,16 @@ typedef struct edgekit_tensor {
 EDGEKIT_API edgekit_error* edgekit_infer(edgekit_bundle* bundle, const edgekit_tensor* inputs, size_t input_count,
                                          edgekit_tensor* outputs, size_t output_count, edgekit_values** owned);
 EDGEKIT_API void edgekit_values_free(edgekit_values* values);
+
+/* Pictures: a tensor of the type "rgb8" and the shape [height, width] is a picture, upright sRGB of three bytes a pixel (red,
+ * green, blue), rows from the top, bytes / height apart. As an input of edgekit_infer it is cut, scaled and normalized as
+ * the bundle's contract says, as Pillow would; where it says nothing of pictures, it is refused.
+ *
+ * What a picture shows, by a model of classes; picture: of any name. top: how many; 0: five.
+ * out: {"classes": [{"index", "label": null where the bundle has none, "score": as the model gives it}, ...]}, the best
+ * first. */
+EDGEKIT_API edgekit_error* edgekit_classify(edgekit_bundle* bundle, const edgekit_tensor* picture, int32_t top,
+                                            edgekit_document** out);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,9 @@ fs::path beside(const std::string& name) {
     const std::string file_name = PREFIX + name + SUFFIX, versioned = file_name + ".";
     const fs::path folder = own_folder();
     if (fs::exists(folder / file_name)) return folder / file_name;
+#ifdef __ANDROID__
+    return file_name;  // an APK's libraries need not be files: the loader knows them by name
+#endif
     std::vector<fs::path> found;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(folder, failed)) {
@@ -118,6 +121,15 @@ Json Engines::places(const std::string& kind) const {
     };
     if (const Ort* const its = loaded(kind)) add("onnxruntime", its->file());
     if (kind == "llm" && loaded_genai_) add("onnxruntime-genai", loaded_genai_->file());
+    return found;
+}
+
+Json Engines::others(const std::string& kind) const {
+    Json found = Json::array();
+    const Ort* const its = loaded(kind);
+    for (const std::string& file : files_with("OrtGetApiBase")) {
+        if (!its || file != its->file()) found.push_back(file);
+    }
     return found;
 }
 

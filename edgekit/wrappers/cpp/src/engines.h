@@ -27,6 +27,8 @@ class Engines {
     // What models of a kind run on, as far as it is loaded, and the runner: {name: version}.
     Json versions(const std::string& kind) const;
     Json places(const std::string& kind) const;  // {name: {version, file}}
+    // The files of ONNX Runtimes in this process that models of a kind do not run on.
+    Json others(const std::string& kind) const;
 
   private:
     void place_onnxruntime();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+struct OgaAdapters;
 struct OgaConfig;
 struct OgaGenerator;
 struct OgaGeneratorParams;
@@ -53,6 +54,10 @@ namespace edgekit {
       (OgaGeneratorParams*, const char* kind, const char* data, bool forward_forced_tokens))                         \
     X(void, OgaDestroyGeneratorParams, (OgaGeneratorParams*))                                                        \
     X(OgaResult*, OgaCreateGenerator, (const OgaModel*, const OgaGeneratorParams*, OgaGenerator**))                  \
+    X(OgaResult*, OgaCreateAdapters, (const OgaModel*, OgaAdapters**))                                               \
+    X(void, OgaDestroyAdapters, (OgaAdapters*))                                                                      \
+    X(OgaResult*, OgaLoadAdapter, (OgaAdapters*, const char* file, const char* name))                                \
+    X(OgaResult*, OgaSetActiveAdapter, (OgaGenerator*, OgaAdapters*, const char* name))                              \
     X(bool, OgaGenerator_IsDone, (OgaGenerator*))                                                                    \
     X(OgaResult*, OgaGenerator_SetRuntimeOption, (OgaGenerator*, const char* key, const char* value))                \
     X(OgaResult*, OgaGenerator_AppendTokens, (OgaGenerator*, const int32_t* tokens, size_t count))                   \

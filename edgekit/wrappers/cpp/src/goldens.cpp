@@ -8,6 +8,7 @@
 
 #include "agreement.h"
 #include "refused.h"
+#include "rows.h"
 #include "strict.h"
 #include "words.h"
 
@@ -15,6 +16,7 @@ namespace edgekit {
 namespace {
 
 constexpr std::string_view SHAPE = "shape.";  // begins the name of an output's shape
+constexpr std::string_view ROWS = "rows.";    // and of the axis of its rows, where the model says how many it has
 constexpr size_t MAX_VALUES = 65'536;  // of one output; of a larger one evenly spread values are kept
 // Of the largest finite value that an output has for any input: less is the dust of rounding, without direction.
 constexpr double NOTHING = 1e-4;
@@ -128,10 +130,46 @@ std::string compare_output(const Array& here, const Array& golden, double size, 
     return "";
 }
 
-Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& limits) {
+std::map<std::string, Rows> counted_of(const Arrays& goldens) {
+    std::map<std::string, Rows> counted;
+    for (const auto& [key, axis] : goldens) {
+        if (key.compare(0, ROWS.size(), ROWS) != 0) continue;
+        const std::vector<int64_t> axes = integers(of(goldens, key, "iu"));
+        counted.emplace(key.substr(ROWS.size()), Rows(axes.size() == 1 ? axes[0] : -1));
+    }
+    return counted;
+}
+
+// Hold the rows of one output against its golden's, where the model counts them; whether nothing is left to compare.
+// An output whose shape is another, and not by its rows alone, is left as it is.
+bool compare_rows(std::map<std::string, Rows>& counted, const Arrays& here, const Arrays& goldens, const std::string& key,
+                  bool& fits) {
+    const auto rows = counted.find(output_of(key));
+    const auto golden = goldens.find(key);
+    const Json shape = shape_of(here, key), wanted = shape_of(goldens, key);
+    if (rows == counted.end() || golden == goldens.end() || shape.is_null() || wanted.is_null()) return false;
+    const Array& answer = here.at(key);
+    const auto sizes = shape.get<Shape>(), golden_sizes = wanted.get<Shape>();
+    if (answer.type->kind != golden->second.type->kind || !rows->second.fits(sizes, golden_sizes)) return false;
+    fits = true;
+    return rows->second.add(answer, sizes, golden->second, golden_sizes);
+}
+
+void finish_rows(const std::map<std::string, Rows>& counted, double least, Compared& result) {
+    for (const auto& [name, rows] : counted) {
+        const std::string wrong = rows.wrong(least);
+        if (!wrong.empty()) result.wrong.push_back("output " + quoted(name) + ": " + wrong);
+        if (rows.inputs()) result.worst = std::min(result.worst.value_or(rows.f1()), rows.f1());
+    }
+}
+
+Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& rule, bool same) {
+    const Json& limits = rule.at(same ? "same_kernels" : "elsewhere");
+    const auto cosine_min = limits.at("cosine_min").get<double>();
     Compared result;
-    result.rule = "cosine of at least " + number("%g", limits.at("cosine_min").get<double>()) + " for each output";
+    result.rule = "cosine of at least " + number("%g", cosine_min) + " for each output";
     std::map<std::string, double> sizes;
+    std::map<std::string, Rows> counted = counted_of(goldens);
     for (const auto& [key, golden] : goldens) {
         if (is_golden(key)) sizes[output_of(key)] = std::max(sizes[output_of(key)], largest(golden));
     }
@@ -140,14 +178,17 @@ Compared compare_tensors(const Arrays& here, const Arrays& goldens, const Json& 
         if (golden != goldens.end()) ++result.compared;
         const std::string title = "input " + key.substr(0, key.find('.')) + ", output " + quoted(output_of(key)) + ": ";
         const Json shape = shape_of(here, key), wanted = shape_of(goldens, key);
-        if (shape.is_null() || shape != wanted) {
+        bool fits = false;
+        const bool done = compare_rows(counted, here, goldens, key, fits);
+        if (shape.is_null() || (shape != wanted && !fits)) {
             result.wrong.push_back(title + "the shape " + shape.dump() + " instead of " + wanted.dump());
             continue;
         }
-        if (golden == goldens.end()) continue;
+        if (golden == goldens.end() || done) continue;
         const std::string wrong = compare_output(here.at(key), golden->second, sizes[output_of(key)], limits, result.worst);
         if (!wrong.empty()) result.wrong.push_back(title + wrong);
     }
+    finish_rows(counted, same ? cosine_min : ROWS_F1, result);
     return result;
 }
 
@@ -201,7 +242,7 @@ Json compare(const Arrays& here, const Arrays& goldens, const Json& rule) {
     const bool same = where_of(here.at("recorded_on")) == there;
     const bool llm = rule.at("kind") == "llm";
     const Compared result = llm ? compare_llm(here, goldens, rule)
-                                : compare_tensors(here, goldens, rule.at(same ? "same_kernels" : "elsewhere"));
+                                : compare_tensors(here, goldens, rule, same);
     const auto shown = static_cast<std::ptrdiff_t>(std::min(SHOWN, result.wrong.size()));
     const std::vector<std::string> mismatches(result.wrong.begin(), result.wrong.begin() + shown);
     return {{"rule", result.rule},

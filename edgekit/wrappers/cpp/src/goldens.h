@@ -3,7 +3,8 @@
 // llm: the best token of 32 teacher-forced positions, where it led the second by more than the plan's margin; half of
 // the positions are read at once, half token by token, as prefill and decoding use different kernels. tensor: the
 // direction (cosine) and the length of every output, as agreement.h compares arrays; an output whose finite values are
-// all dust, here and in the golden, has no direction, and one that holds random numbers is held against a shape alone.
+// all dust, here and in the golden, has no direction, one that holds random numbers is held against a shape alone, and one
+// whose rows the model counts is named by their axis ("rows.NAME") and compared as rows.h says.
 // CPUs' int4 and int8 kernels differ, so exact values are never the rule.
 #pragma once
 

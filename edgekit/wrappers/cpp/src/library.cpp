@@ -7,6 +7,9 @@
 #include <windows.h>
 #else
 #include <dlfcn.h>
+#ifndef __APPLE__
+#include <link.h>
+#endif
 #endif
 
 namespace fs = std::filesystem;
@@ -94,6 +97,27 @@ std::string Library::file_of(const char* name) const {
 }
 
 Library Library::around(const char* name) const { return named(file_of(name)).value_or(*this); }
+
+std::vector<std::string> files_with([[maybe_unused]] const char* function) {
+    std::vector<std::string> found;
+#if !defined(_WIN32) && !defined(__APPLE__)
+    std::vector<std::string> loaded;
+    const auto note = [](dl_phdr_info* info, size_t, void* to) {
+        if (info->dlpi_name && *info->dlpi_name) static_cast<std::vector<std::string>*>(to)->emplace_back(info->dlpi_name);
+        return 0;
+    };
+    dl_iterate_phdr(note, &loaded);
+    for (const std::string& name : loaded) {
+        void* const handle = dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+        if (!handle) continue;
+        Dl_info lies{};  // it may be of what this one was linked with
+        const void* const address = dlsym(handle, function);
+        if (address && dladdr(address, &lies) && lies.dli_fname == name) found.push_back(file_at(address).u8string());
+        dlclose(handle);
+    }
+#endif
+    return found;
+}
 
 fs::path own_folder() {
     static const char here = 0;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace edgekit {
 
@@ -34,6 +35,10 @@ class Library {
 
     void* handle_ = nullptr;
 };
+
+// The files of what is loaded into this process that have such a function themselves; empty where nobody tells (Windows,
+// Apple).
+std::vector<std::string> files_with(const char* function);
 
 std::filesystem::path own_folder();  // of the file that this code is in: a library, or the program
 

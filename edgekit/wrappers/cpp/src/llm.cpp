@@ -4,6 +4,7 @@
 
 #include "chat.h"
 #include "functions.h"
+#include "manifest.h"
 #include "refused.h"
 #include "strict.h"
 #include "unicode.h"
@@ -56,6 +57,7 @@ std::map<int32_t, std::string> marks_of(const Json& answers) {
 
 void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
     for (const auto& [name, value] : search) {
+        if (name == ADAPTER) continue;
         const bool* yes = std::get_if<bool>(&value);
         genai.check(yes ? genai.api().OgaGeneratorParamsSetSearchBool(params, name.c_str(), *yes)
                         : genai.api().OgaGeneratorParamsSetSearchNumber(params, name.c_str(), std::get<double>(value)));
@@ -84,6 +86,7 @@ LlmBundle::LlmBundle(Opened found, Engines& engines)
       budget(budget_of(answers, max_length)),
       marks(marks_of(answers)),
       reread_beyond(optional<int64_t>(opened.contract(), "reread_beyond")),
+      adapters(value_or(opened.contract(), "adapters", std::vector<std::string>())),
       genai_(engines.genai()),
       vocab_size_(opened.contract().at("vocab_size").get<int64_t>()),
       prefix_(value_or(opened.contract(), "prefix_token_ids", Tokens())),
@@ -197,8 +200,10 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
         [&](OgaGeneratorParams** out) { return api.OgaCreateGeneratorParams(model_.get(), out); },
         api.OgaDestroyGeneratorParams);
     Search all = search;
+    std::string adapter;
     for (auto& [name, value] : all) {
         // Of more than there are the engine aborts.
+        if (name == ADAPTER) adapter = std::get<std::string>(value);
         if (name == "top_k") value = std::min(std::get<double>(value), static_cast<double>(vocab_size_));
         if (name == "min_length") value = std::get<double>(value) + static_cast<double>(begin - length);
     }
@@ -209,14 +214,39 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
             genai_.check(api.OgaGeneratorParamsSetGuidance(params.get(), guidance->kind.c_str(), guidance->data.c_str(),
                                                            false));
         }
-        return Generator(
-            genai_, genai_.made<OgaGenerator>(
-                        [&](OgaGenerator** out) { return api.OgaCreateGenerator(model_.get(), params.get(), out); },
-                        api.OgaDestroyGenerator));
+        auto generator = genai_.made<OgaGenerator>(
+            [&](OgaGenerator** out) { return api.OgaCreateGenerator(model_.get(), params.get(), out); },
+            api.OgaDestroyGenerator);
+        if (!adapter.empty()) put_on(generator.get(), adapter);
+        return Generator(genai_, std::move(generator));
     } catch (const EngineError& error) {
         if (!guidance) throw;
         throw Refused("the JSON schema is not accepted: " + first_line(error.what(), 200), "", "usage");
     }
+}
+
+void LlmBundle::require_adapter(const std::string& name) const {
+    if (std::find(adapters.begin(), adapters.end(), name) != adapters.end()) return;
+    std::string known;
+    for (const std::string& each : adapters) known += (known.empty() ? "one of: " : ", ") + each;
+    throw Refused("the bundle has no adapter '" + name + "'",
+                  known.empty() ? "build it with --adapter NAME=FOLDER" : known, "usage");
+}
+
+void LlmBundle::put_on(OgaGenerator* generator, const std::string& adapter) const {
+    const GenAiFunctions& api = genai_.api();
+    require_adapter(adapter);
+    const std::lock_guard lock(wearing_);
+    if (!worn_) {
+        worn_ = genai_.made<OgaAdapters>([&](OgaAdapters** out) { return api.OgaCreateAdapters(model_.get(), out); },
+                                         api.OgaDestroyAdapters);
+    }
+    if (!loaded_.count(adapter)) {
+        const std::string file = inside(opened.model(), "adapters/" + adapter + ".onnx_adapter").u8string();
+        genai_.check(api.OgaLoadAdapter(worn_->get(), file.c_str(), adapter.c_str()));
+        loaded_.insert(adapter);
+    }
+    genai_.check(api.OgaSetActiveAdapter(generator, worn_->get(), adapter.c_str()));
 }
 
 bool LlmBundle::crosses(size_t before, size_t after) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -40,10 +41,11 @@ class LlmBundle {
     // template leave out the thoughts; Refused where it cannot.
     std::string render(const Ordered& messages, const Ordered& tools, bool think = true) const;
 
+    void require_adapter(const std::string& name) const;  // Refused where the bundle has none of this name
     // Refused where there is no text, nothing to generate, or no room for it.
     void require_room(const Tokens& ids, int64_t new_tokens) const;
     // A generator that has read nothing yet, with room for `ids`, which the engine fills up to whole windows, and
-    // `new_tokens` more.
+    // `new_tokens` more; Refused for an adapter that the bundle has not.
     Generator start(const Tokens& ids, int64_t new_tokens, const Search& search = {},
                     const std::optional<Guidance>& guidance = {}) const;
 
@@ -66,11 +68,13 @@ class LlmBundle {
     const int64_t budget;                    // tokens of an answer where nobody says otherwise
     const std::map<int32_t, std::string> marks;  // the tokens that cut an answer
     const std::optional<int64_t> reread_beyond;
+    const std::vector<std::string> adapters;  // the names of those that can be put on it
 
   private:
     int64_t filled(int64_t length) const;  // a prompt's, in whole windows: without room for it the engine aborts
     void engine_decode(const Tokens& tokens, std::string& text) const;  // which may end at a broken character
     Logits logits_of_windows(const Tokens& ids, size_t keep) const;
+    void put_on(OgaGenerator* generator, const std::string& adapter) const;
     std::set<int64_t> with_end_of_turn(std::set<int64_t> ends) const;
 
     const GenAi& genai_;
@@ -78,6 +82,9 @@ class LlmBundle {
     Tokens prefix_;  // what begins a plain text
     Owned<OgaModel> model_;
     Owned<OgaTokenizer> tokenizer_;
+    mutable std::mutex wearing_;
+    mutable std::optional<Owned<OgaAdapters>> worn_;  // made for the first that is asked for; goes before the model
+    mutable std::set<std::string> loaded_;
 
   public:
     // The tokens that end an answer: the contract's, and the one that the chat template ends a turn with.

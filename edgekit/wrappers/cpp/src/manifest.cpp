@@ -1,8 +1,6 @@
 #include "manifest.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <vector>
 
@@ -168,13 +166,11 @@ std::string provider_name(const std::string& ep) {
 }
 
 Json read_manifest(const fs::path& folder) {
-    std::ifstream stream(folder / NAME, std::ios::binary);
-    std::string raw(MAX_BYTES + 1, '\0');
-    stream.read(raw.data(), static_cast<std::streamsize>(raw.size()));
-    if (stream.bad() || (!stream && !stream.gcount())) {
+    std::string raw;
+    if (std::error_code none; fs::is_regular_file(folder / NAME, none)) raw = read_bytes(folder / NAME, MAX_BYTES);
+    if (raw.empty()) {
         throw Refused(folder.filename().u8string() + " is not a bundle: it has no " + NAME + " that can be read");
     }
-    raw.resize(static_cast<size_t>(stream.gcount()));
     Json manifest = parsed(raw);
     std::vector<std::string> lacking;
     for (const std::string& feature : texts(manifest, "requires")) {

@@ -11,6 +11,12 @@
 extern "C" size_t os_proc_available_memory(void);  // <os/proc.h>, since iOS 13
 #endif
 #endif
+#ifdef _WIN32
+#define NOMINMAX
+#include <windows.h>
+
+#include <psapi.h>
+#endif
 #ifdef __GLIBC__
 #include <malloc.h>
 #include <sys/mman.h>
@@ -30,6 +36,39 @@ namespace edgekit {
 Room room(const fs::path&) {
     const auto left = static_cast<int64_t>(os_proc_available_memory());
     return {left, left};
+}
+
+#elif defined(_WIN32)
+
+namespace {
+
+// What is left of the limits of this process's job. What the others of the job have is known by their peak alone, so at
+// least so much is left.
+std::optional<int64_t> left_in_job() {
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION job = {};
+    PROCESS_MEMORY_COUNTERS_EX own = {};
+    if (!QueryInformationJobObject(nullptr, JobObjectExtendedLimitInformation, &job, sizeof job, nullptr) ||
+        !K32GetProcessMemoryInfo(GetCurrentProcess(), reinterpret_cast<PROCESS_MEMORY_COUNTERS*>(&own), sizeof own)) {
+        return {};
+    }
+    std::optional<int64_t> least;
+    const auto take = [&](DWORD flag, SIZE_T most, SIZE_T used) {
+        if (!(job.BasicLimitInformation.LimitFlags & flag)) return;
+        const int64_t left = static_cast<int64_t>(most) - static_cast<int64_t>(used);
+        least = std::min(least.value_or(left), left);
+    };
+    take(JOB_OBJECT_LIMIT_PROCESS_MEMORY, job.ProcessMemoryLimit, own.PrivateUsage);
+    take(JOB_OBJECT_LIMIT_JOB_MEMORY, job.JobMemoryLimit, job.PeakJobMemoryUsed);
+    return least;
+}
+
+}  // namespace
+
+Room room(const fs::path&) {
+    MEMORYSTATUSEX machine = {};
+    machine.dwLength = sizeof machine;
+    if (!GlobalMemoryStatusEx(&machine)) return {{}, left_in_job()};
+    return {static_cast<int64_t>(std::min(machine.ullAvailPhys, machine.ullAvailPageFile)), left_in_job()};
 }
 
 #else
@@ -54,20 +93,57 @@ std::optional<int64_t> available(const fs::path& meminfo) {
     return {};
 }
 
-// The least that is left of a limit of this process's cgroup and those above it.
-std::optional<int64_t> left_in_cgroup(const fs::path& root) {
+// The files of one version of cgroups; `cold`: in memory.stat, pages of files that go before anything else does.
+struct Version {
+    const char *controller, *folder, *most, *used, *cold;
+};
+constexpr Version VERSIONS[] = {
+    {"", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"},
+    {"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}};
+constexpr int64_t NO_LIMIT = int64_t{1} << 60;  // version 1 says so by a number
+
+// What this process's own line says, "12:cpu,memory:/a/b": the path of those of a controller.
+std::optional<std::string> group_of(const fs::path& root, const std::string& controller) {
     std::ifstream stream(root / "proc/self/cgroup");
-    std::string line, path;
+    std::string line;
     while (std::getline(stream, line)) {
-        if (line.rfind("0::/", 0) == 0) path = line.substr(4);
+        const size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (first == std::string::npos || second == std::string::npos) continue;
+        const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+        if (controllers.find("," + controller + ",") == std::string::npos) continue;
+        if (line.size() > second + 1) return line.substr(second + 2);
     }
-    const fs::path top = root / "sys/fs/cgroup";
+    return {};
+}
+
+std::optional<int64_t> word_in(const fs::path& file, const std::string& wanted) {
+    std::ifstream words(file);
+    std::string name;
+    int64_t value = 0;
+    while (words >> name >> value) {
+        if (name == wanted) return value;
+    }
+    return {};
+}
+
+// The least that is left of a limit of this process's cgroup and those above it; a container may not see its own folder.
+std::optional<int64_t> left_in_cgroup(const fs::path& root) {
     std::optional<int64_t> least;
-    for (fs::path at = top / path;; at = at.parent_path()) {
-        const auto most = number_in(at / "memory.max"), used = number_in(at / "memory.current");
-        if (most && used) least = std::min(least.value_or(*most - *used), *most - *used);
-        if (at == top || at == at.parent_path()) return least;
+    for (const Version& version : VERSIONS) {
+        const auto group = group_of(root, version.controller);
+        if (!group) continue;
+        const fs::path top = root / version.folder;
+        for (fs::path at = top / *group;; at = at.parent_path()) {
+            const auto most = number_in(at / version.most), used = number_in(at / version.used);
+            if (most && used && *most < NO_LIMIT) {
+                const int64_t cold = word_in(at / "memory.stat", version.cold).value_or(0);
+                const int64_t left = *most - *used + std::min(cold, *used);
+                least = std::min(least.value_or(left), left);
+            }
+            if (at == top || at == at.parent_path()) break;
+        }
     }
+    return least;
 }
 
 }  // namespace

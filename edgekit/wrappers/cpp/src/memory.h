@@ -9,7 +9,7 @@ namespace edgekit {
 
 struct Room {
     std::optional<int64_t> free;   // bytes that the system can give without killing or swapping
-    std::optional<int64_t> limit;  // bytes that this process may still take: its cgroup's, or as iOS says
+    std::optional<int64_t> limit;  // bytes that this process may still take: its cgroup's or job's, or as iOS says
 };
 
 Room room(const std::filesystem::path& root = "/");  // another folder plays another machine in tests

@@ -114,6 +114,7 @@ Array parse_npy(const std::string& npy) {
         if (dim && bytes > npy.size() / static_cast<size_t>(dim)) throw Damaged("an array ends too early");
         bytes *= static_cast<size_t>(dim);
     }
+    if (!letters && array.size() > npy.size()) throw Damaged("an array of more empty texts than it has bytes");
     const std::string data = part(npy, begin, bytes);
     if (array.type->kind == 'U') {
         array.text = decode_text(data, array.size(), letters);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <new>
 #include <thread>
 
 #ifdef _WIN32
@@ -123,6 +124,14 @@ void serve(const fs::path& path, const std::function<Json(const Ordered&, const 
             outcome = handler(request, emit);
         } catch (const Refused& refused) {
             outcome["error"] = error_of(refused);
+        } catch (const EngineError&) {
+            throw;
+        } catch (const std::bad_alloc&) {
+            const char* room = "close other programs, or use a machine with more memory";
+            outcome["error"] = error_of(Refused("out of memory", room, "build"));
+        } catch (const std::exception& error) {  // a number or a name that nothing asked for before
+            const std::string why = std::string("the bundle cannot be used: ") + error.what();
+            outcome["error"] = error_of(Refused(why, "build the bundle again, or fetch it again"));
         }
         write_last(path.parent_path() / "outcome.json", outcome);
         find_leaks();

@@ -113,18 +113,22 @@ Question question_of(const LlmBundle& bundle, const Ordered& request) {
     const std::string prompt = has(request, "prompt") ? request.at("prompt").get<std::string>()
                                                       : rendered(bundle, request, value_or(request, "think", true));
     const auto [guidance, form] = rules_of(bundle, request);
+    const auto adapter = optional<std::string>(Json(request), "adapter");
+    if (adapter) bundle.require_adapter(*adapter);
     return {bundle.encode(prompt, !has(request, "prompt")),
             value_or(request, "max_tokens", bundle.budget),
             Sampling::of(value_or(bundle.answers, "sampling", Json::object()), Json(request)),
             value_or(request, "stop", std::vector<std::string>()),
             guidance,
             form,
-            splitter_of(bundle, prompt, guidance.has_value())};
+            splitter_of(bundle, prompt, guidance.has_value()),
+            adapter};
 }
 
 Answer answer(const LlmBundle& bundle, Slots& slots, const Question& question, Stop& stop, const Sink& sink) {
-    const Start start{question.ids, question.max_tokens, question.sampling.options(), question.guidance,
-                      question.sampling.seed.has_value()};
+    Search options = question.sampling.options();
+    if (question.adapter) options.emplace_back(ADAPTER, *question.adapter);
+    const Start start{question.ids, question.max_tokens, options, question.guidance, question.sampling.seed.has_value()};
     Slot slot = slots.begin(start, stop, sink.progress);
     Answer answer;
     answer.prompt_tokens = question.ids.size();

@@ -20,6 +20,7 @@ struct Question {
     std::optional<Guidance> guidance = {};
     std::string form = {};   // of the calls that the answer may have
     Splitter splitter = {};  // of what it thinks
+    std::optional<std::string> adapter = {};
 };
 
 struct Answer {
@@ -34,7 +35,8 @@ struct Answer {
 // The prompt of a conversation {messages, tools}.
 std::string rendered(const LlmBundle& bundle, const Ordered& conversation, bool think);
 
-// What a request asks: messages or prompt, max_tokens, stop, tools and call, json_schema, think, and how it is drawn.
+// What a request asks: messages or prompt, max_tokens, stop, tools and call, json_schema, think, adapter, and how it is
+// drawn.
 Question question_of(const LlmBundle& bundle, const Ordered& request);
 
 // What is told while an answer is made.

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <list>
 
 #include "manifest.h"
 #include "refused.h"
@@ -13,7 +14,8 @@ namespace {
 Refused wrong(const std::string& message, const std::string& next) { return Refused(message, next, "usage"); }
 
 Refused refused_feed(const EngineError& error) {
-    return wrong("the model cannot take this input: " + first_line(error.what(), 300), "look at the sizes that may vary");
+    return wrong("the model cannot take this input: " + first_line(error.what(), 300),
+                 "look at the sizes that may vary");
 }
 
 std::vector<std::string> names(const Json& tensors) {
@@ -59,6 +61,10 @@ void check_array(const Json& tensor, const View& array) {
     if (!same) throw wrong(title + " has the shape " + shape_words(array.shape), "it must be " + described(tensor));
 }
 
+View view_of(const Json& tensor, Array& array) {
+    return {tensor.at("name").get<std::string>(), array.type, array.shape, array.data.data(), array.data.size()};
+}
+
 }  // namespace
 
 TensorBundle::TensorBundle(Opened found, Engines& engines)
@@ -81,6 +87,21 @@ Arrays TensorBundle::run(const Arrays& feed) const {
 }
 
 Values TensorBundle::infer(const std::vector<View>& inputs, std::vector<View>& outputs) const {
+    if (std::none_of(inputs.begin(), inputs.end(), [](const View& view) { return view.type == &RGB8; })) {
+        return run_on(inputs, outputs);
+    }
+    std::vector<View> ready = inputs;
+    std::list<Array> made;  // which the views show
+    for (View& view : ready) {
+        for (const Json& input : opened.contract().at("inputs")) {
+            if (view.type != &RGB8 || input.at("name") != view.name) continue;
+            view = view_of(input, made.emplace_back(of_picture(input, view)));
+        }
+    }
+    return run_on(ready, outputs);
+}
+
+Values TensorBundle::run_on(const std::vector<View>& inputs, std::vector<View>& outputs) const {
     check(inputs);
     for (const View& one : outputs) {
         if (std::find(outputs_.begin(), outputs_.end(), one.name) == outputs_.end()) {
@@ -92,6 +113,42 @@ Values TensorBundle::infer(const std::vector<View>& inputs, std::vector<View>& o
     } catch (const EngineError& error) {
         throw refused_feed(error);
     }
+}
+
+std::vector<Class> TensorBundle::classify(const View& picture, size_t most) const {
+    const Json& contract = opened.contract();
+    if (value_or<std::string>(contract, "decode", "none") != "classes") {
+        throw wrong("the bundle's contract does not say that its outputs are classes",
+                    "ask infer, or build the bundle from a card with decode = \"classes\"");
+    }
+    std::list<Array> made;
+    std::vector<View> inputs, outputs;
+    bool shown = false;  // in the first input that has not always the same value
+    for (const Json& input : contract.at("inputs")) {
+        const Json form = value_or(input, "preprocess", Json::object());
+        const bool fixed = shown || value_or<std::string>(form, "kind", "") == "fixed";
+        inputs.push_back(view_of(input, made.emplace_back(fixed ? of_fixed(input) : of_picture(input, picture))));
+        shown = shown || !fixed;
+    }
+    const std::vector<std::string> known = labels().value_or(std::vector<std::string>());
+    outputs.push_back(scores(known.size()));
+    const Values owner = run_on(inputs, outputs);
+    if (outputs[0].shape.empty() || !outputs[0].bytes) throw wrong("the model gave no scores", "ask infer");
+    return best_classes(outputs[0], known, most);
+}
+
+View TensorBundle::scores(size_t labels) const {
+    const auto reads = [labels](const Json& output, bool exactly) {
+        const Json& shape = output.at("shape");
+        const bool scores = output.at("dtype").get<std::string>().find("float") == 0 && !shape.empty();
+        return scores && (!exactly || shape.back() == labels);
+    };
+    for (const bool exactly : {true, false}) {
+        for (const Json& output : opened.contract().at("outputs")) {
+            if (reads(output, exactly)) return {output.at("name").get<std::string>()};
+        }
+    }
+    throw Refused("the contract speaks of classes, and none of its outputs can be scores");
 }
 
 void TensorBundle::check(const Arrays& feed) const {

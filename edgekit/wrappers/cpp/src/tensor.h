@@ -10,6 +10,7 @@
 #include "engines.h"
 #include "infer.h"
 #include "ort.h"
+#include "pictures.h"
 
 namespace edgekit {
 
@@ -20,7 +21,10 @@ class TensorBundle {
     // One inference: the outputs by name.
     Arrays run(const Arrays& feed) const;
 
-    // One inference on memory of the caller's; any thread may call.
+    // What a picture shows, the best first. Refused where the contract does not speak of classes, or of one picture.
+    std::vector<Class> classify(const View& picture, size_t most) const;
+
+    // One inference on memory of the caller's; any thread may call. An input may be a picture (RGB8).
     Values infer(const std::vector<View>& inputs, std::vector<View>& outputs) const;
 
     // Refuse, in one line, a feed that the contract does not allow.
@@ -35,6 +39,9 @@ class TensorBundle {
 
   private:
     void check(const std::vector<View>& feed) const;
+
+    Values run_on(const std::vector<View>& inputs, std::vector<View>& outputs) const;
+    View scores(size_t labels) const;  // the output that classes are read from
 
     const Ort& ort_;
     std::vector<std::string> outputs_;

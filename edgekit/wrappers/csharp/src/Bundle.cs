@@ -64,6 +64,13 @@ public sealed class Bundle : IAsyncDisposable {
     public Task<Tensor[]> InferAsync(
         IEnumerable<Tensor> inputs, IEnumerable<Tensor> outputs, CancellationToken token = default) =>
         Ask(_ => Tensor.Infer(_handle, inputs.ToArray(), outputs.ToArray()), token);
+    /// <summary>What a picture shows, the best first. Pixels: upright sRGB, three bytes each, in equal rows.</summary>
+    public Task<Category[]> ClassifyAsync(
+        Memory<byte> pixels, int width, int height, int top = 5, CancellationToken token = default) => Ask(pins => {
+            Native.Array rows = new Tensor("picture", "rgb8", pixels, height, width).Pinned(pins);
+            string told = Native.Take(Native.edgekit_classify(_handle, ref rows, top, out DocumentHandle made), made);
+            return JsonReader.Objects(told).Select(category => new Category(category)).ToArray();
+        }, token);
     /// <summary>Give memory back; what is needed again is loaded by itself. The bytes that are free now.</summary>
     public Task<long> TrimAsync(Memories what, CancellationToken token = default) =>
         Ask(_ => Native.Check(Native.edgekit_trim(_handle, (int)what, out long freed), freed), token);
@@ -85,9 +92,7 @@ public sealed class Bundle : IAsyncDisposable {
                 return call(pins);
             } catch (ObjectDisposedException error) when (!held) {
                 throw new EdgekitException("closed", "the bundle was closed", "open it again", "", error);
-            } finally {
-                if (held) _handle.DangerousRelease();
-            }
+            } finally { if (held) _handle.DangerousRelease(); }
         }, token);
 
     private static unsafe BundleHandle Open(string folder, OpenOptions asked) {
@@ -96,13 +101,10 @@ public sealed class Bundle : IAsyncDisposable {
         var options = new Native.Options {
             Size = (UIntPtr)sizeof(Native.Options),
             Flags = (asked.Verify ? 1u : 0) | (asked.Foreign ? 2u : 0) | (asked.Lazy ? 4u : 0),
-            Threads = asked.Threads,
-            Slots = asked.Slots,
-            Piece = asked.Piece,
-            Variant = pins.Text(asked.Variant),
+            Threads = asked.Threads, Slots = asked.Slots, Piece = asked.Piece,
+            Variant = pins.Text(asked.Variant), GenAiVersion = pins.Text(asked.GenAiVersion),
             OnnxRuntime = pins.Text(FullPath(asked.OnnxRuntime)), // a base name may be the system's own
             GenAi = pins.Text(FullPath(asked.GenAi)),
-            GenAiVersion = pins.Text(asked.GenAiVersion),
         };
         return Native.Check(Native.edgekit_open(pins.Text(FullPath(folder)), ref options, out BundleHandle made), made);
     }

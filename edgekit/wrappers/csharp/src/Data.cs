@@ -15,7 +15,6 @@ public sealed class Message {
     public IReadOnlyList<ToolCall>? ToolCalls { get; set; }
     internal string Json() => new JsonWriter().Add("role", Role).Add("content", Content).Add("name", Name)
         .Add("tool_calls", ToolCalls?.Select(call => Function(call.Name, null, "arguments", call.Json))).ToString();
-
     internal static string Function(string name, string? description, string key, string json) {
         JsonWriter function = new JsonWriter().Add("name", name).Add("description", description).Raw(key, json);
         return new JsonWriter().Add("type", "function").Raw("function", function.ToString()).ToString();
@@ -49,12 +48,12 @@ public sealed class Request {
     public string? Call { get; set; }
     public string? JsonSchema { get; set; }
     public bool? Think { get; set; }
-
+    public string? Adapter { get; set; }
     internal Request Clone() => (Request)MemberwiseClone();
     internal string Json() => Sized().Add("prompt", Prompt).Add("stop", Stop?.Select(JsonWriter.Quoted))
         .Add("temperature", Temperature).Add("top_k", TopK).Add("top_p", TopP).Add("min_p", MinP)
         .Add("repetition_penalty", RepetitionPenalty).Add("seed", Seed).Add("call", Call)
-        .Raw("json_schema", JsonSchema).Add("think", Think).ToString();
+        .Raw("json_schema", JsonSchema).Add("think", Think).Add("adapter", Adapter).ToString();
     internal string Json(long? tokens) => Sized().Add("tokens", tokens).ToString();
     private JsonWriter Sized() => new JsonWriter().Add("messages", Messages?.Select(message => message.Json()))
         .Add("tools", Tools?.Select(tool => tool.Json())).Add("max_tokens", MaxTokens);
@@ -68,15 +67,12 @@ internal sealed class JsonWriter {
         if (json != null) _text.Append(_text.Length > 0 ? ',' : '{').Append(Quoted(key)).Append(':').Append(json);
         return this;
     }
-
     internal JsonWriter Add(string key, string? text) => Raw(key, text == null ? null : Quoted(text));
     internal JsonWriter Add(string key, bool? flag) => Raw(key, flag?.ToString().ToLowerInvariant());
-    internal JsonWriter Add(string key, double? number) =>
-        Raw(key, number?.ToString("R", CultureInfo.InvariantCulture));
+    internal JsonWriter Add(string key, double? real) => Raw(key, real?.ToString("R", CultureInfo.InvariantCulture));
     internal JsonWriter Add(string key, long? number) => Raw(key, number?.ToString(CultureInfo.InvariantCulture));
     internal JsonWriter Add(string key, IEnumerable<string>? items) =>
         Raw(key, items == null ? null : "[" + string.Join(",", items) + "]");
-
     public override string ToString() => _text.Length > 0 ? _text + "}" : "{}";
     /// <summary>Halves of characters as escapes: the core puts pairs together and refuses what is none.</summary>
     internal static string Quoted(string text) => "\"" + string.Concat(text.Select(letter =>
@@ -102,7 +98,6 @@ public abstract class Piece : Event {
 
 /// <summary>Of the answer.</summary>
 public sealed class Text : Piece { internal Text(string value) : base(value) { } }
-
 /// <summary>Of what the model thinks before it.</summary>
 public sealed class Thought : Piece { internal Thought(string value) : base(value) { } }
 
@@ -158,11 +153,19 @@ public sealed class Room {
     public string Why => JsonReader.Text(Json, "why");
 }
 
+/// <summary>What a picture may show. Score is as the model gives it, Label empty where the bundle has none.</summary>
+public sealed class Category {
+    internal Category(string json) => Json = json;
+    public string Json { get; }
+    public long Index => JsonReader.Whole(Json, "index") ?? -1;
+    public string Label => JsonReader.Text(Json, "label");
+    public double Score => JsonReader.Number(Json, "score") ?? double.NaN;
+}
+
 /// <summary>Reads what the core writes, where no key that is asked stands twice. A quote inside a text has a backslash
 /// before it, so that "key": is a key.</summary>
 internal static class JsonReader {
     private const string String = "\"(?<value>(?:[^\"\\\\]|\\\\.)*)\"";
-
     internal static string Text(string json, string key) => Regex.Unescape(Field(json, key, String) ?? "");
     internal static bool? Flag(string json, string key) =>
         Field(json, key, "(?<value>true|false)") is string flag ? flag == "true" : (bool?)null;
@@ -170,10 +173,10 @@ internal static class JsonReader {
         Field(json, key, "(?<value>-?[0-9][0-9.eE+-]*)") is string number
             ? double.Parse(number, CultureInfo.InvariantCulture) : (double?)null;
     internal static long? Whole(string json, string key) => (long?)Number(json, key);
-
-    private static string? Field(string json, string key, string value) {
-        Match field = Regex.Match(json, "\"" + key + "\":" + value);
-        return field.Success ? field.Groups["value"].Value : null;
-    }
+    /// <summary>Those that hold no other.</summary>
+    internal static IEnumerable<string> Objects(string json) =>
+        Regex.Matches(json, "\\{([^{}\"]|" + String + ")*\\}").Cast<Match>().Select(match => match.Value);
+    private static string? Field(string json, string key, string value) =>
+        Regex.Match(json, $"\"{key}\":{value}") is { Success: true } field ? field.Groups["value"].Value : null;
 }
 } // namespace Edgekit

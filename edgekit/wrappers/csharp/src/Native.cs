@@ -69,6 +69,8 @@ internal static unsafe class Native {
     internal static extern ErrorHandle edgekit_infer(BundleHandle bundle, Array* inputs, UIntPtr inputCount,
                                                      Array* outputs, UIntPtr outputCount, out ValuesHandle owned);
     [DllImport(Dll, CallingConvention = C)] internal static extern void edgekit_values_free(IntPtr values);
+    [DllImport(Dll, CallingConvention = C)] internal static extern ErrorHandle edgekit_classify(
+        BundleHandle bundle, ref Array picture, int top, out DocumentHandle told);
     /// <summary>Refuse where the core is not there, not of this machine, or of another interface.</summary>
     internal static void Require() {
         try {

@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.CompilerServices;
-using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -34,9 +33,7 @@ public sealed class Run : IAsyncEnumerable<Event> {
                 if (told is Done) either.Token.ThrowIfCancellationRequested();
                 if (told != null) yield return told;
             }
-        } finally {
-            Hold(null);
-        }
+        } finally { Hold(null); }
     }
 
     private void Hold(RunHandle? run, bool cancels = false) {
@@ -64,7 +61,7 @@ public sealed class Conversation {
     public IAsyncEnumerable<Event> Reply(string callId, string json, CancellationToken token = default) {
         int asking = _history.FindLastIndex(message => message.ToolCalls?.Count > 0);
         ToolCall call = (asking < 0 ? null : _history[asking].ToolCalls?.FirstOrDefault(each => each.Id == callId)) ??
-            throw new EdgekitException("usage", $"no call of the last turn is '{callId}'", "reply by a call's id", "");
+            throw new EdgekitException("usage", $"no call of the last answer is '{callId}'", "reply by its id", "");
         var reply = new Message("tool", json) { Name = call.Name };
         if (_history.Count - asking >= _history[asking].ToolCalls!.Count) return Turn(new[] { reply }, token);
         _history.Add(reply);
@@ -73,23 +70,19 @@ public sealed class Conversation {
 
     private async IAsyncEnumerable<Event> Turn(Message[] added, [EnumeratorCancellation] CancellationToken token) {
         if (added.Length == 0) yield break;
-        var text = new StringBuilder();
-        var calls = new List<ToolCall>();
-        bool ended = false;
+        var all = new List<Event>();
         Request request = _settings.Clone();
         request.Messages = _history.Concat(added).ToList();
         try {
             await foreach (Event told in _bundle.RespondAsync(request, token).ConfigureAwait(false)) {
-                if (told is Text piece) text.Append(piece.Value);
-                if (told is ToolCall call) calls.Add(call);
-                ended = told is Done done && done.Reason != "cancelled";
+                all.Add(told);
                 yield return told;
             }
         } finally {
-            if (ended || text.Length > 0 || calls.Count > 0) {
-                var answer = new Message("assistant", text.ToString()) { ToolCalls = calls.Count > 0 ? calls : null };
-                _history.AddRange(added.Append(answer));
-            }
+            var answer = new Message("assistant", string.Concat(all.OfType<Text>().Select(piece => piece.Value)));
+            if (all.OfType<ToolCall>().Any()) answer.ToolCalls = all.OfType<ToolCall>().ToList();
+            bool ended = all.LastOrDefault() is Done done && done.Reason != "cancelled";
+            if (ended || answer.Content != "" || answer.ToolCalls != null) _history.AddRange(added.Append(answer));
         }
     }
 }

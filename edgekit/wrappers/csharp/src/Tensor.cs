@@ -39,7 +39,7 @@ public sealed class Tensor {
         return outputs.Zip(made, (output, its) => output._asked ? output.Copied(its) : output).ToArray();
     }
 
-    private unsafe Native.Array Pinned(Pins pins) {
+    internal unsafe Native.Array Pinned(Pins pins) {
         var array = new Native.Array { Size = (UIntPtr)sizeof(Native.Array), Name = pins.Text(Name) };
         if (_asked) return array;
         (array.Type, array.Rank, array.Bytes) = (pins.Text(Type), (UIntPtr)Shape.Count, (UIntPtr)Data.Length);

@@ -93,13 +93,14 @@ public data class Settings @JvmOverloads constructor(
     val maxTokens: Int? = null, val tools: String? = null, val call: String? = null, val jsonSchema: String? = null,
     val stop: List<String>? = null, val temperature: Double? = null, val topK: Int? = null, val topP: Double? = null,
     val minP: Double? = null, val repetitionPenalty: Double? = null, val seed: Long? = null, val think: Boolean? = null,
+    val adapter: String? = null,
 ) {
     internal fun request(what: String, value: Any): ByteArray = Json.write(
         mapOf(
             what to value, "max_tokens" to maxTokens, "tools" to tools?.let(Json::Raw), "call" to call,
             "json_schema" to jsonSchema?.let(Json::Raw), "stop" to stop, "temperature" to temperature,
             "top_k" to topK, "top_p" to topP, "min_p" to minP, "repetition_penalty" to repetitionPenalty,
-            "seed" to seed, "think" to think,
+            "seed" to seed, "think" to think, "adapter" to adapter,
         ).filterValues { it != null },
     ).toByteArray()
 
@@ -136,6 +137,9 @@ public class Preflight internal constructor(private val told: Map<String, Any?>)
 
 /** [data] is direct, in C order and the machine's byte order; from its position to its limit. [type]: "float32", ... */
 public class Tensor(public val type: String, public vararg val shape: Long, public val data: ByteBuffer)
+
+/** What a picture may show; [score] is as the model gives it, [label] null where the bundle has none. */
+public data class Category(val index: Int, val label: String?, val score: Double)
 
 /** What [ModelBundle.trim] gives back. */
 public enum class Part { CACHES, WEIGHTS }

@@ -79,9 +79,7 @@ public class ModelBundle private constructor() : AutoCloseable {
     /** Run a model of tensors once: inputs are read, outputs are written, where they lie; null: in memory of its own. */
     public suspend fun infer(inputs: Map<String, Tensor>, outputs: Map<String, Tensor?>): Map<String, Tensor> {
         val tensors = inputs.values + outputs.values
-        if (tensors.any { it?.data?.isDirect == false }) {
-            throw Refused("usage", "the buffer of a tensor is not direct", "take one of ByteBuffer.allocateDirect")
-        }
+        tensors.forEach { direct(it?.data) }
         val names: List<ByteArray?> = (inputs.keys.toList() + outputs.keys).map { it.toByteArray() }
         val types = Array(tensors.size) { tensors[it]?.type?.toByteArray() }
         val shapes = Array(tensors.size) { tensors[it]?.shape }
@@ -95,6 +93,27 @@ public class ModelBundle private constructor() : AutoCloseable {
             val at = inputs.size + output
             name to (tensors[at] ?: Tensor(types[at]!!.decodeToString(), *shapes[at]!!, data = buffers[at]!!))
         }
+    }
+
+    /**
+     * What a picture shows, the best first. [pixels] is direct: upright sRGB, three bytes a pixel, rows from the top, each
+     * of as many bytes as the next.
+     */
+    @JvmOverloads
+    public suspend fun classify(pixels: ByteBuffer, width: Int, height: Int, top: Int = 5): List<Category> {
+        direct(pixels)
+        val rows = pixels.slice()
+        val told = Json.readObject(asked { bundle, why -> Native.classify(bundle, rows, width, height, top, why) })
+        return (told["classes"] as List<*>).map { category ->
+            val fields = category as Map<*, *>
+            val score = (fields["score"] as Number?)?.toDouble() ?: Double.NaN
+            Category((fields["index"] as Long).toInt(), fields["label"] as String?, score)
+        }
+    }
+
+    private fun direct(buffer: ByteBuffer?) {
+        if (buffer?.isDirect != false) return
+        throw Refused("usage", "the buffer of a tensor is not direct", "take one of ByteBuffer.allocateDirect")
     }
 
     private fun copy(lent: ByteBuffer): ByteBuffer =

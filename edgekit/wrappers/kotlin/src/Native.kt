@@ -43,5 +43,8 @@ internal object Native {
         bundle: Long, inputs: Int, names: Texts, types: Texts, shapes: Array<LongArray?>, buffers: Array<ByteBuffer?>,
         why: Texts,
     ): Long
+    @JvmStatic external fun classify(
+        bundle: Long, pixels: ByteBuffer, width: Int, height: Int, top: Int, why: Texts,
+    ): ByteArray?
     @JvmStatic external fun freeValues(values: Long)
 }

@@ -56,8 +56,14 @@ bool refused(JNIEnv* env, edgekit_error* error, jobjectArray why) {
     return true;
 }
 
-edgekit_bundle* bundle_of(jlong handle) { return reinterpret_cast<edgekit_bundle*>(handle); }
-edgekit_run* run_of(jlong handle) { return reinterpret_cast<edgekit_run*>(handle); }
+// What Java keeps of a pointer is a number.
+template <typename Handle>
+Handle* pointer(jlong handle) {
+    return reinterpret_cast<Handle*>(handle);  // NOLINT(performance-no-int-to-ptr)
+}
+
+edgekit_bundle* bundle_of(jlong handle) { return pointer<edgekit_bundle>(handle); }
+edgekit_run* run_of(jlong handle) { return pointer<edgekit_run>(handle); }
 
 // No exception of C++ may reach Java: what there can be is that memory has run out.
 template <typename Do>
@@ -204,4 +210,19 @@ FACE(jlong, infer, jlong bundle, jint inputs, jobjectArray names, jobjectArray t
     });
 }
 
-FACE(void, freeValues, jlong values) { edgekit_values_free(reinterpret_cast<edgekit_values*>(values)); }
+FACE(jbyteArray, classify, jlong bundle, jobject pixels, jint width, jint height, jint top, jobjectArray why) {
+    const jlong shape[] = {height, width};
+    edgekit_tensor picture{sizeof picture, {}, edgekit_utf8("rgb8"), nullptr, 2, nullptr, 0};
+    picture.shape = reinterpret_cast<const int64_t*>(shape);
+    picture.data = env->GetDirectBufferAddress(pixels);
+    picture.bytes = static_cast<size_t>(env->GetDirectBufferCapacity(pixels));
+    edgekit_document* document = nullptr;
+    jbyteArray made = nullptr;
+    if (!refused(env, edgekit_classify(bundle_of(bundle), &picture, top, &document), why)) {
+        made = array_of(env, edgekit_document_text(document));
+    }
+    edgekit_document_free(document);
+    return made;
+}
+
+FACE(void, freeValues, jlong values) { edgekit_values_free(pointer<edgekit_values>(values)); }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,6 +69,14 @@ class Refusal(Exception):
         self.code, self.next, self.axis = code, next, axis
 
 
+@dataclass(frozen=True)
+class Picture:
+    """Pixels as an input: rows of three bytes a pixel, and perhaps of more behind them."""
+
+    rows: Array
+    width: int
+
+
 class Library:
     """libedgekit, with errors as exceptions."""
 
@@ -76,7 +85,7 @@ class Library:
         for name in PARTS:
             getattr(self.dll, f"edgekit_error_{name}").restype = Utf8
         self.dll.edgekit_document_text.restype = Utf8
-        for name in ("open", "facts", "preflight", "respond", "next", "trim", "infer"):
+        for name in ("open", "facts", "preflight", "respond", "next", "trim", "infer", "classify"):
             getattr(self.dll, f"edgekit_{name}").restype = ctypes.c_void_p
 
     def call(self, name: str, *arguments: Any) -> None:
@@ -165,7 +174,11 @@ class Bundle:
         self.library.call("trim", self.handle, what, ctypes.byref(freed))
         return freed.value
 
-    def infer(self, feed: Mapping[str, Array], into: Mapping[str, Array | None]) -> dict[str, Array]:
+    def classify(self, picture: Picture, top: int = 0) -> list[dict[str, Any]]:
+        told = self.library.document("classify", self.handle, ctypes.byref(_tensor("", picture)), top)
+        return list(told["classes"])
+
+    def infer(self, feed: Mapping[str, Array | Picture], into: Mapping[str, Array | None]) -> dict[str, Array]:
         """The outputs by name: into memory of the caller's, or (None) the engine's, copied before it is given back."""
         inputs = (Tensor * len(feed))(*(_tensor(name, array) for name, array in feed.items()))
         outputs = (Tensor * len(into))(*(_tensor(name, array) for name, array in into.items()))
@@ -179,9 +192,13 @@ class Bundle:
         return arrays
 
 
-def _tensor(name: str, array: Array | None) -> Tensor:
+def _tensor(name: str, array: Array | Picture | None) -> Tensor:
     if array is None:
         return Tensor(ctypes.sizeof(Tensor), Utf8.of(name))
+    if isinstance(array, Picture):
+        shape = (ctypes.c_int64 * 2)(len(array.rows), array.width)
+        data, size = array.rows.ctypes.data, array.rows.nbytes
+        return Tensor(ctypes.sizeof(Tensor), Utf8.of(name), Utf8.of("rgb8"), shape, 2, data, size)
     shape = (ctypes.c_int64 * array.ndim)(*array.shape)
     return Tensor(
         ctypes.sizeof(Tensor),

@@ -80,7 +80,27 @@ def test_facts(library: abi.Library, talking_bundle: Path, tensor_bundle: Path, 
     assert facts["engines"]["onnxruntime-genai"]["version"] == GENAI_VERSION
     assert {Path(engine["file"]).parent for engine in facts["engines"].values()} == {runner.parent}
     with abi.Bundle(library, tensor_bundle) as bundle:
-        assert set(bundle.facts()) == {"kind", "variant", "ep", "engines"}
+        assert set(bundle.facts()) == {"kind", "variant", "ep", "engines", "other_onnxruntimes"}
+
+
+ANOTHER = """
+import ctypes, sys
+from pathlib import Path
+from tests.engines.wrappers.cpp import abi
+with abi.Bundle(abi.Library(Path(sys.argv[1])), Path(sys.argv[2])) as bundle:
+    assert bundle.facts()["other_onnxruntimes"] == []
+    other = ctypes.CDLL(sys.argv[3])
+    assert bundle.facts()["other_onnxruntimes"] == [sys.argv[3]]
+"""
+
+
+def test_a_second_onnxruntime_is_told(library: abi.Library, tensor_bundle: Path, tmp_path: Path) -> None:
+    """Which the app loads, in a process that had none but the core's."""
+    (engine,) = Path(library.dll._name).parent.glob("libonnxruntime.so*")
+    other = shutil.copyfile(engine, tmp_path / "libonnxruntime.so")
+    command = [sys.executable, "-c", ANOTHER, library.dll._name, tensor_bundle, other]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_tensors(library: abi.Library, tensor_bundle: Path) -> None:

@@ -67,6 +67,7 @@ def test_what_is_apple_s_own_compiles_for_ios(json_headers: Path, tmp_path: Path
         assert magic(made) == (b"\xcf\xfa\xed\xfe", 1), source.name
 
 
+@pytest.mark.nightly
 def test_what_it_asks_of_the_kernel_is_there(json_headers: Path, tmp_path: Path) -> None:
     (tmp_path / "main.cpp").write_text(MAIN, encoding="utf-8")
     names = ("machine_apple", "machine", "machine_proc", "host", "library", "words")

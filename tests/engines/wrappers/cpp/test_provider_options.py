@@ -35,14 +35,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return []
 
 
-@pytest.fixture(scope="session", params=["own", "g++"])
+@pytest.fixture(scope="session", params=["own", pytest.param("g++", marks=pytest.mark.nightly)])
 def each_runner(request: pytest.FixtureRequest, need_runner: Callable[[str], Path]) -> Iterator[Path]:
     """The runner, and g++'s where Zig's clang made it: what is undefined they do differently."""
     if request.param == "own" or "EDGEKIT_RUNNER" in os.environ or find_spec("ziglang") is None:
         yield request.getfixturevalue("runner")
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_runner, "_compiler", lambda wanted: [str(tools.find(wanted.gcc, next=wanted.apt_line))])
+        patch.setattr(_runner, "compiler", lambda wanted: [str(tools.find(wanted.gcc, next=wanted.apt_line))])
         patch.setattr(_runner, "_home", lambda wanted: cache.root() / "runners" / f"gcc-{wanted.name}")
         made = need_runner(f"linux-{host_abi()}")
     yield made  # the patch has ended: later tests build and find the runner of every day

@@ -46,9 +46,21 @@ def flags() -> list[str]:
     [
         (f"{READ} const Json chosen = {OPTIONS}; {LOOP % 'chosen'}", ""),
         (f"{READ} {LOOP % OPTIONS}", "stack-use-after-scope"),  # so provider options were lost once
-        ("std::vector<int> few(3); passed = few.data()[passed + 3];", "heap-buffer-overflow"),
-        ('passed = static_cast<size_t>(static_cast<int>(std::nan("")));', "is outside the range"),
-        ("int most = 2147483647; most += count; passed = most > 0;", "signed integer overflow"),
+        pytest.param(
+            "std::vector<int> few(3); passed = few.data()[passed + 3];",
+            "heap-buffer-overflow",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            'passed = static_cast<size_t>(static_cast<int>(std::nan("")));',
+            "is outside the range",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            "int most = 2147483647; most += count; passed = most > 0;",
+            "signed integer overflow",
+            marks=pytest.mark.nightly,
+        ),
         ("passed = (new std::vector<int>(7))->size();", "detected memory leaks"),
     ],
 )
@@ -63,6 +75,7 @@ def test_a_fault_ends_the_program(need_tool: Callable[[str], Path], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, "2") if not says else done.returncode != 0
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("line", "says"),
     [

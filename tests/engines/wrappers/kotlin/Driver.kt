@@ -82,6 +82,7 @@ private suspend fun serve(asked: Asked): Any? = when (val what = asked.text("do"
     "cancel" -> cancelled(asked)
     "trim" -> asked.bundle.trim(Part.valueOf(asked.text("what")!!.uppercase()))
     "infer" -> infer(asked)
+    "classify" -> classify(asked)
     "chat" -> asked.bundle.conversation(asked.messages.orEmpty(), asked.settings).let { chat ->
         chats.size.toLong().also { chats[it] = chat }
     }
@@ -172,6 +173,12 @@ private suspend fun infer(asked: Asked): Map<String, Any> {
         val data = Base64.getEncoder().encodeToString(bytes)
         mapOf("type" to tensor.type, "shape" to tensor.shape.toList(), "data" to data)
     }
+}
+
+private suspend fun classify(asked: Asked): List<Any> {
+    val pixels = buffer(Base64.getDecoder().decode(asked.text("pixels")!!), true)
+    val told = asked.bundle.classify(pixels, asked.int("width")!!, asked.int("height")!!, asked.int("top")!!)
+    return told.map { mapOf("index" to it.index, "label" to it.label, "score" to it.score) }
 }
 
 private fun tensors(told: Any?): Map<String, Tensor?> = (told as Map<*, *>).entries.associate { (name, tensor) ->

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgekit.devices import _runner
-from edgekit.tools import QUIET_ENGINES
 from edgekit.wrappers.python.manifest import host_abi
+from tests.engines.wrappers.conformance_face import FaceProcess
 from tests.peers.kotlin_package import compiler, jars
 
 SOURCES = _runner.SOURCES.with_name("kotlin") / "src"
@@ -36,14 +32,6 @@ internal suspend fun readme(folder: String): String {{
     return saved
 }}
 """
-
-
-class Refusal(Exception):
-    """A Refused of the face."""
-
-    def __init__(self, code: str, message: str, next: str, axis: str) -> None:
-        super().__init__(message)
-        self.code, self.next, self.axis = code, next, axis
 
 
 def compile_classes(folder: Path) -> Path:
@@ -68,7 +56,7 @@ def readme_lines() -> str:
 
 def compile_jni(library: Path, folder: Path, source: Path = SOURCES / "jni.cpp") -> Path:
     """The JNI library beside nothing; it finds libedgekit where that was built."""
-    words = _runner._compiler(_runner.platform(f"linux-{host_abi()}"))
+    words = _runner.compiler(_runner.platform(f"linux-{host_abi()}"))
     java = Path(str(shutil.which("javac"))).resolve().parents[1] / "include"
     headers = [f"-I{_runner.SOURCES / 'src'}", "-isystem", java, "-isystem", java / "linux"]
     linked = [library, f"-Wl,-rpath,{library.parent}", "-Wl,--no-undefined", "-o", folder / JNI]
@@ -77,67 +65,14 @@ def compile_jni(library: Path, folder: Path, source: Path = SOURCES / "jni.cpp")
     return folder / JNI
 
 
-class Jvm:
+class Jvm(FaceProcess):
     """A JVM with the face. What its -Xcheck:jni finds it prints on stdout, where nothing else comes."""
 
     def __init__(self, classes: Path, jni: Path, folder: Path, *options: str) -> None:
-        self.jni, self._stdout, self._stderr = jni, folder / "stdout.txt", folder / "stderr.txt"
-        reading, writing = os.pipe()
+        self.jni = jni
         path = ":".join(map(str, [classes, *jars()]))
         words = ["java", "-Xcheck:jni", "-XX:TieredStopAtLevel=1", "-ea", *options, "-cp", path, "edgekit.DriverKt"]
-        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [*words, f"/dev/fd/{writing}"],
-                stdin=subprocess.PIPE,
-                stdout=stdout,
-                stderr=stderr,
-                env={**os.environ, **QUIET_ENGINES},
-                pass_fds=(writing,),
-            )
-        os.close(writing)
-        self._answers = os.fdopen(reading, "rb")
-
-    def ask(self, do: str, **request: Any) -> Any:
-        """One request, answered.
-
-        Raises:
-            Refusal: the face refuses it.
-        """
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
-        self._process.stdin.flush()
-        line = self._answers.readline()
-        assert line, self.findings + self._stderr.read_text(encoding="utf-8", errors="replace")[-4000:]
-        answer = json.loads(line)
-        if "refused" in answer:
-            raise Refusal(**answer["refused"])
-        return answer["value"]
-
-    def open(self, folder: Path, **options: Any) -> int:
-        """A bundle's number."""
-        return int(self.ask("open", folder=str(folder), **{"library": str(self.jni), **options}))
-
-    def end(self) -> int:
-        """End its input, and wait for its exit code."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._answers.close()
-        return self._process.wait(timeout=60)
-
-    @property
-    def findings(self) -> str:
-        """All that it wrote on stdout."""
-        return self._stdout.read_text(encoding="utf-8", errors="replace")
-
-
-@contextmanager
-def opened(jvm: Jvm, folder: Path, **options: Any) -> Iterator[int]:
-    """A bundle's number while it is open."""
-    bundle = jvm.open(folder, **options)
-    try:
-        yield bundle
-    finally:
-        jvm.ask("close", bundle=bundle)
+        super().__init__(words, folder, library=str(jni))
 
 
 def _run(words: list[Any]) -> None:

@@ -53,7 +53,7 @@ def settled(
     work = tmp_path / "work"
     work.mkdir()
     form = "genai" if isinstance(contract, LlmContract) else "onnx"
-    done = settle(built, form, contract, source, into, work)
+    done = settle(built, form, contract, source, into, str(work), keep=False)
     assert {name: contents(folder) for name, folder in built.items()} == before
     assert set(contents(work)) == {
         path.relative_to(work).as_posix() for path in done.files.values() if path.is_relative_to(work)
@@ -94,7 +94,7 @@ def test_a_graph_that_no_floor_takes_is_one_error_and_spoils_nothing(
     before = contents(folder)
     (tmp_path / "work").mkdir()
     with pytest.raises(BuildError, match=f"ONNX Runtime {FLOOR}"):
-        settle({"portable": folder}, "onnx", TENSOR, source, old, tmp_path / "work")
+        settle({"portable": folder}, "onnx", TENSOR, source, old, str(tmp_path / "work"), keep=False)
     assert contents(folder) == before
 
 

@@ -64,7 +64,9 @@ def test_phi_silica_is_named_for_what_it_is(ref: str) -> None:
 def test_a_folder_of_that_name_is_what_its_configuration_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_llama(tmp_path / "phi-silica")
     monkeypatch.chdir(tmp_path)
-    assert open_source("phi-silica").model.architecture == "LlamaForCausalLM"
+    assert open_source("./phi-silica").model.architecture == "LlamaForCausalLM"
+    with pytest.raises(SourceError, match="also a file or folder here"):
+        open_source("phi-silica")
 
 
 def test_the_docs_have_every_row() -> None:

@@ -37,7 +37,7 @@ def test_an_adapter_is_no_model_and_is_not_put_on_in_silence(tmp_path: Path, nam
     say(folder / "adapter_config.json", config)
     with pytest.raises(SourceError, match="adapter") as error:
         open_source(str(folder))
-    assert error.value.exit_code == 4 and said in error.value.message and "merge_and_unload" in error.value.next
+    assert error.value.exit_code == 4 and said in error.value.message and "--adapter NAME=" in error.value.next
 
 
 def test_weights_in_one_file_and_in_shards_are_two_models(tmp_path: Path) -> None:

@@ -71,3 +71,19 @@ def test_a_graph_without_inputs_always_says_the_same(tmp_path: Path) -> None:
     old = [value("c", [2])]  # IR 3 lists weights among the inputs
     with pytest.raises(SourceError, match="no input"):
         doors.check(save(tmp_path / "o.onnx", nodes, old, [value("y", [2])], {"c": np.ones(2, np.float32)}))
+
+
+def test_an_answer_that_no_input_changes(tmp_path: Path) -> None:
+    node, x, y = helper.make_node, value("x", [1, 8]), value("y", [1, 8])
+    constant = helper.make_tensor("k", TensorProto.FLOAT, [1, 8], [1.0] * 8)
+    still = [node("Constant", [], ["k"], value=constant), node("Relu", ["k"], ["y"])]
+    with pytest.raises(SourceError, match="no output depends on an input") as refused:
+        doors.check(save(tmp_path / "still.onnx", still, [x], [y], {}))
+    assert "export it again" in refused.value.next
+    inner = helper.make_graph([node("Add", ["x", "k"], ["a"])], "t", [], [value("a", [1, 8])])
+    other = helper.make_graph([node("Identity", ["k"], ["b"])], "e", [], [value("b", [1, 8])])
+    branch = [node("If", ["c"], ["y"], then_branch=inner, else_branch=other)]
+    fixed = {"c": np.array(True), "k": np.ones((1, 8), np.float32)}
+    doors.check(save(tmp_path / "branch.onnx", branch, [x], [y], fixed))
+    drawn = [node("RandomNormal", [], ["y"], shape=[1, 8])]
+    doors.check(save(tmp_path / "drawn.onnx", drawn, [x], [y], {}))

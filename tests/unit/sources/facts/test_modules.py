@@ -34,7 +34,7 @@ def test_a_net_below_is_opened_as_if_it_lay_at_the_top(net: str, tmp_path: Path)
     folder = old(tmp_path / "My-Model", net)
     assert hf.matches(str(folder)) and modules.net(folder) == folder / net
     source = open_source(str(folder))
-    assert source.model.parameters == 1112 and (source.ref, source.model.name) == ("My-Model", "my-model")
+    assert source.model.parameters == 1128 and (source.ref, source.model.name) == ("My-Model", "my-model")
     assert (source.path / "1_Pooling" / "config.json").is_file() and not (source.path / net).exists()
     assert modules.steps(source.path) == ([{"kind": "pooling", "modes": ["mean"]}], "")
 
@@ -42,7 +42,7 @@ def test_a_net_below_is_opened_as_if_it_lay_at_the_top(net: str, tmp_path: Path)
 def test_without_a_configuration_at_the_top(tmp_path: Path) -> None:
     folder = old(tmp_path / "m")
     (folder / "config.json").unlink()
-    assert open_source(str(folder)).model.parameters == 1112
+    assert open_source(str(folder)).model.parameters == 1128
 
 
 def test_what_lies_below_and_is_pickled_is_named(tmp_path: Path) -> None:

@@ -179,3 +179,14 @@ def test_named_chat_templates_become_one_as_transformers_chooses(tmp_path: Path)
     assert alone.files["tokenizer_config.json"]["chat_template"] == "{{ messages }}"
     with pytest.raises(SourceError, match="none is the default"):
         newer.repairs(folder(tmp_path, {}, {"chat_template": NAMED[1:]}))
+
+
+def test_templates_by_name_as_a_table_and_what_is_no_text(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"hidden_size": 64})
+    path = place / "tokenizer_config.json"
+    path.write_text(json.dumps({"chat_template": {"default": "{{ messages }}", "tool_use": "{{ tools }}"}}))
+    written = newer.repairs(place).files["tokenizer_config.json"]["chat_template"]
+    assert written == "{% if tools %}{{ tools }}{% else %}{{ messages }}{% endif %}"
+    path.write_text(json.dumps({"chat_template": 5}))
+    with pytest.raises(SourceError, match="chat_template is '5', no text"):
+        newer.repairs(place)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from edgekit.model import AudioInput, ImageInput, Tensor
+from edgekit.inputs import images, options
+from edgekit.model import AudioInput, ImageInput, Model, Tensor
 from edgekit.sources.facts import preprocess
 
 pytestmark = pytest.mark.unit
@@ -53,6 +57,23 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "the shorter side, uncut": (VIT | {"size": {"shortest_edge": 224}}, "size"),
     "cut, but to what": (CLIP | {"crop_size": None}, "crop_size"),
     "cut, or not": ({key: value for key, value in CLIP.items() if key != "do_center_crop"}, "do_center_crop"),
+    "cut by default, whatever the size": (
+        {**VIT, "image_processor_type": "MobileNetV1ImageProcessor"},
+        "do_center_crop",
+    ),
+    "a share that the class has a default for": (
+        {**CLIP, "image_processor_type": "PoolFormerImageProcessor"},
+        "crop_pct",
+    ),
+    "normalized twice by default": (
+        {**CLIP, "image_processor_type": "EfficientNetImageProcessor", "rescale_offset": False},
+        "include_top",
+    ),
+    "normalized, or not": (
+        {key: value for key, value in VIT.items() if key != "do_normalize"}
+        | {"image_processor_type": "RTDetrImageProcessor"},
+        "do_normalize",
+    ),
     "no mean": (VIT | {"image_mean": None}, "image_mean"),
     "a mean of two": (VIT | {"image_mean": [0.5, 0.5]}, "image_mean"),
     "a std of 0": (VIT | {"image_std": [0.5, 0.0, 0.5]}, "image_std"),
@@ -101,9 +122,85 @@ def test_two_files_that_may_differ(tmp_path: Path) -> None:
     assert made is None and "several processors" in lines[0]
 
 
-def test_the_settings_of_timm_are_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": {"crop_pct": 0.95}}))
-    assert "pretrained_cfg" in preprocess.left_out(tmp_path, (PICTURE,))[0]
+TIMM = {
+    "input_size": [3, 224, 224],
+    "interpolation": "bicubic",
+    "crop_pct": 0.875,
+    "crop_mode": "squash",
+    "num_classes": 9,
+}
+TIMM |= {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
+
+
+def timm(folder: Path, **changes: Any) -> tuple[Any, tuple[str, ...]]:
+    """What is inferred of a picture from timm's settings, and what is left out."""
+    (folder / "config.json").write_text(json.dumps({"architecture": "vit", "pretrained_cfg": TIMM | changes}))
+    tensor = PICTURE.model_copy(update={"name": "x"})  # as torch names it
+    return preprocess.infer(folder, (tensor,))[0].preprocess, preprocess.left_out(folder, (tensor,))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.875, 0.9, 0.96])
+@pytest.mark.parametrize("size", [224, 240])
+@pytest.mark.parametrize("shape", [(403, 301), (200, 150)])
+def test_timm_squashes_and_cuts(share: float, size: int, shape: tuple[int, int], tmp_path: Path) -> None:
+    """Beside Pillow and torchvision's formula, as timm.data.create_transform puts them together."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape[::-1], 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "p.png")
+    made, lines = timm(tmp_path, crop_pct=share, input_size=[3, size, size])
+    before = math.floor(size / share)
+    begin = round((before - size) / 2.0)
+    if begin != (before - size) // 2:
+        assert made is None and "crop_mode squash cuts" in lines[0]
+        return
+    scaled = np.asarray(Image.fromarray(pixels).resize((before, before), Image.Resampling.BICUBIC), np.float32)
+    wanted = (scaled[begin : begin + size, begin : begin + size] / 255 - TIMM["mean"]) / TIMM["std"]
+    assert (
+        not lines and np.abs(images.load(tmp_path / "p.png", made, PICTURE)[0].transpose(1, 2, 0) - wanted).max() < 1e-3
+    )
+
+
+def test_what_timm_cuts_aside_is_offered_by_its_spec(tmp_path: Path) -> None:
+    made, lines = timm(tmp_path, crop_mode="center", crop_pct=0.95)
+    assert made is None and "pretrained_cfg: crop_mode center" in lines[0]
+    spec = lines[0].partition("--input-spec ")[2]
+    x = PICTURE.model_copy(update={"name": "x"})
+    model = Model(
+        name="n", kind="tensor", parameters=1, source_bytes=1, dtype="float32", sha256="", inputs=(x,), outputs=()
+    )
+    form = options.parse([spec], model)["x"]
+    assert isinstance(form, ImageInput)
+    assert (form.shortest, form.height, form.resample, form.mean) == (235, 224, "bicubic", (0.5, 0.4, 0.3))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crop_mode": "border"},
+        {"interpolation": "random"},
+        {"crop_pct": 1.2},
+        {"input_size": [1, 28, 28]},
+        {"mean": [0.5]},
+        {"std": [0, 1, 1]},
+        {"do_invert": True},
+        {"input_size": [3, 200, 224], "crop_pct": 1.0},
+    ],
+)
+def test_what_of_timm_is_not_understood_is_named(change: dict[str, Any], tmp_path: Path) -> None:
+    fixed = PICTURE.model_copy(update={"name": "x", "shape": (1, 3, 224, 224)})
+    timm(tmp_path, **change)
+    (line,) = preprocess.left_out(tmp_path, (fixed,))
+    assert "config.json: pretrained_cfg: " in line
+    assert next(iter(change)) in line or "the model takes" in line
+
+
+@pytest.mark.parametrize("name", ["pixel_values", "pixel_values_videos"])
+def test_video_processors_are_named(name: str, tmp_path: Path) -> None:
+    tensor = PICTURE.model_copy(update={"name": name, "shape": (1, 8, 3, 224, 224)})
+    assert preprocess.left_out(tmp_path, (tensor,)) == ()
+    (tmp_path / "video_preprocessor_config.json").write_text(json.dumps({"size": {"height": 224}}))
+    assert "video_preprocessor_config.json is not read" in preprocess.left_out(tmp_path, (tensor,))[0]
+    (tmp_path / "processor_config.json").write_text(json.dumps({"video_processor": {"size": 224}}))
+    assert "processor_config.json: video_processor is not read" in preprocess.left_out(tmp_path, (tensor,))[0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgekit.errors import SourceError
-from edgekit.sources.facts import quantized
+from edgekit.sources.facts import config_alone, quantized
 from edgekit.sources.facts.safetensors import Weight
 
 pytestmark = pytest.mark.unit
@@ -31,6 +31,7 @@ STATED: dict[str, tuple[dict[str, Any], str]] = {
     "torchao": ({"quantization_config": {"quant_method": "torchao", "quant_type": {"default": {}}}}, "torchao"),
     "its first key": ({"compression_config": {"format": "pack-quantized"}}, "pack-quantized"),
     "mlx": ({"quantization": {"group_size": 64, "bits": 4}}, "4 bits"),
+    "a word": ({"quantization_config": "gptq"}, "names gptq"),
     "no method": ({"quantization_config": {"bits": 3}}, "3 bits"),
 }
 
@@ -71,6 +72,20 @@ def test_what_lies_beside_it(name: str, tmp_path: Path) -> None:
 )
 def test_what_the_weights_show_where_nothing_says_it(name: str, dtype: str, tmp_path: Path) -> None:
     _refused(tmp_path, {}, {**FLOAT, name: Weight(dtype, (8, 8), 64)}, name)
+
+
+def test_the_checkpoint_that_the_readme_names_is_named(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: mit\nbase_model:\n- org/Float-7B\ntags: []\n---\n# x\n")
+    with pytest.raises(SourceError) as error:
+        quantized.refuse(tmp_path, {"quantization_config": {"bits": 4}})
+    assert error.value.next.endswith("its README names hf:org/Float-7B")
+
+
+def test_nothing_is_estimated_of_a_quantized_checkpoint(tmp_path: Path) -> None:
+    config = {"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "awq", "bits": 4}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SourceError, match=r"already quantized: config\.json names awq, 4 bits"):
+        config_alone.described(tmp_path)
 
 
 def test_float_weights_go_on(tmp_path: Path) -> None:

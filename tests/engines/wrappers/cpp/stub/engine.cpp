@@ -95,6 +95,9 @@ struct OgaSequences : Counted {
     OgaSequences() : Counted(engine.others) {}
     std::vector<int32_t> ids;
 };
+struct OgaAdapters : Counted {
+    OgaAdapters() : Counted(engine.others) {}
+};
 struct OgaGeneratorParams : Counted {
     OgaGeneratorParams() : Counted(engine.others) {}
     double max_length = 0;
@@ -205,6 +208,10 @@ OgaResult* OgaCreateGenerator(const OgaModel*, const OgaGeneratorParams* params,
     return *out = new OgaGenerator(params->max_length), nullptr;
 }
 void OgaDestroyGenerator(OgaGenerator* generator) { delete generator; }
+OgaResult* OgaCreateAdapters(const OgaModel*, OgaAdapters** out) { return *out = new OgaAdapters, nullptr; }
+void OgaDestroyAdapters(OgaAdapters* adapters) { delete adapters; }
+OgaResult* OgaLoadAdapter(OgaAdapters*, const char*, const char*) { return nullptr; }
+OgaResult* OgaSetActiveAdapter(OgaGenerator*, OgaAdapters*, const char*) { return nullptr; }
 bool OgaGenerator_IsDone(OgaGenerator* generator) { return generator->done; }
 
 OgaResult* OgaGenerator_SetRuntimeOption(OgaGenerator* generator, const char* key, const char* value) {

@@ -1,0 +1,48 @@
+"""What a command asks of the path of a bundle before it looks inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def folder(bundle: Path, words: str) -> Path:
+    """The same path, if no packed bundle lies there: engines map a model's files, which a .zip has not.
+
+    Args:
+        words: of the command line that takes the folder ("check"), for the next step.
+
+    Raises:
+        BundleError: it is a file.
+    """
+    from edgekit.bundle.read import GIVE
+    from edgekit.errors import BundleError
+
+    if not bundle.is_file():
+        return bundle
+    if bundle.suffix != ".zip":
+        raise BundleError(f"{bundle} is not a bundle: it is a file", next=GIVE)
+    unpacked = bundle.with_suffix("")
+    how = f"python3 -m zipfile -e {bundle} {unpacked}, then edgekit {words} {unpacked}"
+    raise BundleError(f"{bundle} is packed, and {words} opens a folder: unpack it first", next=how)
+
+
+@contextmanager
+def unchanged(bundle: Path) -> Iterator[None]:
+    """What is done with a bundle counts only if it stays what was verified: files swapped and put back are seen too.
+
+    Raises:
+        BundleError: it changed.
+    """
+    from edgekit import digests
+    from edgekit.errors import BundleError, SourceError
+
+    taken = digests.snapshot(bundle, what=f"the bundle {bundle.name}")
+    try:
+        yield
+    finally:
+        try:
+            taken.check()
+        except SourceError as changed:
+            raise BundleError(changed.message, next=changed.next) from None

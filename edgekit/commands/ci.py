@@ -1,0 +1,109 @@
+"""Build the project in CI: the matrix of its pairs, and the first workflow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from edgekit import console
+from edgekit.errors import UsageError
+
+
+@click.group()
+def command() -> None:
+    """Build the project of edgekit.toml in CI, a job for each model and target."""
+
+
+@command.command()
+@click.option("--devices", is_flag=True, help="Only the pairs whose target has a device in edgekit.toml.")
+@click.option("--compact", is_flag=True, help="Print nothing but the matrix, on one line, as a workflow takes it.")
+def matrix(devices: bool, compact: bool) -> None:
+    """List the pairs as the jobs of a matrix: model, target, name, the bundle's place, whether this is its system."""
+    import json
+
+    from edgekit.commands import _project
+    from edgekit.project import ci
+
+    _, home, pairs = _project.opened()
+    jobs = ci.matrix(pairs, home, devices=devices)
+    if len(jobs["include"]) > ci.MOST:
+        raise UsageError(
+            f"{len(jobs['include'])} jobs are more than the {ci.MOST} of one matrix", next="split the project in two"
+        )
+    if console.json_mode():
+        console.document("edgekit.ci.matrix/1", jobs)
+    elif compact:
+        console.out(json.dumps(jobs, separators=(",", ":")))
+    else:
+        columns = ("model", "target", "bundle", "runs here", "device")
+        rows = [
+            (job["model"], job["target"], job["bundle"], "yes" if job["host"] else "", job.get("device", ""))
+            for job in jobs["include"]
+        ]
+        console.table("", columns, rows)
+
+
+@command.command()
+@click.argument("system", type=click.Choice(["github"]))
+@click.option("--force", is_flag=True, help="Replace a workflow that is there.")
+def init(system: str, force: bool) -> None:
+    """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml."""
+    from edgekit import output
+    from edgekit.commands import _project
+    from edgekit.project import ci, lock
+
+    _, home, pairs = _project.opened()
+    path = home / ci.WORKFLOW
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{ci.WORKFLOW} is there already", next="edit it, or give --force to write it anew")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {Path(ci.WORKFLOW).parent}: {error.strerror}", next="fix its rights") from None
+    locked = (home / lock.NAME).is_file()
+    output.write(path, ci.workflow(pairs, locked=locked))
+    if console.json_mode():
+        console.document("edgekit.ci.init/1", {"path": str(path), "locked": locked, "jobs": len(pairs)})
+        return
+    console.out(f"written: {path}, {len(pairs)} jobs")
+    if not locked:
+        console.out(
+            "next: edgekit build writes edgekit.lock; commit it, then edgekit ci init github --force holds CI to it"
+        )
+    else:
+        console.out("next: commit edgekit.toml, edgekit.lock and the workflow")
+
+
+@command.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--baselines",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A folder of files of edgekit baseline save.",
+)
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where; stdout by default.")
+def comment(results: tuple[Path, ...], baselines: Path, out: Path | None) -> None:
+    """Write one Markdown comment for a pull request: RESULTS beside their baselines, worst rows first.
+
+    It judges nothing, so it ends with 0: edgekit baseline compare fails where something is worse.
+    """
+    from edgekit import output
+    from edgekit.project import against
+    from edgekit.report import comment as comments
+    from edgekit.verdicts import read
+
+    if out is not None:
+        output.check(out)
+    entries = against.entries(read.reports(results), against.baselines(baselines))
+    text = comments.render(entries)
+    if out is None or out == output.STDOUT:
+        console.page(text)
+    else:
+        output.write(out, text)
+        console.say(f"comment on {len(entries)} results: {out}")
+    if console.json_mode():
+        told = {entry.report.bundle.name: entry.why for entry in entries if entry.why}
+        console.document("edgekit.ci.comment/1", {"output": str(out) if out else None, "without_baseline": told})

@@ -1,0 +1,43 @@
+"""A CI system's view of a project: the matrix of its pairs, and the first workflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__, files
+from edgekit.project.pairs import Pair
+
+WORKFLOW = Path(".github/workflows/edgekit.yml")
+MOST = 256  # jobs that GitHub lets one matrix have
+EXTRAS = {"qnn": "qnn", "webgpu": "webgpu"}  # by provider, what its compiler or software adapter comes with
+
+
+def matrix(pairs: Sequence[Pair], home: Path, *, devices: bool = False) -> dict[str, Any]:
+    """The jobs of a matrix: what each builds and where its bundle will lie, relative to the project's folder.
+
+    Args:
+        devices: those alone whose target has a device in edgekit.toml.
+    """
+    return {"include": [_job(pair, home) for pair in pairs if pair.device or not devices]}
+
+
+def _job(pair: Pair, home: Path) -> dict[str, Any]:
+    bundle = Path(os.path.relpath(pair.bundle, home)).as_posix()
+    host = pair.target.os == "linux" and "x86_64" in pair.target.abi
+    job = {"model": pair.model, "target": pair.target.name, "name": pair.bundle.name, "bundle": bundle, "host": host}
+    return job | ({"device": pair.device} if pair.device else {})
+
+
+def workflow(pairs: Sequence[Pair], *, locked: bool) -> str:
+    """The text of WORKFLOW.
+
+    Args:
+        locked: the project has an edgekit.lock, which every build is held to.
+    """
+    named = {word for pair in pairs for provider, word in EXTRAS.items() if provider in pair.target.name}
+    text = files.resource("project/github.yml").read_text(encoding="utf-8")
+    text = text.replace("@VERSION@", __version__).replace("@EXTRAS@", "".join(f",{extra}" for extra in sorted(named)))
+    return text.replace("@LOCKED@", "--locked " if locked else "")

@@ -1,0 +1,71 @@
+"""A memo of any shape costs time alone: it is set aside, said, and written anew."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgekit import memo
+from tests import needs
+
+pytestmark = [pytest.mark.unit, needs.posix]
+
+TEXTS = {
+    "nothing": b"",
+    "half": b'{"sha256": "ab", "kno',
+    "a list": b"[1, 2]",
+    "a word": b'"x"',
+    "null": b"null",
+    "another format": b'{"a": "b"}',
+    "a digest of something else": json.dumps({"sha256": "0" * 64, "known": {"a": "b"}}).encode(),
+    "known is no table": b'{"sha256": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945", "known": []}',
+    "deep lists": b"[" * 200_000,
+    "deep tables": b'{"known":' * 200_000,
+    "a long number": b'{"known": ' + b"9" * 10_000 + b"}",
+    "no UTF-8": b"\xff\xfe\x00",
+    "infinite": b'{"sha256": "", "known": {"a": Infinity}}',
+    "half a pair": b'{"sha256": "", "known": {"a": "\\ud800"}}',
+}
+KINDS: dict[str, Callable[[Path], object]] = {
+    "a folder": Path.mkdir,
+    "a pipe": lambda path: os.mkfifo(path),
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    **{what: lambda path, text=text: path.write_bytes(text) for what, text in TEXTS.items()},
+}
+
+
+def _remember(path: Path, name: str) -> dict[str, object]:
+    with memo.kept(path, 10) as known:
+        before = dict(known)
+        known[name] = "found out"
+    return before
+
+
+@pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
+def test_damage_of_any_shape_is_set_aside_and_said(
+    damage: Callable[[Path], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "digests.json"
+    for _ in range(2):  # the second meets the first one's remains
+        damage(path)
+        assert _remember(path, "a") == {}
+        assert capsys.readouterr().err.count("digests.json is damaged and set aside as digests.json.damaged") == 1
+        assert os.path.lexists(tmp_path / "digests.json.damaged")
+        assert _remember(path, "b") == {"a": "found out"}
+        assert capsys.readouterr().err == ""
+        path.unlink()
+
+
+def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "digests.json"
+    _remember(path, "a file")
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert _remember(path, "b") in ({}, {"a file": "found out"})
