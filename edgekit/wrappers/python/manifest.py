@@ -276,8 +276,11 @@ def _no_provider(title: str, ep: str) -> Refused | None:
         here = engine("onnxruntime").get_available_providers()
     except Refused as refusal:
         return refusal
-    if name in here:
-        return None
+    return None if name in here else no_provider(title, ep)
+
+
+def no_provider(title: str, ep: str) -> Refused:
+    """The refusal of a variant whose execution provider `ep` this ONNX Runtime lacks."""
     return Refused(
         f"{title} runs on the execution provider {ep}, which this ONNX Runtime does not have",
         next="install the ONNX Runtime package that has it, or take another variant",

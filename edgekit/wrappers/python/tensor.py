@@ -43,6 +43,8 @@ class TensorBundle:
         with cannot_open("ONNX Runtime"):
             providers = [(manifests.PROVIDERS[ep], chosen)]
             self.session = ort.InferenceSession(str(opened.model), options, providers=providers)
+        if manifests.PROVIDERS[ep] not in self.session.get_providers():  # ONNX Runtime went on without it, in silence
+            raise manifests.no_provider("the bundle's variant", ep)
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         """One inference: the outputs by name.

@@ -451,7 +451,7 @@ class Refusals:
             (axis("htp_arch", "75"), "bundle", "htp_arch"),
             (axis("qairt", "2.51.0"), "bundle", "qairt"),
             (axis("min_onnxruntime", "99.1"), "bundle", "min_onnxruntime"),
-            (lambda manifest: manifest["variants"][0].update(ep="qnn"), "bundle", "ep"),
+            (lambda manifest: manifest["variants"][0].update(ep="coreml"), "bundle", "ep"),
             (lambda manifest: manifest["variants"][0].update(ep="abacus"), "bundle", "ep"),
             (lambda manifest: manifest["variants"][0].update(path="../outside.onnx"), "bundle", ""),
             (lambda manifest: manifest["variants"][0].update(path="/etc/hostname"), "bundle", ""),
