@@ -47,8 +47,15 @@ def matrix(devices: bool, compact: bool) -> None:
 
 @command.command()
 @click.argument("system", type=click.Choice(["github"]))
+@click.option(
+    "--edgekit",
+    "origin",
+    default="",
+    metavar="URL",
+    help="Where pip finds edgekit, as git+https://HOST/edgekit@COMMIT.",
+)
 @click.option("--force", is_flag=True, help="Replace a workflow that is there.")
-def init(system: str, force: bool) -> None:
+def init(system: str, origin: str, force: bool) -> None:
     """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml."""
     from edgekit import output
     from edgekit.commands import _project
@@ -63,11 +70,15 @@ def init(system: str, force: bool) -> None:
     except OSError as error:
         raise UsageError(f"cannot make {Path(ci.WORKFLOW).parent}: {error.strerror}", next="fix its rights") from None
     locked = (home / lock.NAME).is_file()
-    output.write(path, ci.workflow(pairs, locked=locked))
+    output.write(path, ci.workflow(pairs, locked=locked, origin=origin))
     if console.json_mode():
         console.document("edgekit.ci.init/1", {"path": str(path), "locked": locked, "jobs": len(pairs)})
         return
     console.out(f"written: {path}, {len(pairs)} jobs")
+    if not origin and ci.installed_from().startswith("=="):
+        console.out(
+            "edgekit is on no index yet: keep its wheel in wheels/, or give --edgekit git+https://HOST/edgekit@COMMIT"
+        )
     if not locked:
         console.out(
             "next: edgekit build writes edgekit.lock; commit it, then edgekit ci init github --force holds CI to it"

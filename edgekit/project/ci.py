@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,25 @@ def _job(pair: Pair, home: Path) -> dict[str, Any]:
     return job | ({"device": pair.device} if pair.device else {})
 
 
-def workflow(pairs: Sequence[Pair], *, locked: bool) -> str:
+def workflow(pairs: Sequence[Pair], *, locked: bool, origin: str = "") -> str:
     """The text of WORKFLOW.
 
     Args:
         locked: the project has an edgekit.lock, which every build is held to.
+        origin: where pip finds edgekit, unless a variable of the repository says otherwise; by default this one's own.
     """
     named = {word for pair in pairs for provider, word in EXTRAS.items() if provider in pair.target.name}
     text = files.resource("project/github.yml").read_text(encoding="utf-8")
-    text = text.replace("@VERSION@", __version__).replace("@EXTRAS@", "".join(f",{extra}" for extra in sorted(named)))
+    text = text.replace("@FROM@", (f"@ {origin}" if origin else installed_from()).replace("'", "''"))
+    text = text.replace("@EXTRAS@", "".join(f",{extra}" for extra in sorted(named)))
     return text.replace("@LOCKED@", "--locked " if locked else "")
+
+
+def installed_from() -> str:
+    """What follows edgekit-ai for pip to find this very one: a commit of a repository, or a version of an index."""
+    try:
+        told = json.loads(distribution("edgekit-ai").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # a source tree on the path
+        told = {}
+    vcs = told.get("vcs_info")
+    return f"@ {vcs['vcs']}+{told['url']}@{vcs['commit_id']}" if vcs else f"=={__version__}"

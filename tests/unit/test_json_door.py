@@ -15,6 +15,7 @@ LENIENT = {"loads", "load", "model_validate_json", "JSONDecoder", "raw_decode"}
 # Files and folders that read no bundle, and what they read instead.
 MAY = {
     "extras.py": "what pip wrote of this installation",
+    "project/ci.py": "likewise",
     "wrappers/python/strict.py": "is the door",
     "wrappers/python/protocol.py": "a request, which edgekit wrote",
     "wrappers/python/calls.py": "a model's answer, of which anything may come",

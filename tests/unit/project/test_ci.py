@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from edgekit import __version__
 from edgekit.commands import _project
 from edgekit.errors import UsageError
 from edgekit.project import ci, pairs
@@ -53,6 +54,26 @@ def test_the_workflow(jobs: list[pairs.Pair], locked: bool) -> None:
     # A value of the matrix reaches a shell through its environment alone: a name could be a command.
     assert not any("${{" in step.get("run", "") for step in steps)
     assert read["permissions"] == {"contents": "read"}
+
+
+def test_where_the_workflow_finds_edgekit(jobs: list[pairs.Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed:
+        def __init__(self, origin: str | None) -> None:
+            self.origin = origin
+
+        def read_text(self, name: str) -> str | None:
+            return self.origin
+
+    def says(origin: str | None, asked: str = "") -> str:
+        monkeypatch.setattr(ci, "distribution", lambda name: Installed(origin))
+        read: dict[str, Any] = yaml.safe_load(ci.workflow(jobs, locked=False, origin=asked))
+        return str(read["env"]["EDGEKIT_FROM"])
+
+    version = f"${{{{ vars.EDGEKIT_FROM || '=={__version__}' }}}}"
+    commit = '{"url": "https://here/edgekit", "vcs_info": {"vcs": "git", "commit_id": "1f2e"}}'
+    assert says(None) == says('{"url": "file:///w", "dir_info": {"editable": true}}') == version
+    assert says(commit) == "${{ vars.EDGEKIT_FROM || '@ git+https://here/edgekit@1f2e' }}"
+    assert says(commit, "git+https://it's@2") == "${{ vars.EDGEKIT_FROM || '@ git+https://it''s@2' }}"
 
 
 def test_a_bundle_of_the_project_is_checked_on_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
