@@ -36,7 +36,7 @@ def project(chatting_bundle: Path, sealed_for: Callable[..., Path], tmp_path_fac
         {"name": "some-engine", "channel": "pip", "floor": "0.1", "last_seen": "0.2", "source": "a test"},
     ]
     folder = tmp_path_factory.mktemp("windows") / "project"
-    made = sample.make("windows", sealed_for(chatting_bundle, "windows", runtime=runtime), folder)
+    made = sample.make("windows", sealed_for(chatting_bundle, "windows", runtime=runtime, abi=["x86_64"]), folder)
     assert made.does == sample.CHAT and made.steps[0].endswith(' --platform win_amd64 "some-engine>=0.1"')
     return folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edgekit.errors import BuildError, BundleError, UsageError
 from edgekit.sample import _check_disk
 from edgekit.sample._project import BUNDLE, LICENCES, samples
 from tests.unit.bundle.tiny_bundle import contents
+from tests.unit.injections import reseal
 from tests.unit.sample.conftest import Seal
 
 pytestmark = pytest.mark.unit
@@ -59,6 +61,27 @@ def test_what_an_app_leaves_out_is_a_whole_role(seal: Seal, tmp_path: Path) -> N
     make("windows", seal("windows-webgpu"), tmp_path / "project")
     assert not (tmp_path / "project" / BUNDLE / "runtime").exists()
     assert verify(tmp_path / "project" / BUNDLE, allow_stripped=True) == []
+
+
+@pytest.mark.parametrize(
+    "target, runtimes, pip",
+    [
+        ("windows-cpu", [("win-x64", ""), ("win-arm64", "Arm64")], ":all: "),
+        ("windows-webgpu", [("win-x64", "")], " --platform win_amd64 "),
+        ("windows-qnn", [("win-arm64", "")], " --platform win_arm64 "),
+    ],
+)
+def test_the_windows_project_is_for_the_cpus_of_its_bundle(
+    target: str, runtimes: list[tuple[str, str]], pip: str, seal: Seal, tmp_path: Path
+) -> None:
+    """One of several is chosen by the machine that builds it."""
+    wheel = {"name": "some-engine", "channel": "pip", "floor": "0.1", "last_seen": "0.2", "source": "a test"}
+    bundle = reseal(seal(target), lambda manifest: manifest["target"].update(runtime=[wheel]))
+    made = make("windows", bundle, tmp_path / "project")
+    props = ElementTree.parse(tmp_path / "project" / "Bundle.props").getroot()
+    told = [(str(item.text), item.get("Condition", "")) for item in props.iter("RuntimeIdentifier")]
+    assert [(name, text.rpartition("== ")[2].strip("'")) for name, text in told] == runtimes
+    assert pip in made.steps[0]
 
 
 @pytest.mark.parametrize("there", ["folder", "empty folder", "file", "link"])
