@@ -45,6 +45,11 @@ android {
     }
     buildTypes {
         debug { externalNativeBuild { cmake { targets += "edgekit_check" } } } // the check mode is of debug builds alone
+        release {
+            isMinifyEnabled = true // R8; the Android file keeps the names of classes with native functions, which the core's JNI has
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+        }
     }
     externalNativeBuild {
         cmake {
