@@ -136,6 +136,8 @@ docs: env
 bench: env
 	$(BIN)/python benchmarks/help_cost.py
 	$(BIN)/python benchmarks/rebuild.py
+	$(BIN)/python benchmarks/project.py
+	$(BIN)/python benchmarks/store_s3.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/check_overhead.py
 	$(BIN)/python benchmarks/conversation.py

@@ -13,8 +13,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 EDGEKIT = [sys.executable, "-m", "edgekit"]
+
+
+QUIET = 0.1  # cores' worth of work by others, at most
+
+
+def _busy() -> tuple[float, float, float]:
+    """The machine's CPU seconds that were work, those of this process and its children that ended, and the time."""
+    all_cores, own = psutil.cpu_times(), os.times()
+    idle = all_cores.idle + getattr(all_cores, "iowait", 0.0)
+    mine = own.user + own.system + own.children_user + own.children_system
+    return sum(all_cores[:8]) - idle, mine, time.perf_counter()
+
+
+_BEGAN = _busy()
+
+
+def others() -> float:
+    """Cores' worth of work that other processes did since this benchmark began."""
+    busy, mine, now = (after - before for after, before in zip(_busy(), _BEGAN, strict=True))
+    return max(0.0, busy - mine) / now
 
 
 def alternate(rounds: int, **runs: Callable[[], float]) -> dict[str, list[float]]:
@@ -34,21 +56,21 @@ def cpu_seconds(command: list[str]) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-def wall_seconds(command: list[str], **environment: str) -> float:
+def wall_seconds(command: list[str], *, cwd: Path | None = None, **environment: str) -> float:
     """Seconds until a program has ended."""
     started = time.perf_counter()
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **environment}
-    )
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=quiet, stderr=quiet, cwd=cwd, env={**os.environ, **environment})
     return time.perf_counter() - started
 
 
 def report(name: str, samples: dict[str, list[float]], *, unit: str = "s", **facts: Any) -> None:
-    """Print medians for people, and everything as one line of JSON."""
+    """Print medians for people, whether the machine was quiet, and everything as one line of JSON."""
     for run, values in samples.items():
         print(f"{name}: {run:<12} median {statistics.median(values):.3f} {unit} of {len(values)}")
     for key, value in facts.items():
         print(f"{name}: {key} = {value}")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    machine = {"cpu_count": os.cpu_count(), "machine": platform.machine(), "load_1m": load}
+    beside = others()
+    print(f"{name}: quiet: {'yes' if beside <= QUIET else 'no'} (others took {beside:.2f} cores)")
+    machine = {"cpu_count": os.cpu_count(), "machine": platform.machine(), "others_cores": round(beside, 3)}
     print(json.dumps({"benchmark": name, "samples": samples, **facts, "machine": machine}))
