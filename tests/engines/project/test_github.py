@@ -104,6 +104,11 @@ def test_its_steps_build_what_a_build_does(home: Path, capfd: pytest.CaptureFixt
         _run(build["steps"], {"matrix": job}, home, build["env"])
         sealed[job["name"]] = json.loads((home / job["bundle"] / "edgekit.json").read_text(encoding="utf-8"))["sha256"]
         assert (home / f"{job['bundle']}.zip").is_file()
+    unpack = [step for step in read["jobs"]["device"]["steps"] if step.get("name") == "Unpack"]
+    (home / "fetched").mkdir()
+    os.link(home / "out/net-linux-cpu.zip", home / "fetched/net-linux-cpu.zip")
+    _run(unpack, {"env": {"NAME": "net-linux-cpu"}}, home, {"NAME": "${{ env.NAME }}"})
+    assert commands.main(["verify", "unpacked/net-linux-cpu", "-q"]) == 0
     assert "net-linux-cpu" in (home / "summary.md").read_text(encoding="utf-8")
     assert (home / "out/net-linux-cpu.xml").is_file() and not (home / "out/net-linux-arm64.xml").exists()
     capfd.readouterr()
