@@ -18,8 +18,9 @@ def command() -> None:
 
 @command.command()
 @click.option("--devices", is_flag=True, help="Only the pairs whose target has a device in edgekit.toml.")
+@click.option("--apps", help="Only the pairs for android, ios or windows, as the jobs of --mobile take them.")
 @click.option("--compact", is_flag=True, help="Print nothing but the matrix, on one line, as a workflow takes it.")
-def matrix(devices: bool, compact: bool) -> None:
+def matrix(devices: bool, apps: str | None, compact: bool) -> None:
     """List the pairs as the jobs of a matrix: model, target, name, the bundle's place, whether this is its system."""
     import json
 
@@ -27,7 +28,9 @@ def matrix(devices: bool, compact: bool) -> None:
     from edgekit.project import ci
 
     _, home, pairs = _project.opened()
-    jobs = ci.matrix(pairs, home, devices=devices)
+    if apps is not None and (devices or apps not in ci.APPS):
+        raise UsageError(f"no apps for {apps!r}", next=f"--apps: one of {', '.join(ci.APPS)}, without --devices")
+    jobs = ci.apps(pairs, home, apps) if apps else ci.matrix(pairs, home, devices=devices)
     if len(jobs["include"]) > ci.MOST:
         raise UsageError(
             f"{len(jobs['include'])} jobs are more than the {ci.MOST} of one matrix", next="split the project in two"
@@ -54,8 +57,9 @@ def matrix(devices: bool, compact: bool) -> None:
     metavar="URL",
     help="Where pip finds edgekit, as git+https://HOST/edgekit@COMMIT.",
 )
+@click.option("--mobile", is_flag=True, help="And build the apps: Android, its emulator, iOS, its simulator, Windows.")
 @click.option("--force", is_flag=True, help="Replace a workflow that is there.")
-def init(system: str, origin: str, force: bool) -> None:
+def init(system: str, origin: str, mobile: bool, force: bool) -> None:
     """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml."""
     from edgekit import output
     from edgekit.commands import _project
@@ -70,7 +74,7 @@ def init(system: str, origin: str, force: bool) -> None:
     except OSError as error:
         raise UsageError(f"cannot make {Path(ci.WORKFLOW).parent}: {error.strerror}", next="fix its rights") from None
     locked = (home / lock.NAME).is_file()
-    output.write(path, ci.workflow(pairs, locked=locked, origin=origin))
+    output.write(path, ci.workflow(pairs, locked=locked, origin=origin, mobile=mobile))
     if console.json_mode():
         console.document("edgekit.ci.init/1", {"path": str(path), "locked": locked, "jobs": len(pairs)})
         return

@@ -9,11 +9,15 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__, files
+from edgekit import __version__, files, kinds
 from edgekit.project.pairs import Pair
+from edgekit.wrappers.python.manifest import abi
 
 WORKFLOW = Path(".github/workflows/edgekit.yml")
 MOST = 256  # jobs that GitHub lets one matrix have
+APPS = ("android", "ios", "windows")
+# By CPU, GitHub's own machines with Windows, and what vcpkg calls its libraries there.
+WINDOWS = {"x86_64": ("windows-latest", "x64-windows"), "aarch64": ("windows-11-arm", "arm64-windows")}
 EXTRAS = {"qnn": "qnn", "webgpu": "webgpu"}  # by provider, what its compiler or software adapter comes with
 
 
@@ -33,15 +37,32 @@ def _job(pair: Pair, home: Path) -> dict[str, Any]:
     return job | ({"device": pair.device} if pair.device else {})
 
 
-def workflow(pairs: Sequence[Pair], *, locked: bool, origin: str = "") -> str:
+def apps(pairs: Sequence[Pair], home: Path, platform: str) -> dict[str, Any]:
+    """The jobs of a matrix of apps: each bundle for the platform, on Windows with each CPU's machine.
+
+    "cpu" says that it needs no accelerator, which a machine of GitHub's has not.
+    """
+    jobs = []
+    for pair in pairs:
+        if pair.target.os == platform:
+            job = _job(pair, home) | {"cpu": all(pair.target.settings(kind).ep == "cpu" for kind in kinds.names())}
+            places = [WINDOWS[abi(name)] for name in pair.target.abi] if platform == "windows" else []
+            jobs += [job | {"runner": runner, "triplet": triplet} for runner, triplet in places] or [job]
+    return {"include": jobs}
+
+
+def workflow(pairs: Sequence[Pair], *, locked: bool, origin: str = "", mobile: bool = False) -> str:
     """The text of WORKFLOW.
 
     Args:
         locked: the project has an edgekit.lock, which every build is held to.
         origin: where pip finds edgekit, unless a variable of the repository says otherwise; by default this one's own.
+        mobile: with jobs for the apps that embed the bundles.
     """
     named = {word for pair in pairs for provider, word in EXTRAS.items() if provider in pair.target.name}
     text = files.resource("project/github.yml").read_text(encoding="utf-8")
+    if mobile:
+        text += files.resource("project/github_mobile.yml").read_text(encoding="utf-8")
     text = text.replace("@FROM@", (f"@ {origin}" if origin else installed_from()).replace("'", "''"))
     text = text.replace("@EXTRAS@", "".join(f",{extra}" for extra in sorted(named)))
     return text.replace("@LOCKED@", "--locked " if locked else "")
