@@ -25,6 +25,7 @@ from tests.unit.verdicts.test_baseline import STEADY, result
 
 pytestmark = pytest.mark.tools
 
+ROOT = Path(__file__).parents[3]
 GH = """#!/bin/sh
 case "$1 $2" in
 "run list") echo 5 ;;
@@ -47,15 +48,35 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_linter_finds_nothing(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    text = (home / ".github/workflows/edgekit.yml").read_text(encoding="utf-8")
-    folder = tmp_path_factory.mktemp("linter")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the linter may write; skips where there is none."""
+    made = tmp_path_factory.mktemp("linter")
     try:
-        assert actionlint.findings(text, folder) == []
+        actionlint.findings("", made)
     except (OSError, RuntimeError) as error:
         needs.unavailable(str(error))
+    return made
+
+
+def test_the_linter_finds_nothing(home: Path, folder: Path) -> None:
+    text = (home / ".github/workflows/edgekit.yml").read_text(encoding="utf-8")
+    assert actionlint.findings(text, folder) == []
     wrong = text.replace("needs: pairs", "needs: nobody").replace("matrix.host", "matrix.host ==", 1)
     assert len(actionlint.findings(wrong, folder)) > 2
+
+
+def test_our_own_workflow(home: Path, folder: Path) -> None:
+    """The linter finds nothing in it, and its project is one that can be planned."""
+    text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    assert actionlint.findings(text, folder) == []
+    steps = yaml.safe_load(text)["jobs"]["bundles"]["steps"]
+    (home / "edgekit.toml").unlink()
+    _run([step for step in steps if "run" in step], {}, home)
+    assert [step["with"]["run"] for step in steps if step.get("uses") == "./"] == ["build -q"]
+    assert commands.main(["ci", "matrix"]) == 0
+    used = [step["uses"] for step in steps if "uses" in step and step["uses"] != "./"]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in used)
 
 
 @pytest.mark.parametrize("way", ["a wheel in the repository", "a variable", "the option"])
@@ -145,7 +166,7 @@ def test_its_comment_is_written_from_the_artifacts(home: Path) -> None:
 
 
 def test_the_action_runs_the_words_that_it_is_given(home: Path) -> None:
-    read = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text(encoding="utf-8"))
+    read = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     steps = read["runs"]["steps"]
     assert read["runs"]["using"] == "composite" and all(step.get("shell") == "bash" for step in steps if "run" in step)
     assert not any("${{" in step.get("run", "") for step in steps)
