@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgekit import console
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.errors import EdgekitError, ToolMissing, UsageError
 from edgekit.extras import require
 
 VARIABLE = "EDGEKIT_STORE"
@@ -109,11 +109,19 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _opened(url: str) -> tuple[Any, str]:
-    """The file system of an address, and the path on it."""
+    """The file system of an address, and the path on it.
+
+    Raises:
+        ToolMissing: fsspec, or the package that it has for such addresses, is not installed.
+    """
     require("store")
     import fsspec
 
-    system, path = fsspec.core.url_to_fs(url)
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        package = str(getattr(error.__cause__ or error, "name", None) or "its package").partition(".")[0]
+        raise ToolMissing(f"{VARIABLE}: {url} needs {package}: {error}", next=f"pip install {package}") from None
     return system, str(path)
 
 

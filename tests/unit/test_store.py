@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from edgekit import cache, store
-from edgekit.errors import UsageError
+from edgekit.errors import ToolMissing, UsageError
 
 pytestmark = pytest.mark.unit
 
@@ -122,6 +123,27 @@ def test_one_that_does_not_answer_is_said_once(
     assert cache.produce("optimize", {"n": 2}, lambda folder: None).hit is False
     assert capsys.readouterr().err.count("does not answer") == 2
     assert len(objects(home)) == 2
+
+
+@pytest.mark.parametrize(
+    "url, package",
+    [
+        ("s3://b/x", "s3fs"),
+        ("gs://b/x", "gcsfs"),
+        ("az://b/x", "adlfs"),
+        ("abfs://b/x", "adlfs"),
+        ("sftp://h/x", "paramiko"),
+    ],
+)
+def test_the_package_of_an_address_is_named_where_it_is_not_installed(
+    url: str, package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("s3fs", "gcsfs", "adlfs", "paramiko"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setenv(store.VARIABLE, url)
+    with pytest.raises(ToolMissing) as missing:
+        made("first")
+    assert url in missing.value.message and missing.value.next == f"pip install {package}"
 
 
 def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
