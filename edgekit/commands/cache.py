@@ -52,6 +52,9 @@ def prune(days: float | None, max_size: int | None, everything: bool) -> None:
     _present("edgekit.cache.prune/1", gone, "removed")
 
 
+command.add_command(prune, "gc")  # as others call it
+
+
 def remove(*, older_than_days: float | None = None, max_bytes: int | None = None) -> list[holdings.EntryInfo]:
     """Remove results unused for some days, then the least recently used until the rest fits; return the removed."""
     kept = holdings.entries()

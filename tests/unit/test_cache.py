@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from edgekit import cache, digests, holdings
+from edgekit import cache, commands, digests, holdings
 from edgekit.commands.cache import remove
 from edgekit.errors import BuildError, SourceError, UsageError
 from tests import needs
@@ -121,6 +123,19 @@ def test_prune_by_age_and_by_size(own_cache: Path) -> None:
     assert new.path.exists()
     assert [entry.path for entry in remove(max_bytes=10)] == [new.path]
     assert holdings.entries() == []
+
+
+def test_the_command_removes_by_age_and_by_size(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new, kept = (cache.produce("optimize", {"n": at}, _write("x" * 10_000)).path for at in range(3))
+    for days, path in ((9, old), (2, new)):
+        used = time.time() - days * 86400
+        for each in (path, path / "entry.json"):
+            os.utime(each, (used, used))
+    for words, gone in ((["gc", "--older-than", "5"], old), (["prune", "--max-size", "15kB"], new)):
+        assert commands.main(["cache", *words, "--json"]) == 0
+        removed = json.loads(capsys.readouterr().out)["data"]["entries"]
+        assert [entry["path"] for entry in removed] == [str(gone)] and not gone.exists()
+    assert kept.exists()
 
 
 def test_a_folder_digest_follows_names_and_bytes(tmp_path: Path) -> None:
