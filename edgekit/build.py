@@ -31,12 +31,12 @@ from edgekit.digests import Snapshot
 from edgekit.errors import EdgekitError, NotMeasured
 from edgekit.extras import require
 from edgekit.inputs import asked, static
-from edgekit.inputs.calibration import Calibration, Feed, open_calibration
+from edgekit.inputs.calibration import Calibration, Feed
 from edgekit.inputs.options import described, how_made, parse
 from edgekit.partition import inspect
 from edgekit.plan import Plan
 from edgekit.quality import GateContext, Mode
-from edgekit.quality._inputs import feeds_of, remarks, shipped_of, shown, suit, truth_of
+from edgekit.quality._inputs import data_of, feeds_of, remarks, shipped_of, shown, suit, truth_of
 from edgekit.recipes import load as load_recipe
 from edgekit.results import metrics
 from edgekit.results.metrics import Limit
@@ -142,10 +142,9 @@ def _doubtful(source: Source, options: Options) -> None:
 def _job(source: Source, one: Target, options: Options, limits: dict[str, Limit]) -> Job:
     """One target's job: where it needs static shapes, its inputs and their data have exactly these."""
     pinned = one.settings(source.model.kind).static_shapes and static.varies(source.model)
-    data = options.calibration
-    source = sources.sized(source, data) if pinned else source
+    source = sources.sized(source, options.calibration) if pinned else source
     fixed = replace(source, model=static.pinned(source.model)) if pinned else source
-    calibration = open_calibration(data, fixed.model, source.decode, source.path, options.labels) if data else None
+    calibration = data_of(options.calibration, fixed, options.labels, options.text)
     if calibration is not None and options.quality != "off":
         suit(calibration, truth_of(fixed, calibration))
     return Job(fixed, one, planned(source, one, calibration, options), calibration, limits)

@@ -169,6 +169,8 @@ class _Choice:
             )
         if chosen.calibrated and self.calibration is None and not self.settings.OWN_TEXT:
             raise UsageError(f"recipe {chosen.name} needs calibration data", next=CALIBRATE)
+        if self.settings.OWN_TEXT and self.calibration is not None and not chosen.calibrated:
+            reason += "; it reads no calibration text"
         passes = chosen.passes(self.model, self.settings)
         planned = variant.model_copy(
             update={

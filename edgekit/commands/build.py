@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     shell_complete=_offered.recipes,
     help="A quantization recipe's name or .py file, or auto: the smallest that passes.",
 )
-@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy; or text.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
 @click.option(
     "--input-spec",

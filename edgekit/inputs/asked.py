@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import UsageError
-from edgekit.inputs import calibration
+from edgekit.inputs import calibration, llm_texts
 
 
 def check(data: Path | None, labels: Path | None, text: Path | None) -> None:
@@ -20,5 +20,5 @@ def check(data: Path | None, labels: Path | None, text: Path | None) -> None:
     for word, path in (("--labels", labels), ("--text", text)):
         if path is not None and not path.exists():
             raise UsageError(f"{word}: there is no {path}", next="check the path")
-    if data is not None:
+    if data is not None and not llm_texts.readable(data):
         calibration.listing(data)

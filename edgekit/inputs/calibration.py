@@ -95,7 +95,7 @@ def open_calibration(
     """
     if kinds.of(model.kind).settings.OWN_TEXT:
         title = kinds.of(model.kind).title
-        raise UsageError(f"no recipe for {title} takes calibration data", next="leave --calibration out")
+        raise UsageError(f"{title} are not judged by calibration data", next="--text FILE judges by yours")
     taken = digests.snapshot(folder, what=f"the calibration data in {folder.name}")
     with digests.unchanged(taken):
         return replace(_read(folder, model, path, labels, decode or "none"), snapshot=taken)

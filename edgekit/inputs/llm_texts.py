@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit import strangers
+from edgekit import digests, strangers
 from edgekit.data import digest
 from edgekit.errors import SourceError, UsageError
-from edgekit.inputs.feeds import Feed
+from edgekit.inputs.calibration import Calibration
 
 SUFFIXES = frozenset({".txt", ".md"})
 DOCUMENT = 6000  # characters
@@ -19,38 +19,23 @@ MOST = 2_000_000  # characters that are looked at
 
 
 @dataclass(frozen=True)
-class TextCalibration:
+class TextCalibration(Calibration):
     """Text that calibrated recipes read; the gate judges by other text, so nothing is left to evaluate with.
 
     Attributes:
+        documents: what the Olive child tokenizes itself.
         dropped: paragraphs that are in the gate's text too.
     """
 
-    documents: tuple[str, ...]
-    dropped: int
-
-    @property
-    def calibrate(self) -> Sequence[Feed]:
-        """No arrays: the Olive child tokenizes the text itself."""
-        return ()
-
-    @property
-    def evaluate(self) -> Sequence[Feed]:
-        """As `calibrate`."""
-        return ()
-
-    @property
-    def sha256(self) -> str:
-        """Of the documents."""
-        return digest(list(self.documents))
+    documents: tuple[str, ...] = ()
+    dropped: int = 0
 
     def facts(self) -> dict[str, Any]:
         """What a plan and a manifest say of it."""
-        size = sum(map(len, self.documents))
         return {
-            "form": "text",
-            "inputs": len(self.documents),
-            "characters": size,
+            "form": self.form,
+            "inputs": self.items,
+            "characters": sum(map(len, self.documents)),
             "dropped": self.dropped,
             "sha256": self.sha256,
         }
@@ -59,6 +44,14 @@ class TextCalibration:
         """Write the documents into an existing folder, for the Olive child."""
         for at, text in enumerate(self.documents):
             (folder / f"{at:05}.txt").write_text(text, encoding="utf-8")
+
+
+def readable(path: Path) -> bool:
+    """Whether a file, or all that a folder shows, is text."""
+    if path.is_file():
+        return path.suffix.lower() in SUFFIXES
+    shown = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    return bool(shown) and all(file.suffix.lower() in SUFFIXES for file in shown)
 
 
 def open_text(path: Path, judged: Iterable[str] = ()) -> TextCalibration:
@@ -72,7 +65,8 @@ def open_text(path: Path, judged: Iterable[str] = ()) -> TextCalibration:
         SourceError: a file that is not UTF-8 text.
     """
     files = [path] if path.is_file() else _texts(path)
-    if not files:
+    taken = digests.snapshot(path, what=f"the calibration text in {path.name}") if files else None
+    if taken is None:
         raise UsageError(f"no calibration text at {path}", next="give a text file, or a folder with .txt or .md files")
     known = {paragraph for text in judged for paragraph in _paragraphs(text)}
     documents: list[str] = []
@@ -92,7 +86,8 @@ def open_text(path: Path, judged: Iterable[str] = ()) -> TextCalibration:
             f"the calibration text has {left} characters{why}, {LEAST} are needed",
             next="give some pages more, like what the app will see",
         )
-    return TextCalibration(tuple(documents), dropped)
+    sha256 = digest(documents)
+    return TextCalibration("text", len(documents), sha256, (), (), taken, documents=tuple(documents), dropped=dropped)
 
 
 def _texts(folder: Path) -> list[Path]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from edgekit import console
+from edgekit import console, kinds
 from edgekit.errors import NotMeasured
 from edgekit.inputs import labels, layouts, standins
-from edgekit.inputs.calibration import Calibration, Feed
+from edgekit.inputs.calibration import Calibration, Feed, open_calibration
+from edgekit.inputs.llm_texts import open_text
 from edgekit.inputs.synthetic import NO_INPUTS, probe_feeds
 from edgekit.kinds import Form
 from edgekit.kinds.tensor import TensorContract
 from edgekit.model import StateInput, TextInput
+from edgekit.quality._reference import documents
 from edgekit.sources.facts import detectors, half_range
 from edgekit.sources.source import Source
 
@@ -24,6 +27,22 @@ NAMED = (
     "numbers from 0; without --labels no accuracy is measured"
 )
 OTHERS = "give --calibration FOLDER with more inputs, and different ones, like those that the app will see"
+
+
+def data_of(folder: Path | None, source: Source, labels_table: Path | None, text: Path | None) -> Calibration | None:
+    """The user's calibration data: for kinds with a text of their own, texts without what the gate judges by.
+
+    Args:
+        text: the user's, that the gate judges by.
+
+    Raises:
+        UsageError, SourceError: as open_calibration and open_text.
+    """
+    if folder is None:
+        return None
+    if kinds.of(source.model.kind).settings.OWN_TEXT:
+        return open_text(folder, documents(text))
+    return open_calibration(folder, source.model, source.decode, source.path, labels_table)
 
 
 def truth_of(source: Source, calibration: Calibration | None) -> labels.Truth:

@@ -115,7 +115,7 @@ def deep_logits(ctx: GateContext, places: list[Deep]) -> Path:
 
 def _logits(ctx: GateContext, **asked: Any) -> Path:
     window = min(WINDOW, _longest(ctx))
-    request = {"action": "logits", "documents": _documents(ctx.text), "window": window, **asked}
+    request = {"action": "logits", "documents": documents(ctx.text), "window": window, **asked}
     spoken = _chat_file(ctx)
     read = {"chat": file_digest(spoken)} if asked["chat_tokens"] else {}
     return _produce(ctx, request, read, {"chat": str(spoken)})
@@ -248,7 +248,7 @@ def _make(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return used
 
 
-def _documents(text: Path | None) -> list[str]:
+def documents(text: Path | None) -> list[str]:
     """The user's text in pieces, and behind it the shipped text, in case it is short."""
     if text is None:
         return shipped_text()

@@ -1,9 +1,9 @@
 """Build one model with several recipes in one process: Olive takes ten seconds to import.
 
-python build_recipes.py SOURCE OUT RECIPE[@TARGET]...
+python build_recipes.py SOURCE OUT RECIPE[@TARGET][+TEXT]...
 
-Recipes and targets are names, or files. Leaves OUT/NAME/model, where NAME is "recipe" or "recipe@target"; prints
-{NAME: error or ""} as its last line.
+Recipes and targets are names, or files; TEXT is a file of calibration text. Leaves OUT/NAME/model, where NAME is
+"recipe", "recipe@target" or either with "+text"; prints {NAME: error or ""} as its last line.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import sys
 from pathlib import Path
 
 from edgekit import plan, sources, target
+from edgekit.inputs.llm_texts import TextCalibration, open_text
 from edgekit.jobs.olive.run import optimize
 from edgekit.plan import Plan
 
 
-def error_of(made: Plan, source: Path, work: Path) -> str:
+def error_of(made: Plan, source: Path, work: Path, text: TextCalibration | None = None) -> str:
     """Build a plan's model in work/model; why it failed, or nothing."""
     work.mkdir(parents=True)
+    if text is not None:
+        (work / "texts").mkdir()
+        text.write_feeds(work / "texts")
     request = {
         "config": made.optimize_step(made.main).config,
         "source": str(source),
         "work": str(work),
-        "calibration": None,
+        "calibration": str(work / "texts") if text is not None else None,
         "expected": list(made.expected_files),
     }
     try:
@@ -39,10 +43,11 @@ def main(source: str, out: Path, recipes: list[str]) -> None:
     opened = sources.open_source(source)
     errors: dict[str, str] = {}
     for wanted in recipes:
-        recipe, _, name = wanted.partition("@")
+        chosen, _, file = wanted.partition("+")
+        recipe, _, name = chosen.partition("@")
         made = plan.make(opened.model, target.load(name or "linux-cpu"), recipe=recipe)
-        done = made.main.recipe + (f"@{made.target}" if name else "")
-        errors[done] = error_of(made, opened.path, out / done)
+        done = made.main.recipe + (f"@{made.target}" if name else "") + ("+text" if file else "")
+        errors[done] = error_of(made, opened.path, out / done, open_text(Path(file)) if file else None)
     print(json.dumps(errors))
 
 

@@ -27,7 +27,11 @@ FUSED = ("int4_mixed", "int4_gptq_mixed", "quarot_gptq")  # those that name modu
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """{"llama/int4_rtn": the GenAI folder, ...}; a recipe that failed is missing."""
     folder = tmp_path_factory.mktemp("recipes")
-    wanted = {"llama": RECIPES, "phi3": list(FUSED), "phi": list(PHI)}
+    own = folder / "own.txt"
+    own.write_text(
+        "\n\n".join(f"{at} apples and {at * 7} pears are {at * 8} pieces of fruit. " * 6 for at in range(60))
+    )
+    wanted = {"llama": [*RECIPES, f"int4_gptq+{own}"], "phi3": list(FUSED), "phi": list(PHI)}
     found: dict[str, Path] = {}
     for name, make in (("llama", tiny_llm.llama), ("phi3", tiny_llm.phi3), ("phi", tiny_llm.phi)):
         source = make(folder / name)
@@ -97,9 +101,17 @@ def test_the_weights_are_as_large_as_the_plan_estimated(models: dict[str, Path],
 
 
 def test_every_recipe_builds_a_model_that_loads(models: dict[str, Path]) -> None:
-    assert {key.removeprefix("llama/") for key in models if key.startswith("llama/")} == set(RECIPES)
+    made = {key.removeprefix("llama/") for key in models if key.startswith("llama/")}
+    assert made == {*RECIPES, "int4_gptq+text"}
     for folder in models.values():
         assert np.isfinite(logits(folder)).all()
+
+
+def test_gptq_rounds_by_the_text_that_it_is_given(models: dict[str, Path]) -> None:
+    """The same matrices in the same bits, other integers in them."""
+    shipped, own = models["llama/int4_gptq"], models["llama/int4_gptq+text"]
+    assert bits(own) == bits(shipped)
+    assert not np.array_equal(logits(own), logits(shipped))
 
 
 @pytest.mark.parametrize("name", ["llama", "phi"])
