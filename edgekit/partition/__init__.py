@@ -30,11 +30,6 @@ def predictable() -> list[str]:
     return [name for name in registry.members("edgekit.partition") if name in providers.names()]
 
 
-def measurable() -> list[str]:
-    """The providers that a session on this machine may be asked about, sorted; a plugin may still find no device."""
-    return [name for name in providers.names() if not providers.unavailable(name)]
-
-
 def predict(
     model: Path,
     ep: str,
