@@ -119,6 +119,16 @@ def image_input(settings: Mapping[str, Any]) -> ImageInput:
     return ImageInput(**_sized(settings, family), **_scaled(settings))
 
 
+def as_spec(name: str, form: ImageInput) -> str:
+    """What makes the input `name` so, as --input-spec takes it; what was not set is left out."""
+    pairs = ((key, value) for key, value in form if key in form.model_fields_set and key != "kind")
+    return ",".join((f"{name}:image", *(f"{key}={_said(key, value)}" for key, value in pairs)))
+
+
+def _said(key: str, value: Any) -> str:
+    return ("x" if key == "resized" else ":").join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _family(settings: Mapping[str, Any]) -> Family:
     named = settings.get("image_processor_type", settings.get("feature_extractor_type"))
     if named is None:

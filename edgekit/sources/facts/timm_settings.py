@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.model import ImageInput
-from edgekit.sources.facts.image_settings import FILTERS, NotUnderstood
+from edgekit.sources.facts.image_settings import FILTERS, NotUnderstood, as_spec
 
 KEY = "pretrained_cfg"
 CROP_PCT, MEAN, STD = 0.875, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of a setting that is not there
@@ -57,10 +57,9 @@ def _near(name: str, before: tuple[int, int], plain: Mapping[str, Any], mode: st
     """What is next to it, as --input-spec writes it; "" for what is not."""
     if mode not in ("center", "squash") or (mode == "center" and before[0] != before[1]):
         return ""
-    to = f"shortest={before[0]}" if mode == "center" else f"resized={before[0]}x{before[1]}"
-    values = {key: ":".join(map(str, value)) if isinstance(value, tuple) else value for key, value in plain.items()}
-    pairs = ",".join(f"{key}={value}" for key, value in values.items())
-    return f"; where that does not matter: --input-spec {name}:image,fit=resize-crop,{to},{pairs}"
+    to = {"shortest": before[0]} if mode == "center" else {"resized": before}
+    spec = as_spec(name, ImageInput.model_validate({"fit": "resize-crop", **to, **plain}))
+    return f"; where that does not matter: --input-spec {spec}"
 
 
 def _same(over: int) -> bool:
