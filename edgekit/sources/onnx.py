@@ -15,7 +15,7 @@ from edgekit.sources.facts.onnx_graph import NotValid, external_files, read_mode
 from edgekit.sources.source import Options, Source
 
 # What facts and inputs are read from, where it lies beside the graph.
-BESIDE = ("config.json", "preprocessor_config.json", "tokenizer.json", TEXTS)
+BESIDE = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", TEXTS)
 
 
 def matches(ref: str) -> bool:

@@ -119,6 +119,24 @@ def image_input(settings: Mapping[str, Any]) -> ImageInput:
     return ImageInput(**_sized(settings, family), **_scaled(settings))
 
 
+def not_pillows(settings: Mapping[str, Any], form: ImageInput, *, since_5: bool) -> str:
+    """Why the processor's pixels are not Pillow's; "" where they are.
+
+    A class called Fast resizes with torchvision: other weights, and another path on a CPU without AVX2, so that its
+    pixels are no function of the settings alone. transformers 5 dropped the word: its plain names are torchvision, too.
+
+    Args:
+        since_5: transformers 5 or newer wrote the settings.
+    """
+    named = str(settings.get("image_processor_type"))[:60]
+    if not (named.endswith("Fast") or since_5 or "disable_grouping" in settings):
+        return ""
+    by = named if named.endswith("Fast") else f"{named} of transformers 5"
+    if form.fit == "resize-crop" and form.shortest is None and form.resized is None:
+        return f"{by} cuts a picture that is smaller than the cut a row or a column aside"
+    return f"{by} resizes with torchvision, whose pixels are not all Pillow's"
+
+
 def as_spec(name: str, form: ImageInput) -> str:
     """What makes the input `name` so, as --input-spec takes it; what was not set is left out."""
     pairs = ((key, value) for key, value in form if key in form.model_fields_set and key != "kind")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from edgekit.model import AudioInput, ImageInput, Model, Preprocess, Tensor, TextInput
 from edgekit.sources.facts import modules, timm_settings
 from edgekit.sources.facts.files import optional_json
-from edgekit.sources.facts.image_settings import NotUnderstood, image_input
+from edgekit.sources.facts.image_settings import NotUnderstood, as_spec, image_input, not_pillows
 
 FEATURES: dict[str, Literal["ids", "mask", "types"]] = {
     "input_ids": "ids",
@@ -70,7 +70,9 @@ def _of(folder: Path, tensor: Tensor) -> Preprocess | None:
     if settings is None:
         return None
     try:
-        return _recording(settings, tensor) if tensor.name == "input_values" else _picture(settings, tensor)
+        if tensor.name == "input_values":
+            return _recording(settings, tensor)
+        return _picture(settings, tensor, since_5=name == ALL_SETTINGS or _since_5(folder))
     except NotUnderstood as why:
         raise NotUnderstood(f"{name}: {why}") from None
 
@@ -117,9 +119,19 @@ def _max_tokens(folder: Path) -> int:
     return max(1, min(limit, positions - (2 if config.get("model_type") in OFFSET else 0)))
 
 
-def _picture(settings: dict[str, Any], tensor: Tensor) -> ImageInput:
+def _since_5(folder: Path) -> bool:
+    """Whether transformers 5 or newer saved the model, and so its processor."""
+    saved_by = str(optional_json(folder / "config.json").get("transformers_version", ""))
+    major = saved_by.partition(".")[0]
+    return major.isdecimal() and int(major) >= 5
+
+
+def _picture(settings: dict[str, Any], tensor: Tensor, *, since_5: bool) -> ImageInput:
     """A picture of the size that the processor gives, which must be the one that the graph takes."""
-    return _fitting(image_input(settings), tensor)
+    form = _fitting(image_input(settings), tensor)
+    if why := not_pillows(settings, form, since_5=since_5):
+        raise NotUnderstood(f"{why}; where that does not matter: --input-spec {as_spec(tensor.name, form)}")
+    return form
 
 
 def _fitting(made: ImageInput, tensor: Tensor) -> ImageInput:

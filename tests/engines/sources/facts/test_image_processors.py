@@ -125,12 +125,18 @@ def test_settings_as_people_publish_them(hf: Any, tmp_path: Path, case: str) -> 
     assert_as_theirs(made, processor)
 
 
-def test_the_one_file_of_transformers_5(hf: Any, tmp_path: Path) -> None:
-    processor = hf.CLIPImageProcessor(**STATISTICS)
-    settings = {"image_processor": json.loads(processor.to_json_string()), "processor_class": "CLIPProcessor"}
-    made = inferred(tmp_path, settings, "processor_config.json").inputs[0].preprocess
-    assert isinstance(made, ImageInput)
-    assert_as_theirs(made, processor)
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic"])
+def test_the_resize_of_the_fast_processors_is_not_pillows(resample: str) -> None:
+    """torchvision hands pixels to this function of torch: were it Pillow's one day, Fast need not be left out."""
+    import torch
+
+    steps = []
+    for picture in [*PICTURES, drawn(640, 480)]:
+        pixels = torch.from_numpy(np.asarray(picture).transpose(2, 0, 1)[None].copy())
+        resized: Any = torch.nn.functional.interpolate(pixels, (224, 224), mode=resample, antialias=True)
+        pillow = np.asarray(picture.resize((224, 224), Image.Resampling[resample.upper()]), np.int32)
+        steps.append(np.abs(resized[0].numpy().transpose(1, 2, 0).astype(np.int32) - pillow).max())
+    assert max(steps) >= 1, "a step of 255 is more than 1e-3"
 
 
 def test_settings_of_years_ago(hf: Any, tmp_path: Path) -> None:

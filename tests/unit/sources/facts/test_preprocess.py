@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgekit.inputs import images, options
 from edgekit.model import AudioInput, ImageInput, Model, Tensor
-from edgekit.sources.facts import preprocess
+from edgekit.sources.facts import image_settings, preprocess
 
 pytestmark = pytest.mark.unit
 
@@ -109,6 +109,43 @@ def test_what_says_nothing_of_the_pixels_is_passed_over(tmp_path: Path) -> None:
     made, lines = described(tmp_path, VIT | silent)
     assert isinstance(made, ImageInput) and (made.height, made.width, made.fit) == (224, 224, "stretch")
     assert not lines
+
+
+TORCHVISION: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "by its name": ("preprocessor_config.json", {"image_processor_type": "ViTImageProcessorFast"}, {}, "Fast resizes"),
+    "by a key of its own": ("preprocessor_config.json", {"disable_grouping": None}, {}, "of transformers 5 resizes"),
+    "by who saved the model": ("preprocessor_config.json", {}, {"transformers_version": "5.24.0"}, "of transformers 5"),
+    "by the one file": ("processor_config.json", {}, {"transformers_version": "4.57.6"}, "of transformers 5"),
+    "cut alone": (
+        "preprocessor_config.json",
+        CLIP | {"image_processor_type": "CLIPImageProcessorFast", "do_resize": False},
+        {},
+        "a row or a column aside",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TORCHVISION)
+def test_processors_of_torchvision_are_left_out_with_what_is_next_to_them(case: str, tmp_path: Path) -> None:
+    name, changes, config, reason = TORCHVISION[case]
+    settings = {"image_processor": VIT | changes} if name == "processor_config.json" else VIT | changes
+    (tmp_path / name).write_text(json.dumps(settings))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert preprocess.infer(tmp_path, (PICTURE,))[0].preprocess is None
+    (line,) = preprocess.left_out(tmp_path, (PICTURE,))
+    assert f"{name}: " in line and reason in line
+    model = Model(name="n", kind="tensor", sha256="", inputs=(PICTURE,))
+    said = options.parse([line.partition("--input-spec ")[2]], model)["pixel_values"]
+    plain = {key: value for key, value in (VIT | changes).items() if key != "disable_grouping"}
+    plain["image_processor_type"] = plain["image_processor_type"].removesuffix("Fast")
+    assert said == image_settings.image_input(plain), "what is next to it is Pillow's of the same settings"
+
+
+@pytest.mark.parametrize("version", ["4.57.6", "4.36.0.dev0", "", None, 5])
+def test_processors_of_transformers_4_are_pillows(version: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"transformers_version": version}))
+    made, lines = described(tmp_path, VIT)
+    assert isinstance(made, ImageInput) is (version != 5) and bool(lines) is (version == 5)
 
 
 def test_without_settings_nothing_is_left_out(tmp_path: Path) -> None:
