@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.model import DecoderFacts
-from edgekit.sources.facts import safetensors
-from edgekit.sources.facts.files import TOKENIZER_LIMIT, optional_json, read_json
+from edgekit.sources.facts import safetensors, templates
+from edgekit.sources.facts.files import TOKENIZER_LIMIT, read_json
 from edgekit.sources.facts.safetensors import Weight
 
 NORM = re.compile(r"norm\d?\.weight$|layernorm\.weight$")
@@ -91,22 +91,9 @@ def _ends(tokens: dict[str, int], special: set[int], facts: DecoderFacts) -> str
 
 def _template(folder: Path, tokens: dict[str, int]) -> str:
     """Most of the template's control tokens are in no vocabulary."""
-    text = template_text(folder)
+    text = templates.written(folder)
     control = sorted(set(CONTROL.findall(text)))
     missing = [token for token in control if token not in tokens]
     if len(missing) * 2 <= len(control) or not missing:
         return ""
     return f"its chat template is another model's: its tokenizer does not have {', '.join(missing[:6])}"
-
-
-def template_text(folder: Path) -> str:
-    """The chat template as it is written, of several the first; empty without one."""
-    if (folder / "chat_template.jinja").is_file():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")[:TOKENIZER_LIMIT]
-    for name in ("tokenizer_config.json", "chat_template.json"):
-        stated = optional_json(folder / name).get("chat_template")
-        if isinstance(stated, list):
-            stated = next((entry.get("template") for entry in stated if isinstance(entry, dict)), None)
-        if isinstance(stated, str):
-            return stated
-    return ""
