@@ -248,9 +248,10 @@ def test_a_template_that_writes_nothing_is_not_one_that_is_absent(kind: str, tmp
 
 
 def test_a_template_that_does_not_compile_is_not_measured_by_name(source: Path, built: Path, tmp_path: Path) -> None:
-    broken = tiny_llm.copy(source, tmp_path / "source", tokenizer_config={"chat_template": "{% if x %}"})
+    """One that Jinja parses, and so is opened; others are refused there."""
+    broken = tiny_llm.copy(source, tmp_path / "source", tokenizer_config={"chat_template": "{{ messages | brackets }}"})
     (broken / "chat_template.jinja").unlink(missing_ok=True)
     ctx = context(broken, built, tmp_path / "work")
     figures = {figure.metric: figure for figure in (*template.measure(ctx), *structured.measure(ctx))}
     for metric in ("template_mismatch_rate", "control_token_splits", "json_parse_rate"):
-        assert figures[metric].value is None and "TemplateSyntaxError" in figures[metric].reason
+        assert figures[metric].value is None and "TemplateAssertionError" in figures[metric].reason

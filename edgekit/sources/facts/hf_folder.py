@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.errors import SourceError
 from edgekit.kinds import llm
 from edgekit.model import MAX_LAYERS, UNREAD, DecoderFacts, Model
-from edgekit.sources.facts import answers, cut, foreign, quantized, rope_numbers, safetensors, weight_names
+from edgekit.sources.facts import answers, cut, foreign, quantized, rope_numbers, safetensors, templates, weight_names
 from edgekit.sources.facts.files import (
     AGAIN,
     PICKLES,
@@ -338,8 +338,7 @@ class Tokens:
 
     def __init__(self, folder: Path, vocab: int, config: Config) -> None:
         settings = optional_json(folder / "tokenizer_config.json")
-        named = ("chat_template.jinja", "chat_template.json")
-        self.has_chat_template = bool(settings.get("chat_template")) or any((folder / name).is_file() for name in named)
+        self.has_chat_template = templates.comes_with(folder, settings)
         self.end: int | None = None
         self.ids: dict[str, int] = {}
         self.special: frozenset[str] = frozenset()
