@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from edgekit.data import nearest
 from edgekit.errors import UsageError
 from edgekit.inputs.static import PICTURE
-from edgekit.model import AudioInput, FixedInput, ImageInput, Model, Preprocess, StateInput, Tensor, TextInput
+from edgekit.model import AudioInput, Dim, FixedInput, ImageInput, Model, Preprocess, StateInput, Tensor, TextInput
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess | Array]:
 
 
 def _fitting(found: Mapping[str, Preprocess | Array], model: Model) -> None:
-    """Refuse the state of no output, and a picture for an input that has not its dimensions."""
+    """Refuse the state of no output, and what has not the dimensions of its input."""
     outputs = [tensor.name for tensor in model.outputs]
-    ranks = {tensor.name: len(tensor.shape) for tensor in model.inputs}
+    own = {tensor.name: tensor.shape for tensor in model.inputs}
     for name, made in found.items():
-        if isinstance(made, ImageInput) and ranks[name] != PICTURE:
+        if isinstance(made, ImageInput) and len(own[name]) != PICTURE:
             raise UsageError(
-                f"a picture becomes an array of {PICTURE} dimensions, the input {name!r} has {ranks[name]}",
+                f"a picture becomes an array of {PICTURE} dimensions, the input {name!r} has {len(own[name])}",
                 next="give its arrays themselves as --calibration (.npz, or .npy), which need no --input-spec",
             )
         if isinstance(made, StateInput) and made.output not in outputs:
@@ -88,6 +88,12 @@ def _fitting(found: Mapping[str, Preprocess | Array], model: Model) -> None:
                 f"the state {name!r} is said to be the output {made.output!r}, which the model does not have"
                 f"{nearest(made.output, outputs)}",
                 next=f"its outputs are: {', '.join(outputs)}",
+            )
+        if isinstance(made, FixedInput | StateInput) and not _has_sizes(own[name], made.shape):
+            sizes = "x".join(str(dim) if isinstance(dim, int) else "N" for dim in own[name])
+            raise UsageError(
+                f"the input {name!r} is {_sizes(own[name])}, and is said to be {_sizes(made.shape)}",
+                next=f"say its sizes: {name}:{made.kind},...,shape={sizes}" if sizes else "leave out shape",
             )
 
 
@@ -162,13 +168,21 @@ def _array(word: str, name: str, pairs: list[str], model: Model) -> Array:
         raise UsageError(f"{word!r} gives no shape of an array", next=f"write {name}:array,shape=1x80x3000")
     shape = tuple(map(int, sizes))
     own = next(tensor.shape for tensor in model.inputs if tensor.name == name)
-    fixed = [(dim, size) for dim, size in zip(own, shape, strict=False) if isinstance(dim, int)]
-    if len(own) != len(shape) or any(dim != size for dim, size in fixed):
+    if not _has_sizes(own, shape):
         raise UsageError(
-            f"the input {name!r} is {' x '.join(str(dim or '?') for dim in own)}, not {text}",
+            f"the input {name!r} is {_sizes(own)}, not {text}",
             next="fix the sizes that the model leaves open, and leave the others as they are",
         )
     return Array(shape)
+
+
+def _has_sizes(own: Sequence[Dim], shape: Sequence[int]) -> bool:
+    """Whether an input with these dimensions takes an array of this shape."""
+    return len(own) == len(shape) and all(dim == size for dim, size in zip(own, shape, strict=True) if type(dim) is int)
+
+
+def _sizes(dims: Sequence[Dim]) -> str:
+    return " x ".join(str(dim or "?") for dim in dims) or "a single number"
 
 
 def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:

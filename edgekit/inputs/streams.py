@@ -50,7 +50,7 @@ class Carrier:
     """Fills in fixed values and state. The state of a call is what the float model, run for real, gave the call before.
 
     Raises:
-        SourceError: ONNX Runtime cannot load or run the source.
+        SourceError: ONNX Runtime cannot load or run the source; a call brings along a fixed input of another size.
     """
 
     def __init__(self, model: Model, path: Path) -> None:
@@ -67,13 +67,13 @@ class Carrier:
 
     def complete(self, given: Feed) -> Feed:
         """One call of a model without state; what is given wins."""
-        return {**self._fixed, **given}
+        return self._with_fixed(given)
 
     def stream(self, calls: Iterable[Feed]) -> Iterator[Feed]:
         """The calls of one stream in their order; a state that a call brings along is kept."""
         state = self._initial
         for given in calls:
-            feed = {**self._fixed, **state, **given}
+            feed = {**state, **self._with_fixed(given)}
             yield feed
             if self._states:
                 state = self._next(feed)
@@ -81,6 +81,16 @@ class Carrier:
     def try_run(self, feed: Feed) -> None:
         """Run one call for nothing but to see that the source takes it."""
         self._run(None, feed)
+
+    def _with_fixed(self, call: Feed) -> Feed:
+        for name, value in self._fixed.items():
+            if name in call and call[name].shape != value.shape:
+                raise SourceError(
+                    f"the input {name!r} is said to be the same in every call, {list(value.shape) or 'a single number'}"
+                    f", and the data has arrays of {list(call[name].shape)} for it",
+                    next="leave its arrays out of the files, or do not say that it is fixed",
+                )
+        return {**self._fixed, **call}
 
     def _next(self, feed: Feed) -> Feed:
         outputs = self._run(list(self._states.values()), feed)

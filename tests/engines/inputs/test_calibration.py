@@ -103,6 +103,12 @@ def test_fixed_inputs_are_filled_in_and_may_be_given(tmp_path: Path) -> None:
     assert sorted(float(feed["k"]) for feed in (*made.calibrate, *made.evaluate)) == [2, 7]
 
 
+def test_a_fixed_input_of_another_size_in_the_data_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((1, 3), np.float32), k=np.ones(2, np.float32))
+    with pytest.raises(SourceError, match=r"'k' is said to be .* a single number, and the data has arrays of \[2\]"):
+        open_(tmp_path, PLAIN)
+
+
 # Models with state
 
 

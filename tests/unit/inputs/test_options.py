@@ -87,6 +87,10 @@ def test_an_array_settles_the_sizes_that_are_open_and_nothing_is_made_for_it() -
         ("state:state,shape=2", "output: field required"),
         ("state:state,output=stateM,shape=2", "did you mean 'stateN'"),
         ("state:state,output=stateN,shape=2xb", "shape cannot be"),
+        ("state:state,output=stateN,shape=2x1", "is 2 x 1 x 128, and is said to be 2 x 1$"),
+        ("state:fixed,value=1", "is 2 x 1 x 128, and is said to be a single number"),
+        ("input:0:fixed,value=1,shape=1x4x8x8", r"is 1 x 3 x \? x \?, and is said to be 1 x 4 x 8 x 8"),
+        ("sr:fixed,value=1,shape=1", "is a single number, and is said to be 1"),
     ],
 )
 def test_a_wrong_word_is_one_line_with_a_next_step(word: str, said: str) -> None:
