@@ -12,7 +12,7 @@ from edgekit.catalog import cards
 from edgekit.contract import genai_config
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import architectures, beside, foreign
+from edgekit.sources.facts import architectures, beside, engine_folder, foreign
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
@@ -96,7 +96,7 @@ def _explain_folder(path: Path) -> SourceError:
             next=f"give the model that it was trained on, and --adapter NAME={name}",
         )
     if genai_config.there(path):
-        return SourceError(f"{name} is already built for ONNX Runtime GenAI", next="give the model it was built from")
+        return SourceError(f"{name} is already built for ONNX Runtime GenAI", next=engine_folder.INSTEAD)
     if len(graphs) > 1:
         return SourceError(f"{name} holds {len(graphs)} ONNX models", next=f"give one: {', '.join(graphs[:8])}")
     if deeper := sorted(one.relative_to(path).as_posix() for one in path.glob("*/*.onnx")):

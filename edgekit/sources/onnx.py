@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit import digests
 from edgekit.contract import genai_config
 from edgekit.sources import _linked
-from edgekit.sources.facts import detectors, preprocess, unshaped
+from edgekit.sources.facts import detectors, engine_folder, preprocess, unshaped
 from edgekit.sources.facts.files import license_files, license_of, name_of
 from edgekit.sources.facts.modules import TEXTS
 from edgekit.sources.facts.onnx_graph import NotValid, external_files, read_model
@@ -28,6 +28,7 @@ def fetch(ref: str, options: Options) -> Source:
     path = _graph(Path(ref))
     assert path is not None
     path = path.absolute()
+    engine_folder.refuse(path)
     name, what = options.name or name_of(path), f"the model {path.name}"
     home = _home(path)
     first = digests.snapshot(path, *(home / name for name in BESIDE), what=what)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from edgekit.contract import genai_config
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import foreign, modules, safetensors
+from edgekit.sources.facts import engine_folder, foreign, modules, safetensors
 from edgekit.sources.facts.files import PICKLES
 
 # What describes a model and makes its inputs; read_json's own limit guards what is in them.
@@ -159,6 +160,8 @@ def _file(files: Mapping[str, RemoteFile], path: str, repo: str) -> Choice:
         raise _no_model(repo, [path])
     if not name.endswith((".onnx", ".gguf")):
         raise SourceError(f"{path} of {repo} is no model file", next="name an .onnx or .gguf file, or leave it out")
+    if name.endswith(".onnx") and base + genai_config.NAME in files:
+        raise engine_folder.error(path, repo)
     if PART.search(name):
         raise SourceError(
             f"{path} of {repo} is one part of a split model",

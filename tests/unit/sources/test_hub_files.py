@@ -147,3 +147,10 @@ def test_a_listing_that_leads_outside(path: str) -> None:
 def test_a_listing_without_digests(digest: str) -> None:
     with pytest.raises(SourceError, match="without a digest"):
         hub_files.listing([{"path": "x", "size": 1, "sha256": digest, "blob": ""}], "org/m")
+
+
+def test_a_graph_of_an_engines_folder_is_refused_before_its_weights_come() -> None:
+    files = listed(["cpu/genai_config.json", "cpu/model.onnx", "cpu/model.onnx.data", "onnx/model.onnx"])
+    with pytest.raises(SourceError, match=r"^cpu/model\.onnx is a graph of org/m, which is built for "):
+        hub_files.choose(files, "cpu", "org/m", code=False)
+    assert hub_files.choose(files, "onnx/model.onnx", "org/m", code=False).model == "model.onnx"

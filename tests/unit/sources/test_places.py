@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_folders_without_a_model(tmp_path: Path) -> None:
     _refused(str(tmp_path), "holds GGUF files")
     (tmp_path / "genai_config.json").write_text("{}")
     _refused(str(tmp_path), "already built for ONNX Runtime GenAI")
+
+
+ENGINES = {
+    "a decoder": {"model": {"type": "phi3", "decoder": {"filename": "model.onnx"}}},
+    "a part of a pipeline": {"model": {"decoder": {"pipeline": [{"context": {"filename": "model.onnx"}}]}}},
+    "an encoder": {"model": {"type": "whisper", "encoder": {"filename": "model.onnx"}}},
+}
+
+
+@pytest.mark.parametrize("named", ENGINES)
+def test_a_graph_out_of_an_engines_folder(named: str, tmp_path: Path) -> None:
+    save_onnx(tmp_path / "model.onnx")
+    save_onnx(tmp_path / "other.onnx")
+    (tmp_path / "genai_config.json").write_text(json.dumps(ENGINES[named]))
+    _refused(str(tmp_path / "model.onnx"), "model.onnx is a graph of .*, which is built for ONNX Runtime GenAI")
+    assert open_source(str(tmp_path / "other.onnx")).model.kind == "tensor"
 
 
 @needs.pipes
