@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import Field, GetCoreSchemaHandler, ValidationError, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from edgekit import registry
@@ -62,6 +62,18 @@ class ImageInput(Strict):
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+
+    @field_validator("resample", mode="before")
+    @classmethod
+    def _pillows(cls, value: object) -> object:
+        """OpenCV's filters, by whatever name, are told apart: they take in fewer pixels of a picture that shrinks."""
+        if value not in get_args(Resample):
+            filters = ", ".join(get_args(Resample))
+            raise ValueError(
+                f"{str(value)[:30]!r} is no filter of Pillow's ({filters}); cv2.resize, or a resize without antialias, "
+                "has no name: give arrays (.npz) that it made, and let the app do the same"
+            )
+        return value
 
     @model_validator(mode="after")
     def _padded(self) -> Self:

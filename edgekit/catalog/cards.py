@@ -167,7 +167,10 @@ def _preprocess(name: str, value: Any) -> Preprocess:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        hint = nearest(key, form.model_fields) if first["type"] == "extra_forbidden" else f": {first['msg'].lower()}"
+        said = first["msg"].removeprefix("Value error, ")
+        hint = (
+            nearest(key, form.model_fields) if first["type"] == "extra_forbidden" else f": {said[:1].lower()}{said[1:]}"
+        )
         raise ValueError(f"inputs.{name}: wrong key {key!r}{hint}") from None
 
 

@@ -205,9 +205,8 @@ def _form(word: str, form: type[BaseModel], pairs: list[str]) -> Preprocess:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
-        raise UsageError(
-            f"{word!r}: {where}{first['msg'].lower().removeprefix('value error, ')}", next=example
-        ) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{word!r}: {where}{said[:1].lower()}{said[1:]}", next=example) from None
 
 
 def _value(text: str, kind: Any) -> Any:

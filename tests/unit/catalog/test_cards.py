@@ -74,6 +74,7 @@ def test_a_card_that_ships(name: str) -> None:
         ("[labels]\nvalue = ['a']", "unknown key 'labels.value'; did you mean 'values'"),
         ("[inputs.x]\nkind = 'imag'", "inputs.x.kind must be one of image, audio"),
         ("[inputs.x]\nkind = 'image'\nwidht = 3", "inputs.x: wrong key 'widht'; did you mean 'width'"),
+        ("[inputs.x]\nkind = 'image'\nresample = 'opencv'", "wrong key 'resample': 'opencv' is no filter of Pillow's"),
         ("[inputs.x]\nkind = 'audio'", "inputs.x: wrong key 'sample_rate': field required"),
         ("[quality.cosine_mean]\nmn = 1", "unknown key 'quality.cosine_mean.mn'"),
         ("inputs = 3", "inputs: input should be a valid dictionary"),

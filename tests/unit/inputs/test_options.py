@@ -84,6 +84,8 @@ def test_an_array_settles_the_sizes_that_are_open_and_nothing_is_made_for_it() -
         ("input:0:audio,sample_rate=8000,samples=100,shape=1x99", r"100 samples do not fill the shape \[1, 99\]"),
         ("input:0:audio,sample_rate=8000,shape=1x-1x-1", "one size may be -1"),
         ("input:0:audio,sample_rate=8000,shape=1x-2", "no shape of a window"),
+        ("input:0:image,resample=cv2", "resample: 'cv2' is no filter of Pillow's .* cv2.resize, .* give arrays"),
+        ("input:0:image,resample=inter_linear", "'inter_linear' is no filter of Pillow's"),
         ("state:state,shape=2", "output: field required"),
         ("state:state,output=stateM,shape=2", "did you mean 'stateN'"),
         ("state:state,output=stateN,shape=2xb", "shape cannot be"),
