@@ -17,7 +17,7 @@ from edgekit import cache, code, digests, kinds
 from edgekit.data import digest, jsonable
 from edgekit.digests import NOTHING, Snapshot
 from edgekit.errors import SourceError, UsageError
-from edgekit.inputs import arrays, audio, boxes, images, texts
+from edgekit.inputs import arrays, audio, boxes, images, texts, unmade
 from edgekit.inputs.feeds import Feed, FeedFolder, LazyFeeds, check, write_folder
 from edgekit.inputs.labels import NO_LABELS, Labels, of_files
 from edgekit.inputs.streams import Carrier, forms, free
@@ -189,13 +189,15 @@ def items(form: str, files: list[Path], model: Model, path: Path) -> list[tuple[
         names = [one.name for one in wanted]
         return [(file.name, [partial(arrays.load, file, names)]) for file in files]
     matching = forms(model, kinds[form])
-    unmade = [one for one in wanted if not isinstance(one.preprocess, kinds[form])]
-    if unmade or not matching:
-        name = unmade[0].name if unmade else model.inputs[0].name
+    others = [one for one in wanted if not isinstance(one.preprocess, kinds[form])]
+    if others or not matching:
+        name = others[0].name if others else model.inputs[0].name
+        why, near = unmade.reason(model, name)
+        spec = near or f'"{name}:{form},..."'
         raise SourceError(
-            f"edgekit does not know how {WORDS[form]} become the input {name!r}",
-            next="give .npz files with the arrays themselves, or say how: a card, or --input-spec "
-            f'"{name}:{form if form != "array" else "image"},..."',
+            f"edgekit does not know how {WORDS[form]} become the input {name!r}{': ' if why else ''}{why}",
+            next=f"give .npz files with the arrays themselves, or say how: a card, or --input-spec {spec}"
+            f"{', which is next to it' if near else ''}",
         )
     if form == "image":
         return [(file.name, [partial(_picture, file, matching)]) for file in files]

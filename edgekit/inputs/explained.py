@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.data import Strict
-from edgekit.inputs import images
+from edgekit.inputs import images, unmade
 from edgekit.inputs.calibration import items, listing
 from edgekit.inputs.feeds import Feed
 from edgekit.inputs.options import told
@@ -62,12 +62,15 @@ class Seen:
 
 def inputs(model: Model, origins: dict[str, str]) -> list[Told]:
     """Each input in words; `origins` says by name who described it."""
-    return [_told(tensor, origins.get(tensor.name, "the model's files")) for tensor in model.inputs]
+    return [
+        _told(tensor, origins.get(tensor.name, "the model's files"), unmade.said(model, tensor.name))
+        for tensor in model.inputs
+    ]
 
 
-def _told(tensor: Tensor, origin: str) -> Told:
+def _told(tensor: Tensor, origin: str, why: str) -> Told:
     form = tensor.preprocess
-    kind, how = (form.kind, STEPS[form.kind]) if form is not None else ("", NOBODY)
+    kind, how = (form.kind, STEPS[form.kind]) if form is not None else ("", why or NOBODY)
     values = tuple(
         Value(key=key, value=value, origin=origin if whence == "said" else whence)
         for key, value, whence in told(tensor)

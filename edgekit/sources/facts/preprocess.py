@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from edgekit.inputs import unmade
 from edgekit.model import AudioInput, ImageInput, Model, Preprocess, Tensor, TextInput
 from edgekit.sources.facts import modules, timm_settings
 from edgekit.sources.facts.files import optional_json
@@ -42,7 +43,7 @@ def infer(folder: Path, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def left_out(folder: Path, inputs: tuple[Tensor, ...]) -> tuple[str, ...]:
     """Which inputs the files speak of without being understood: a line each, with the file and the key."""
     reasons = ((tensor.name, _made(folder, tensor)[1]) for tensor in inputs)
-    return tuple(f"how {name} is made of a file is not in the contract: {why}" for name, why in reasons if why)
+    return tuple(f"{unmade.LINE.format(name=name)}{why}" for name, why in reasons if why)
 
 
 def described(folder: Path, model: Model) -> Model:
@@ -130,7 +131,7 @@ def _picture(settings: dict[str, Any], tensor: Tensor, *, since_5: bool) -> Imag
     """A picture of the size that the processor gives, which must be the one that the graph takes."""
     form = _fitting(image_input(settings), tensor)
     if why := not_pillows(settings, form, since_5=since_5):
-        raise NotUnderstood(f"{why}; where that does not matter: --input-spec {as_spec(tensor.name, form)}")
+        raise NotUnderstood(f"{why}{unmade.NEAR}{as_spec(tensor.name, form)}")
     return form
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.inputs.unmade import NEAR
 from edgekit.model import ImageInput
 from edgekit.sources.facts.image_settings import FILTERS, NotUnderstood, as_spec
 
@@ -59,7 +60,7 @@ def _near(name: str, before: tuple[int, int], plain: Mapping[str, Any], mode: st
         return ""
     to = {"shortest": before[0]} if mode == "center" else {"resized": before}
     spec = as_spec(name, ImageInput.model_validate({"fit": "resize-crop", **to, **plain}))
-    return f"; where that does not matter: --input-spec {spec}"
+    return f"{NEAR}{spec}"
 
 
 def _same(over: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgekit.errors import SourceError, UsageError
-from edgekit.inputs import calibration
+from edgekit.inputs import calibration, explained, unmade
 from edgekit.inputs.calibration import listing, open_calibration
 from edgekit.inputs.feeds import Feed
 from edgekit.model import AudioInput, FixedInput, ImageInput, Model
@@ -132,6 +132,19 @@ def test_pictures_for_an_input_that_nothing_describes(tmp_path: Path) -> None:
     assert ".npz" in caught.value.next and "--input-spec" in caught.value.next
     with pytest.raises(SourceError, match="how pictures become the input 'x'"):
         open_(folder, model(tensor("x", (1, None), AudioInput(sample_rate=8000))))
+
+
+def test_what_the_models_files_say_without_being_understood_is_the_cause(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "a", 2)
+    lines = (
+        f"{unmade.LINE.format(name='other')}gamma is not understood",
+        f"{unmade.LINE.format(name='x')}a.json: F resizes with torchvision{unmade.NEAR}x:image,fit=stretch",
+    )
+    half = PLAIN.model_copy(update={"left_out": lines})
+    with pytest.raises(SourceError, match=r"the input 'x': a\.json: F resizes with torchvision$") as caught:
+        open_(folder, half)
+    assert caught.value.next.endswith("or --input-spec x:image,fit=stretch, which is next to it")
+    assert explained.inputs(half, {})[0].how == lines[1].removeprefix(unmade.LINE.format(name="x"))
 
 
 def test_one_array_is_not_enough_for_two_inputs(tmp_path: Path) -> None:
