@@ -12,7 +12,7 @@ from edgekit.catalog import cards
 from edgekit.contract import genai_config
 from edgekit.data import nearest
 from edgekit.errors import SourceError
-from edgekit.sources.facts import architectures, beside, engine_folder, foreign
+from edgekit.sources.facts import architectures, beside, engine_folder, foreign, modules
 from edgekit.sources.facts.files import AGAIN, PICKLES
 from edgekit.sources.source import Options, Source
 
@@ -104,6 +104,8 @@ def _explain_folder(path: Path) -> SourceError:
     if any(path.glob("*.gguf")):
         return SourceError(f"{name} holds GGUF files", next="give the one you mean")
     if told := foreign.of(path):
+        return told
+    if told := modules.netless(path):
         return told
     weights = sorted(file.name for file in path.iterdir() if file.suffix in (".safetensors", *PICKLES))
     if weights:

@@ -19,7 +19,6 @@ from edgekit.sources.facts.hf_folder import Config, is_llm, llm_model, read_conf
 from edgekit.sources.facts.onnx_graph import read_model
 from edgekit.sources.source import Options, Source
 
-POOLED = "feature-extraction"  # the task whose token vectors sentence-transformers pools
 OPSET = 18  # what optimum recommends for torch's exporter
 SPEECH = ("wav2vec2", "hubert", "wavlm", "unispeech", "whisper", "speech", "audio", "data2vec-audio", "sew")
 # The end of an architecture's name -> optimum's task; the first that fits.
@@ -153,7 +152,7 @@ def _decoder(folder: Path, taken: Snapshot, config: Config, options: Options) ->
 def _exported(folder: Path, taken: Snapshot, config: Config, options: Options) -> Source:
     quantized.refuse(folder, config, read_weights(folder))
     task = options.task or _task(config)
-    steps, why = modules.steps(folder) if task == POOLED and not options.token_vectors else ([], "")
+    steps, why = modules.asked(folder, task, token_vectors=options.token_vectors)
     asked = {"task": task, "opset": OPSET, "trust_remote_code": options.trust_remote_code, "modules": steps}
     name = options.name or name_of(folder)
     sha256, what = cache.path_digest(folder), f"exporting {name} to ONNX"
@@ -164,7 +163,7 @@ def _exported(folder: Path, taken: Snapshot, config: Config, options: Options) -
     model = read_model(graph, name=name, task=task, license=license_of(folder), architecture=architecture)
     model = preprocess.described(out, model)
     if why:
-        line = f"{modules.MODULES}: {why}; the graph ends at the token vectors, what follows is the app's"
+        line = f"{modules.MODULES}: {why}, what follows is the app's"
         model = model.model_copy(update={"left_out": (*model.left_out, line)})
     done = ", ".join([task, *(str(step["kind"]) for step in steps)])
     line = f"exported to ONNX ({done}, opset {OPSET}), within {outcome['tolerance']:.1%} of torch's largest value"

@@ -65,9 +65,7 @@ def left_out(folder: Path) -> tuple[str, ...]:
         lines.append(f"chat templates besides the default: {_names(folder, templates)}")
     if modules.lower_cases(folder):
         lines.append(f"do_lower_case of {modules.TEXTS}: the app makes a text lower case before it gives it")
-    for name, text in sorted(modules.prompts(folder).items()):
-        lines.append(f"the prompt {name!r} of {modules.PROMPTS}: the app puts {text[:60]!r} before the text")
-    return tuple(lines)
+    return (*lines, *modules.remarks(folder))
 
 
 def _names(folder: Path, paths: set[Path]) -> str:

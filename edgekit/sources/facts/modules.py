@@ -1,6 +1,6 @@
 """What a sentence-transformers folder does behind its net: pooling, dense layers, normalization; as data.
 
-Sources: sentence_transformers/models/{Pooling,Dense,Normalize}.py and base/model.py (modules.json), version 5.
+Sources: sentence_transformers/models/{Pooling,Dense,Normalize}.py and base/model.py (modules.json), versions 5 and 6.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from edgekit.errors import SourceError
 from edgekit.sources.facts import safetensors
-from edgekit.sources.facts.files import AGAIN, read_json
+from edgekit.sources.facts.files import AGAIN, optional_json, read_json
 
 MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
@@ -26,6 +26,11 @@ POOLINGS = {  # key of config.json in version 4 -> name in version 5
     "pooling_mode_lasttoken": "lasttoken",
 }  # in the order in which they are joined
 ACTIVATIONS = {"Identity": "Identity", "Tanh": "Tanh", "ReLU": "Relu", "Sigmoid": "Sigmoid", "GELU": "Gelu"}
+# Keys of a dense layer that are read; of its ends only what stands behind a pooling.
+DENSE = {"in_features", "out_features", "bias", "activation_function", "module_input_name", "module_output_name"}
+VECTOR = "sentence_embedding"
+POOLED = "feature-extraction"  # the task whose token vectors sentence-transformers pools
+UNCUT = 100_000  # what a tokenizer says it takes at most is no limit from here on
 Step = dict[str, Any]
 
 
@@ -56,6 +61,25 @@ def steps(folder: Path) -> tuple[list[Step], str]:
     return made, ""
 
 
+def asked(folder: Path, task: str, *, token_vectors: bool) -> tuple[list[Step], str]:
+    """The steps that an export for a task takes in, and what of modules.json it leaves out; "" for nothing.
+
+    Args:
+        token_vectors: the user wants these, whatever follows.
+
+    Raises:
+        SourceError: as `steps`.
+    """
+    if task == POOLED:
+        made, why = steps(folder) if not token_vectors else ([], "")
+        return made, f"{why}; the graph ends at the token vectors" if why else ""
+    behind = [kind for kind in map(_kind, _listed(folder)) if kind != NET]
+    return (
+        [],
+        f"{', '.join(behind)}: not built for the task {task}; the graph ends at the net's answer" if behind else "",
+    )
+
+
 def net(folder: Path) -> Path:
     """The folder of the net: the folder itself, or as sentence-transformers before version 1 wrote it, 0_Transformer.
 
@@ -68,6 +92,21 @@ def net(folder: Path) -> Path:
     return places[0] if len(places) == 1 and (places[0] / "config.json").is_file() else folder
 
 
+def netless(folder: Path) -> SourceError | None:
+    """What a folder of modules without a net is; None where there is a net, or no modules."""
+    try:
+        kinds = [_kind(module) for module in _listed(folder)]
+    except SourceError:
+        return None
+    if not kinds or NET in kinds:
+        return None
+    return SourceError(
+        f"{folder.absolute().name} holds no net: {MODULES} begins with {kinds[0][:40] or 'a module of no type'}",
+        next="export what it does with torch.onnx.export (a StaticEmbedding: torch.nn.EmbeddingBag of its table), and "
+        "give that model.onnx",
+    )
+
+
 def flat(folder: Path) -> list[dict[str, Any]]:
     """What modules.json would say with the net's files beside it."""
     return [{**module, "path": ""} if _kind(module) == NET else module for module in _listed(folder)]
@@ -75,9 +114,12 @@ def flat(folder: Path) -> list[dict[str, Any]]:
 
 def max_tokens(folder: Path) -> int | None:
     """The tokens at which sentence-transformers cuts a text; None where it does not say."""
-    path = folder / TEXTS
-    stated = read_json(path).get("max_seq_length") if path.is_file() else None
-    return stated if type(stated) is int and stated > 0 else None
+    if not (folder / TEXTS).is_file():
+        return None
+    stated = read_json(folder / TEXTS).get("max_seq_length")
+    if stated is None:  # since version 6 the tokenizer says it
+        stated = optional_json(folder / "tokenizer_config.json").get("model_max_length")
+    return stated if type(stated) is int and 0 < stated < UNCUT else None
 
 
 def lower_cases(folder: Path) -> bool:
@@ -90,11 +132,29 @@ def _kind(module: dict[str, Any]) -> str:
     return str(module.get("type", "")).rpartition(".")[2]
 
 
+def remarks(folder: Path) -> tuple[str, ...]:
+    """What sentence-transformers does before the net and after its last module, a line each: it is the app's to do."""
+    config = optional_json(folder / PROMPTS)
+    default, cut = config.get("default_prompt_name"), config.get("truncate_dim")
+    lines = [
+        f"the prompt {name!r} of {PROMPTS}: the app puts {text[:60]!r} before "
+        + ("every text that it gives no other one" if name == default else "the text")
+        for name, text in sorted(prompts(folder).items())
+    ]
+    if type(cut) is int:
+        lines.append(f"truncate_dim of {PROMPTS}: the app takes the first {cut} values of a vector alone")
+    before = optional_json(folder / "config.json").get("sentence_transformers")  # where versions 4 and 5 wrote it
+    for name, stated in ((PROMPTS, config), ("config.json", before if isinstance(before, dict) else {})):
+        activation = str(stated.get("activation_fn") or "Identity").rpartition(".")[2]
+        if activation != "Identity":
+            lines.append(f"activation_fn of {name}: the app makes a score of what the net answers ({activation[:40]})")
+    return tuple(lines)
+
+
 def prompts(folder: Path) -> dict[str, str]:
     """What is put before a text, by what the text is for ("query", "passage"); empty prompts are left out."""
-    path = folder / PROMPTS
-    stated = read_json(path).get("prompts") if path.is_file() else None
-    return {str(name): text for name, text in stated.items() if text} if isinstance(stated, dict) else {}
+    stated = optional_json(folder / PROMPTS).get("prompts")
+    return {str(name): str(text) for name, text in stated.items() if text} if isinstance(stated, dict) else {}
 
 
 def _listed(folder: Path) -> list[dict[str, Any]]:
@@ -124,6 +184,8 @@ def _pooling(folder: Path, path: Path) -> Step | str:
     modes = modes or [name for key, name in POOLINGS.items() if config.get(key)]
     if not modes or any(mode not in POOLINGS.values() for mode in modes):
         return f"the pooling of {path.name} is not known ({', '.join(map(str, modes)) or 'none is named'})"
+    if config.get("include_prompt") is False and prompts(folder):
+        return f"the pooling of {path.name} leaves the prompt's own tokens out"
     return {"kind": "pooling", "modes": modes}
 
 
@@ -131,6 +193,9 @@ def _dense(folder: Path, path: Path) -> Step | str:
     config = read_json(path / "config.json")
     activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
     weights = path / safetensors.SINGLE
+    ends = {str(config.get(f"module_{end}_name", VECTOR)) for end in ("input", "output")}
+    if other := sorted({key for key, value in config.items() if key not in DENSE and value} | (ends - {VECTOR})):
+        return f"{other[0][:40]} of {path.name} is not known"
     if activation not in ACTIVATIONS:
         return f"the activation {activation} of {path.name} is not known"
     if not weights.is_file():

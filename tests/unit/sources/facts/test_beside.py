@@ -120,6 +120,18 @@ def test_the_pooling_of_three_generations_of_sentence_transformers(tmp_path: Pat
         (("Pooling", "Dense"), {"2_Dense": {"activation_function": "torch.nn.Tanh"}}, "no safetensors file"),
         (("Normalize",), {}, "its first module is a normalize"),
         (("Pooling",), {"1_Pooling": {"pooling_mode": "attention"}}, "the pooling of 1_Pooling is not known"),
+        (("Pooling", "LayerNorm"), {}, "the module LayerNorm"),
+        (("Pooling", "Dense"), {"2_Dense": {"use_residual": True}}, "use_residual of 2_Dense"),
+        (
+            ("Pooling", "Dense"),
+            {"2_Dense": {"module_input_name": "token_embeddings"}},  # ColBERT's
+            "token_embeddings of 2_Dense",
+        ),
+        (
+            ("Pooling",),
+            {"1_Pooling": {"pooling_mode": "mean", "include_prompt": False}, ".": {"prompts": {"query": "q: "}}},
+            "leaves the prompt's own tokens out",
+        ),
     ],
 )
 def test_modules_that_are_not_known_are_not_guessed(
@@ -128,9 +140,49 @@ def test_modules_that_are_not_known_are_not_guessed(
     folder = listed(tmp_path, *types)
     say(folder / "1_Pooling/config.json", {"pooling_mode": "mean"})
     for name, config in configs.items():
-        say(folder / name / "config.json", config)
+        say(folder / (modules.PROMPTS if name == "." else f"{name}/config.json"), config)
     made, said = modules.steps(folder)
     assert made == [] and why in said
+
+
+def test_modules_behind_another_task_are_named(tmp_path: Path) -> None:
+    """A sparse encoder of sentence-transformers 6 is a ForMaskedLM: its pooling was left out in silence."""
+    folder = listed(tmp_path, "SpladePooling")
+    made, said = modules.asked(folder, "fill-mask", token_vectors=False)
+    assert made == [] and said == "SpladePooling: not built for the task fill-mask; the graph ends at the net's answer"
+    assert modules.asked(listed(tmp_path / "net"), "fill-mask", token_vectors=False) == ([], "")
+    assert modules.asked(folder, modules.POOLED, token_vectors=True) == ([], "")
+    assert "the graph ends at the token vectors" in modules.asked(folder, modules.POOLED, token_vectors=False)[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "named"),
+    [
+        ("config_sentence_transformers.json", {"truncate_dim": 8}, "the app takes the first 8 values"),
+        ("config_sentence_transformers.json", {"activation_fn": "torch.nn.modules.activation.Sigmoid"}, "(Sigmoid)"),
+        ("config.json", {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Tanh"}}, "(Tanh)"),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": {"query": "q: "}, "default_prompt_name": "query"},
+            "puts 'q: ' before every text",
+        ),
+    ],
+)
+def test_what_is_done_after_the_last_module_is_named(
+    tmp_path: Path, file: str, settings: dict[str, Any], named: str
+) -> None:
+    say(tmp_path / file, settings)
+    [line] = beside.left_out(tmp_path)
+    assert named in line and file in line
+    say(tmp_path / file, {"truncate_dim": None, "activation_fn": "torch.nn.Identity", "default_prompt_name": None})
+    assert beside.left_out(tmp_path) == ()
+
+
+def test_modules_without_a_net_are_no_model(tmp_path: Path) -> None:
+    say(tmp_path / "modules.json", [{"path": "", "type": f"{ST}.StaticEmbedding"}])
+    (tmp_path / "model.safetensors").write_bytes(b"a table")
+    with pytest.raises(SourceError, match=r"holds no net: modules\.json begins with StaticEmbedding"):
+        open_source(str(tmp_path))
 
 
 def test_a_module_outside_the_folder_is_refused(tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def test_texts_are_cut_where_sentence_transformers_cuts_them(
     assert tensor.preprocess == TextInput(feature="ids", max_tokens=tokens)
 
 
+@pytest.mark.parametrize(("most", "tokens"), [(96, 96), (10**30, 128), ("64", 128), (None, 128)])
+def test_since_version_6_the_tokenizer_says_where(most: Any, tokens: int, tmp_path: Path) -> None:
+    say(tmp_path / "tokenizer.json", {})
+    say(tmp_path / "tokenizer_config.json", {"model_max_length": most})
+    assert preprocess.infer(tmp_path, (IDS,))[0].preprocess == TextInput(feature="ids", max_tokens=128)
+    say(tmp_path / "sentence_bert_config.json", {"transformer_task": "feature-extraction"})
+    assert preprocess.infer(tmp_path, (IDS,))[0].preprocess == TextInput(feature="ids", max_tokens=tokens)
+
+
 @pytest.mark.parametrize(("said", "named"), [(True, True), (False, False), (None, False)])
 def test_lower_case_is_the_apps_and_named(said: bool | None, named: bool, tmp_path: Path) -> None:
     say(tmp_path / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": said})
