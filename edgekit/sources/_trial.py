@@ -15,7 +15,7 @@ from edgekit.data import jsonable
 from edgekit.errors import BuildError, SourceError
 from edgekit.inputs import static
 from edgekit.model import Tensor
-from edgekit.sources.facts import doors, loadable, tied
+from edgekit.sources.facts import doors, invalid, loadable, tied
 from edgekit.sources.facts.onnx_graph import TYPES, parse
 from edgekit.sources.source import Source
 
@@ -103,7 +103,7 @@ def _refused(path: Path, said: str) -> SourceError:
         what = f"ONNX Runtime has no {unknown['op']} (domain {unknown['domain'] or 'ai.onnx'!r})"
         instead = "export it with plain ONNX operators: edgekit's runtimes load no library of custom ones"
     elif newer := [problem.text for problem in loadable.check(path, _version()) if problem.axis in ("ir", "opset")]:
-        what, instead = newer[0], "export it for an older release (torch: opset_version=17; onnx: ir_version=8)"
+        what, instead = newer[0], invalid.OLDER
     else:
         lines = [line for line in said.splitlines() if line.strip()] or ["no reason given"]
         what, instead = f"ONNX Runtime cannot open it: {lines[0].strip()[:300]}", FLOAT32 if kinds else AGAIN

@@ -14,7 +14,7 @@ from edgekit.data import digest
 from edgekit.errors import SourceError
 from edgekit.kinds import tensor as tensor_kind
 from edgekit.model import Dim, Model, Tensor
-from edgekit.sources.facts import foreign
+from edgekit.sources.facts import foreign, invalid
 from edgekit.sources.facts.files import AGAIN
 
 PROTOBUF_LIMIT = 2 << 30  # bytes of one protobuf message; larger models keep their weights in other files
@@ -172,7 +172,7 @@ def _check(path: Path) -> None:
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise NotValid(
             f"{path.name} is not valid ONNX: {lines[0].strip()[:200]}",
-            next="export it again with a current exporter",
+            next=invalid.advice(lines[0]),
         ) from None
 
 
