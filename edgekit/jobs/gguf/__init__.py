@@ -151,7 +151,7 @@ def _architecture(file: Gguf) -> str:
     if arch not in ARCHITECTURES:
         raise SourceError(
             f"{file.path.name}: the architecture {arch[:40]!r} is not supported, only {', '.join(ARCHITECTURES)} are",
-            next=CHECKPOINT,
+            next=f"{CHECKPOINT}: which of these can be built is in docs/models.md",
         )
     changed = [key for key in _CHANGES if f"{arch}.{key}" in file.metadata]
     if file.metadata.get(f"{arch}.expert_count"):
