@@ -45,6 +45,7 @@ _TARGETS = """\
   <ItemGroup><Compile Include="$(MSBuildThisFileDirectory)../src/*.cs" Visible="false" /></ItemGroup>
 </Project>
 """
+_NULLABLE = b"#nullable enable\n"  # what the face's own project says for all of it, and an app's need not
 _TYPES = """\
 <?xml version="1.0" encoding="utf-8"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
@@ -78,7 +79,7 @@ def write(room: Path, asked: Asked) -> Made:
     entries = {"[Content_Types].xml": _TYPES, "_rels/.rels": _RELATIONS, "build/Edgekit.targets": _TARGETS}
     entries["Edgekit.nuspec"] = _NUSPEC.format(version=escape(__version__), dll=DLL)
     packed = {name: text.encode() for name, text in entries.items()}
-    packed |= {f"src/{path.name}": path.read_bytes() for path in sorted((CSHARP / "src").glob("*.cs"))}
+    packed |= {f"src/{path.name}": _NULLABLE + path.read_bytes() for path in sorted((CSHARP / "src").glob("*.cs"))}
     packed |= {f"runtimes/{_RIDS[abi]}/native/{path.name}": path.read_bytes() for path in libraries}
     with ZipFile(room / f"Edgekit.{__version__}.nupkg", "w", ZIP_DEFLATED) as out:
         for name in sorted(packed):

