@@ -141,6 +141,8 @@ bench: env
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/check_overhead.py
 	$(BIN)/python benchmarks/conversation.py
+	$(BIN)/python benchmarks/core_overhead.py
+	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/ab.py
 	$(BIN)/python benchmarks/targets.py
 	$(BIN)/python benchmarks/memory.py

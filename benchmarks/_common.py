@@ -48,6 +48,27 @@ def alternate(rounds: int, **runs: Callable[[], float]) -> dict[str, list[float]
     return found
 
 
+def smollm2() -> Path:
+    """SmolLM2's bundle: the one on the command line, or built now if need be."""
+    if len(sys.argv) > 1:
+        return Path(sys.argv[1])
+    command = [*EDGEKIT, "build", "smollm2-135m-instruct", "--target", "linux-cpu", "--quality", "fast", "--json"]
+    done = subprocess.run([*command, "-o", str(ROOT / ".cache/bundles")], stdout=subprocess.PIPE, check=True)
+    return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])
+
+
+def core() -> tuple[Any, Any]:
+    """The module by which the tests call the C++ core (its ABI, through ctypes), and the core, built if need be."""
+    from edgekit.devices import _runner
+
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    from tests.engines.wrappers.cpp import abi
+
+    runner = _runner.build(_runner.platform(f"linux-{_runner.host_abi()}"))
+    return abi, abi.Library(runner.with_name(_runner.LIBRARY))
+
+
 def cpu_seconds(command: list[str]) -> float:
     """User and system seconds of a program and its children."""
     before = os.times()
