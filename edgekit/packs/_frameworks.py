@@ -38,6 +38,8 @@ def complete(framework: Path, version: str | None) -> Iterator[str]:
     Raises:
         UsageError: its code or its Info.plist cannot be read, or it has no version and none is given.
     """
+    if (framework / "Versions").is_dir():
+        return  # the form of macOS and Mac Catalyst; npm packs it without the links that lead inside
     path = framework / "Info.plist"
     plist = _plist(path)
     code = [each for each in _code(framework, plist) if each.platform in PLATFORMS]

@@ -1,13 +1,16 @@
-"""edgekit lint on the engines' real packages: what it says of them is what is known of them."""
+"""edgekit lint on the engines' real packages: what it says of them is what is known of them, and what a pack mends."""
 
 from __future__ import annotations
 
+import plistlib
 import shutil
 from pathlib import Path
 
 import pytest
 
+from edgekit import packs
 from edgekit.lint import Lint, lint
+from edgekit.packs import Asked
 from tests import needs
 from tests.peers import ort_package
 from tests.peers.npm_package import Package
@@ -60,6 +63,23 @@ def test_genai_s_framework_lacks_keys_and_a_privacy_manifest_and_has_ort_1_26_in
     inside = [finding.message for finding in genai.findings if finding.rule == "engine-inside"]
     assert "GenAI brings an ONNX Runtime 1.26.0 of its own for ios, arm64" in inside
     assert f"{device}/onnxruntime-genai" in places(genai, "telemetry-address")
+
+
+def test_a_pack_for_ios_completes_its_frameworks(npm: None, tmp_path: Path) -> None:
+    """What is left of the store's is the vendor's: which calls its code makes, and why."""
+    frameworks = GENAI.folder("package/Plugins") / "iOS~"
+    made = packs.make("ios", tmp_path / "edgekit-ios", Asked(engines=frameworks, version="0.15.2"))
+    packed = {path.relative_to(made.folder): path for path in made.folder.rglob("*.framework/Info.plist")}
+    assert len(packed) > 1
+    for inside, path in packed.items():
+        plist = plistlib.loads(path.read_bytes())
+        platform = "iPhoneSimulator" if "simulator" in str(inside) else "iPhoneOS"
+        assert plist["CFBundleSupportedPlatforms"] == [platform], inside
+        assert plist["CFBundleVersion"] == plist["CFBundleShortVersionString"] == "0.15.2"
+        assert float(plist["MinimumOSVersion"]) >= 13
+    found = lint(made.folder)
+    left = {finding.rule for finding in found.findings if finding.severity == "error"}
+    assert left <= {"privacy-manifest"} and not places(found, "engine-twice")
 
 
 def test_genai_s_dlls_reach_onnxruntime_by_its_base_name(genai: Lint) -> None:

@@ -220,6 +220,10 @@ def test_a_simulators_slice_says_so_and_another_systems_is_left_alone(tmp_path: 
     assert plist["CFBundleSupportedPlatforms"] == ["iPhoneSimulator"] and plist["MinimumOSVersion"] == "16.0"
     other = framework(tmp_path / "mac", {"CFBundleIdentifier": "x"}, made.macho(platform=1))
     assert list(_frameworks.complete(other, "1.0")) == [] and b"iPhone" not in (other / "Info.plist").read_bytes()
+    catalyst = tmp_path / "catalyst/engine.framework"  # as npm's GenAI 0.15.2 has it
+    (catalyst / "Versions/A").mkdir(parents=True)
+    (catalyst / "Versions/A/engine").write_bytes(made.macho(platform=6))
+    assert list(_frameworks.complete(catalyst, None)) == []
 
 
 def test_a_swift_package_has_the_face_the_core_and_the_frameworks(
