@@ -77,9 +77,9 @@ def test_a_pack_for_ios_completes_its_frameworks(npm: None, tmp_path: Path) -> N
         assert plist["CFBundleSupportedPlatforms"] == [platform], inside
         assert plist["CFBundleVersion"] == plist["CFBundleShortVersionString"] == "0.15.2"
         assert float(plist["MinimumOSVersion"]) >= 13
-    found = lint(made.folder)
-    left = {finding.rule for finding in found.findings if finding.severity == "error"}
-    assert left <= {"privacy-manifest"} and not places(found, "engine-twice")
+    linted = lint(made.folder)
+    left = {finding.rule for finding in linted.findings if finding.severity == "error"}
+    assert left <= {"privacy-manifest"} and not places(linted, "engine-twice")
 
 
 def test_genai_s_dlls_reach_onnxruntime_by_its_base_name(genai: Lint) -> None:

@@ -24,6 +24,7 @@ from edgekit.wrappers.python.llm import LlmBundle
 from edgekit.wrappers.python.tensor import TensorBundle
 from tests.engines.wrappers.conformance import GREEDY, Change, axis, changed, reference_text
 from tests.engines.wrappers.conformance_respond import WEATHER, Answered, Opens, Responses, said
+from tests.engines.wrappers.counting import Counted
 from tests.engines.wrappers.runtimes import InProcess
 
 EVER = 1 << 30
@@ -167,6 +168,23 @@ def all_cases(face: FaceProcess, case_bundle: Path) -> None:
         assert np.array_equal(array, feed[name.replace("y", "x")])
 
 
+def ten_megabytes(face: FaceProcess, counted: Counted, same_bundle: Path) -> None:
+    """In and out, from the face's memory into its own: the core, which is warm, allocates next to nothing for them."""
+    with opened(face, same_bundle) as bundle:
+        ask = partial(face.ask, "large", bundle=bundle)
+        assert ask(floats=1000) is True
+        counted.begin()
+        assert ask(floats=10_000_000 // 4) is True
+        calls, size = counted.told()
+    assert calls > 0 and size < 64_000, (calls, size)
+
+
+def anonymous_kb(face: FaceProcess) -> int:
+    """Memory of its process that is nobody else's."""
+    lines = Path(f"/proc/{face.pid}/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon:")).split()[1])
+
+
 def cut(bundle: Path) -> None:
     (bundle / "model/portable/model.onnx").write_bytes(b"")
 
@@ -264,6 +282,16 @@ class Faces(Responses):
         with opened(face, talking_bundle) as bundle:
             first, second = face.ask("two", bundle=bundle, **request)
         assert first == second == reference_text(talking_bundle, messages=request["messages"], max_tokens=300)
+
+    @pytest.mark.parametrize("ms", [5, pytest.param(50, marks=pytest.mark.nightly)])
+    def test_a_slow_reader_gets_every_event(self, face: FaceProcess, talking_bundle: Path, ms: int) -> None:
+        """In their order; how many wait meanwhile is counted in the core (core_test.cpp)."""
+        request = {"prompt": "the hand and the can", "max_tokens": 500, **GREEDY}
+        with opened(face, talking_bundle, slots=0) as bundle:
+            quick = face.ask("answer", bundle=bundle, pieces=EVER, chars=EVER, request=request)
+            slow = face.ask("slow", bundle=bundle, ms=ms, request=request)
+        told = [[(event["kind"], event.get("text"), event.get("read")) for event in each] for each in (quick, slow)]
+        assert told[0] == told[1] and slow[-1]["tokens"] == 500 and len(slow) > 250
 
     @pytest.mark.parametrize("how", ["leave", "cancel", "in prompt"])
     def test_who_leaves_ends_the_answer(self, face: FaceProcess, talking_bundle: Path, how: str) -> None:

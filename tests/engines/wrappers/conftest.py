@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.engines.wrappers.conformance import BORDER, changed
-from tests.engines.wrappers.small_bundles import classes, seal_cases, seal_llm
+from tests.engines.wrappers.counting import Counted, compile_counting
+from tests.engines.wrappers.small_bundles import classes, seal_cases, seal_llm, seal_pictures
 from tests.engines.wrappers.small_models import TOOLS
 
 
@@ -29,6 +30,24 @@ def case_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def classes_bundle(tensor_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small net, which tells classes of pictures."""
     return changed(tensor_bundle, tmp_path_factory.mktemp("classes"), classes)
+
+
+@pytest.fixture(scope="session")
+def same_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A net that gives back the floats that it is fed, of four dimensions."""
+    return seal_pictures(tmp_path_factory.mktemp("same"))
+
+
+@pytest.fixture(scope="session")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See compile_counting."""
+    return compile_counting(tmp_path_factory.mktemp("counting"))
+
+
+@pytest.fixture
+def counted(counting: Path, tmp_path: Path) -> Counted:
+    """What a process is started with so that its core is counted."""
+    return Counted(counting, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 // The C++ face as a process: a request as JSON a line of stdin, an answer as JSON a line of the file that is named.
 // {"value": ...}, {"refused": {code, message, next, axis}}; anything else ends the process.
+#include <chrono>
 #include <climits>
 #include <edgekit.hpp>
 #include <fstream>
@@ -110,13 +111,26 @@ std::string text(edgekit::Run& run) {
     return all;
 }
 
-// Everything that is told; another thread cancels once `pieces` of the prompt and `chars` of the text were.
-std::string answer(const Document& asked) {
+edgekit::Run respond(const Document& asked) {
     const Bundle& bundle = at(bundles, asked, "/bundle");
     const edgekit::Settings chosen = settings(asked, "/request");
-    edgekit::Run run = asked.has("/request/messages")
-                           ? bundle.respond(edgekit::restore(asked.get("/request/messages")), chosen)
-                           : bundle.respond(asked.get("/request/prompt"), chosen);
+    if (!asked.has("/request/messages")) return bundle.respond(asked.get("/request/prompt"), chosen);
+    return bundle.respond(edgekit::restore(asked.get("/request/messages")), chosen);
+}
+
+std::string slow(const Document& asked) {
+    std::vector<std::string> all;
+    edgekit::Run run = respond(asked);
+    for (const Event& event : run) {
+        all.push_back(told(event));
+        std::this_thread::sleep_for(std::chrono::milliseconds(asked.get<long>("/ms").value()));
+    }
+    return list(all);
+}
+
+// Everything that is told; another thread cancels once `pieces` of the prompt and `chars` of the text were.
+std::string answer(const Document& asked) {
+    edgekit::Run run = respond(asked);
     std::vector<std::string> all;
     long pieces = 0, chars = 0;
     for (bool more = true; more;) {
@@ -223,6 +237,17 @@ std::string infer(const Document& asked) {
     return object(outputs);
 }
 
+// As many floats through a net that gives back what it is fed, from memory of ours into memory of ours.
+std::string large(const Document& asked) {
+    const auto count = asked.get<size_t>("/floats").value();
+    std::vector<float> x(count), y(count);
+    for (size_t at = 0; at < count; ++at) x[at] = static_cast<float>(at);
+    const std::vector<int64_t> shape{1, 1, 1, static_cast<int64_t>(count)};
+    const std::vector read{edgekit::Tensor::of("x", x.data(), shape)}, made{edgekit::Tensor::of("y", y.data(), shape)};
+    at(bundles, asked, "/bundle").infer(read, made);
+    return write(x == y);
+}
+
 std::string classify(const Document& asked) {
     const std::string pixels = from_base64(asked.get("/pixels"));
     const auto height = asked.get<int64_t>("/height").value();
@@ -274,12 +299,14 @@ std::string serve(const Document& asked) {
         {"leave",
          [&] { return told(bundle().respond(edgekit::restore(asked.get("/messages")), settings(asked)), events); }},
         {"cancel", [&] { return cancel(asked); }},
+        {"slow", [&] { return slow(asked); }},
         {"trim",
          [&] {
              return write(
                  bundle().trim(asked.get("/what") == "caches" ? edgekit::Part::CACHES : edgekit::Part::WEIGHTS));
          }},
         {"infer", [&] { return infer(asked); }},
+        {"large", [&] { return large(asked); }},
         {"classify", [&] { return classify(asked); }},
         {"chat",
          [&] {

@@ -47,6 +47,6 @@ def compile_face(source: Path, *words: Any) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
 
 
-def driver(program: Path, folder: Path) -> FaceProcess:
+def driver(program: Path, folder: Path, **env: str) -> FaceProcess:
     """A process of it."""
-    return FaceProcess([program], folder)
+    return FaceProcess([program], folder, env)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 from edgekit.devices._runner import LIBRARY
-from tests import needs
 from tests.unit.wrappers.python import golden_cases
 
 pytestmark = pytest.mark.tools
@@ -53,17 +51,6 @@ calls, size = (after - then for after, then in zip(counted(), before))
 assert all(outputs[name.replace("x", "y")].tobytes() == array.tobytes() for name, array in feed.items())
 print(json.dumps([calls, size]))
 """
-
-
-@pytest.fixture(scope="module")
-def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not shutil.which("g++"):
-        needs.unavailable("g++ is not installed")
-    built = tmp_path_factory.mktemp("counting") / "libcounting.so"
-    source = Path(__file__).with_name("counting.cpp")
-    command = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", source, "-o", built]
-    subprocess.run(command, check=True, timeout=300)
-    return built
 
 
 def counts(script: str, counting: Path, *words: Path) -> Any:

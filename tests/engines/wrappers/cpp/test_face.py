@@ -9,8 +9,9 @@ import pytest
 
 from edgekit.devices._runner import LIBRARY, SOURCES
 from tests.engines.wrappers.conformance import GREEDY
-from tests.engines.wrappers.conformance_face import ZWJ, FaceProcess, Faces, opened
+from tests.engines.wrappers.conformance_face import ZWJ, FaceProcess, Faces, anonymous_kb, opened, ten_megabytes
 from tests.engines.wrappers.conformance_respond import said
+from tests.engines.wrappers.counting import Counted
 from tests.engines.wrappers.cpp import face as cpp
 
 pytestmark = pytest.mark.tools
@@ -32,6 +33,12 @@ class TestFace(Faces):
     @pytest.fixture
     def face(self, driver: FaceProcess) -> FaceProcess:
         return driver
+
+
+def test_ten_megabytes_in_and_out(program: Path, counted: Counted, same_bundle: Path, tmp_path: Path) -> None:
+    process = cpp.driver(program, tmp_path, **counted.env)
+    ten_megabytes(process, counted, same_bundle)
+    assert process.end() == 0
 
 
 def test_a_history_that_others_wrote(driver: FaceProcess, talking_bundle: Path) -> None:
@@ -72,7 +79,7 @@ def test_the_face_is_small_and_asks_no_bundle_for_its_name() -> None:
 
 @pytest.mark.nightly
 def test_two_hundred_rounds(program: Path, talking_bundle: Path, tmp_path: Path) -> None:
-    """Threads and descriptors end where they began."""
+    """Threads and descriptors end where they began, and memory does not grow."""
     process = cpp.driver(program, tmp_path)
     request = {"messages": [said("the hand")], "max_tokens": 50, "events": 3, **GREEDY}
 
@@ -82,5 +89,6 @@ def test_two_hundred_rounds(program: Path, talking_bundle: Path, tmp_path: Path)
                 process.ask("leave", bundle=bundle, **request)
         return tuple(len(list(Path(f"/proc/{process.pid}/{what}").iterdir())) for what in ("task", "fd"))
 
-    assert counts(100) == counts(100)
+    first, before = counts(100), anonymous_kb(process)
+    assert counts(100) == first and anonymous_kb(process) - before < 2 << 10
     assert process.end() == 0

@@ -4,6 +4,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Threading;
@@ -70,7 +71,8 @@ internal static class Adapter {
                 await All(run);
                 return await All(run);
             case "slow":
-                return await All(asked.Bundle.RespondAsync(asked.Request), then: _ => Thread.Sleep(5));
+                return await All(asked.Bundle.RespondAsync(asked.Part("request").Request),
+                    then: _ => Thread.Sleep(asked.Int("ms") ?? 0));
             case "closed": // after its first text, by another thread
                 return await All(asked.Bundle.RespondAsync(asked.Request), then: told => {
                     if (told is Text) Task.Run(() => asked.Bundle.DisposeAsync().AsTask()).Wait();
@@ -83,6 +85,8 @@ internal static class Adapter {
                 return await asked.Bundle.TrimAsync(Enum.Parse<Memories>(asked.Text("what")!, true));
             case "infer":
                 return await Infer(asked);
+            case "large":
+                return await Large(asked);
             case "classify":
                 return (await asked.Bundle.ClassifyAsync(asked.Data("pixels"), asked.Int("width") ?? 0,
                     asked.Int("height") ?? 0, asked.Int("top") ?? 0)).Select(category => new Fields {
@@ -172,6 +176,16 @@ internal static class Adapter {
             ["type"] = made.Type, ["shape"] = made.Shape,
             ["data"] = own.TryGetValue(made.Name, out byte[]? written) ? written : made.ToArray<byte>(),
         });
+    }
+
+    /// As many floats through a net that gives back what it is fed, from memory of ours into memory of ours.
+    private static async Task<object> Large(Asked asked) {
+        int count = asked.Int("floats") ?? 0;
+        float[] x = Enumerable.Range(0, count).Select(at => (float)at).ToArray();
+        var y = new byte[4 * count];
+        await asked.Bundle.InferAsync(new[] { Edgekit.Tensor.Of("x", x, 1, 1, 1, count) },
+            new[] { new Tensor("y", "float32", y, 1, 1, 1, count) });
+        return MemoryMarshal.AsBytes(x.AsSpan()).SequenceEqual(y);
     }
 
     /// Of floats by their array, of others by their bytes.

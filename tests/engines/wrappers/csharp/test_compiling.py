@@ -48,8 +48,12 @@ def test_what_is_not_is_found(compiles: Callable[[str], str]) -> None:
     assert [line.split(": ")[1] for line in errors.splitlines()] == ["error CS1503", "error CS8603", "error CS0219"]
 
 
-def test_it_is_small() -> None:
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES) < 600
+def test_it_is_small_and_asks_no_bundle_for_its_name() -> None:
+    """No branch on kind, family or provider."""
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES]
+    assert sum(len(text.splitlines()) for text in texts) < 600
+    names = r'"(llm|tensor|cpu|qnn|coreml|nnapi|xnnpack|webgpu|dml|portable|phi\w*|llama|qwen\w*)"'
+    assert not [text for text in texts if re.search(names, text)]
 
 
 def test_the_chat_client_fits_what_was_read_of_its_interface(sdk: Dotnet, app: Path, tmp_path: Path) -> None:

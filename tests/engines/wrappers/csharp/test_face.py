@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from edgekit.devices._runner import LIBRARY
-from tests.engines.wrappers.conformance import GREEDY, reference_text
-from tests.engines.wrappers.conformance_face import Faces, Refusal, answered, opened
+from tests.engines.wrappers.conformance import GREEDY
+from tests.engines.wrappers.conformance_face import Faces, Refusal, answered, opened, ten_megabytes
+from tests.engines.wrappers.counting import Counted
 from tests.engines.wrappers.csharp.face import Console
 from tests.peers.dotnet import Dotnet
 
@@ -31,6 +32,12 @@ def test_the_engines_are_those_beside_the_library(console: Console, talking_bund
     with opened(console, talking_bundle) as bundle:
         engines = console.ask("facts", bundle=bundle)["engines"]
     assert {Path(engine["file"]).parent for engine in engines.values()} == {app}
+
+
+def test_ten_megabytes_in_and_out(sdk: Dotnet, app: Path, counted: Counted, same_bundle: Path, tmp_path: Path) -> None:
+    console = Console(sdk, app, tmp_path, **counted.env)
+    ten_megabytes(console, counted, same_bundle)
+    assert console.end() == 0
 
 
 def test_half_a_character_is_refused(console: Console, talking_bundle: Path) -> None:
@@ -88,13 +95,6 @@ def test_a_token_that_was_cancelled_before(console: Console, talking_bundle: Pat
 def test_an_answer_is_read_once(console: Console, talking_bundle: Path) -> None:
     with opened(console, talking_bundle) as bundle, pytest.raises(Refusal, match="ask again"):
         console.ask("twice", bundle=bundle, prompt="a", max_tokens=1)
-
-
-def test_a_slow_reader_gets_every_event(console: Console, talking_bundle: Path) -> None:
-    request = {"prompt": "the hand and the can", "max_tokens": 200, **GREEDY}
-    with opened(console, talking_bundle, slots=0) as bundle:
-        slow = answered(console.ask("slow", bundle=bundle, **request))
-    assert slow.text == reference_text(talking_bundle, **request) and slow.tokens == 200
 
 
 def test_a_bundle_that_is_closed_in_mid_answer(console: Console, talking_bundle: Path) -> None:

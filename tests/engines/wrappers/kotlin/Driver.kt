@@ -12,8 +12,10 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
@@ -80,8 +82,10 @@ private suspend fun serve(asked: Asked): Any? = when (val what = asked.text("do"
     "two" -> two(asked)
     "leave" -> asked.bundle.answer(asked.messages!!, asked.settings).take(asked.int("events")!!).toList().map(::event)
     "cancel" -> cancelled(asked)
+    "slow" -> respond(asked).events.onEach { delay(asked.long("ms")!!) }.toList().map(::event)
     "trim" -> asked.bundle.trim(Part.valueOf(asked.text("what")!!.uppercase()))
     "infer" -> infer(asked)
+    "large" -> large(asked)
     "classify" -> classify(asked)
     "chat" -> asked.bundle.conversation(asked.messages.orEmpty(), asked.settings).let { chat ->
         chats.size.toLong().also { chats[it] = chat }
@@ -117,14 +121,16 @@ private fun event(event: Event): Map<String, Any?> = when (event) {
     )
 }
 
+private suspend fun respond(asked: Asked): Run {
+    val request = asked.part("request")
+    val messages = request.messages ?: return asked.bundle.respond(request.text("prompt")!!, request.settings)
+    return asked.bundle.respond(messages, request.settings)
+}
+
 /** Everything that is told; another thread cancels once `pieces` of the prompt and `chars` of the text were. */
 private suspend fun answer(asked: Asked): List<Map<String, Any?>> {
-    val settings = asked.part("request").settings
-    val messages = asked.part("request").messages
-    val run = if (messages != null) asked.bundle.respond(messages, settings)
-    else asked.bundle.respond(asked.part("request").text("prompt")!!, settings)
     val told = ArrayList<Event>()
-    run.use {
+    respond(asked).use { run ->
         do {
             told.add(run.next())
             val pieces = told.count { it is Event.Progress }
@@ -173,6 +179,16 @@ private suspend fun infer(asked: Asked): Map<String, Any> {
         val data = Base64.getEncoder().encodeToString(bytes)
         mapOf("type" to tensor.type, "shape" to tensor.shape.toList(), "data" to data)
     }
+}
+
+/** As many floats through a net that gives back what it is fed, from memory of ours into memory of ours. */
+private suspend fun large(asked: Asked): Boolean {
+    val count = asked.int("floats")!!
+    val (x, y) = List(2) { ByteBuffer.allocateDirect(4 * count).order(ByteOrder.nativeOrder()) }
+    for (at in 0 until count) x.putFloat(4 * at, at.toFloat())
+    val (read, made) = listOf(x, y).map { Tensor("float32", 1, 1, 1, count.toLong(), data = it) }
+    asked.bundle.infer(mapOf("x" to read), mapOf("y" to made))
+    return x == y
 }
 
 private suspend fun classify(asked: Asked): List<Any> {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,13 @@ def compile_jni(library: Path, folder: Path, source: Path = SOURCES / "jni.cpp")
 class Jvm(FaceProcess):
     """A JVM with the face. What its -Xcheck:jni finds it prints on stdout, where nothing else comes."""
 
-    def __init__(self, classes: Path, jni: Path, folder: Path, *options: str) -> None:
+    def __init__(
+        self, classes: Path, jni: Path, folder: Path, *options: str, env: Mapping[str, str] | None = None
+    ) -> None:
         self.jni = jni
         path = ":".join(map(str, [classes, *jars()]))
         words = ["java", "-Xcheck:jni", "-XX:TieredStopAtLevel=1", "-ea", *options, "-cp", path, "edgekit.DriverKt"]
-        super().__init__(words, folder, library=str(jni))
+        super().__init__(words, folder, env, library=str(jni))
 
 
 def _run(words: list[Any]) -> None:

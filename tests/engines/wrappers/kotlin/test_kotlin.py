@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,17 @@ import pytest
 from edgekit.devices._runner import LIBRARY
 from tests import needs
 from tests.engines.wrappers.conformance import GREEDY, reference_text
-from tests.engines.wrappers.conformance_face import Faces, Refusal, all_cases, opened, tensor
+from tests.engines.wrappers.conformance_face import (
+    Faces,
+    Refusal,
+    all_cases,
+    anonymous_kb,
+    opened,
+    ten_megabytes,
+    tensor,
+)
 from tests.engines.wrappers.conformance_respond import said
+from tests.engines.wrappers.counting import Counted
 from tests.engines.wrappers.kotlin import face
 from tests.engines.wrappers.kotlin.face import Jvm
 
@@ -48,6 +58,14 @@ class TestFace(Faces):
     @pytest.fixture
     def face(self, jvm: Jvm) -> Jvm:
         return jvm
+
+
+def test_ten_megabytes_in_and_out(
+    classes: Path, jni: Path, counted: Counted, same_bundle: Path, tmp_path: Path
+) -> None:
+    machine = Jvm(classes, jni, tmp_path, env=counted.env)
+    ten_megabytes(machine, counted, same_bundle)
+    assert machine.end() == 0 and machine.findings == ""
 
 
 def test_a_buffer_that_is_not_direct_is_refused(jvm: Jvm, tensor_bundle: Path) -> None:
@@ -141,8 +159,19 @@ def test_the_face_asks_no_bundle_for_its_name() -> None:
 
 
 @pytest.mark.nightly
-def test_two_hundred_rounds(jvm: Jvm, talking_bundle: Path) -> None:
-    """Threads and descriptors end where they began."""
+def test_two_hundred_rounds(classes: Path, jni: Path, talking_bundle: Path, tmp_path: Path) -> None:
+    """Threads and descriptors end where they began, and memory beside the heap, which is all there, does not grow."""
     request = {"messages": [said("the hand")], "max_tokens": 50, **GREEDY}
-    (threads, files), end = jvm.ask("cycles", rounds=200, folder=str(talking_bundle), library=str(jvm.jni), **request)
+    machine = Jvm(classes, jni, tmp_path, "-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC")
+    ask = partial(machine.ask, "cycles", folder=str(talking_bundle), library=str(jni), **request)
+    (threads, files), _ = ask(rounds=100)
+    before = anonymous_kb(machine)
+    _, end = ask(rounds=100)
     assert end[1] == files and end[0] < threads + 10  # some are the JVM's own, which come and go
+    assert anonymous_kb(machine) - before < 2 << 10
+    assert machine.end() == 0 and machine.findings == ""
+
+
+def test_no_reference_outlives_its_call() -> None:
+    """Those that JNI frees by itself are all there are."""
+    assert not re.search(r"New(Weak)?GlobalRef", (face.SOURCES / "jni.cpp").read_text(encoding="utf-8"))

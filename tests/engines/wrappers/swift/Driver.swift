@@ -28,7 +28,7 @@ struct Asked: Decodable {
     let `do`: String
     var folder, variant, onnxruntime, genai, genai_version: String?
     var verify, foreign, lazy, in_prompt: Bool?
-    var bundle, chat, slots, threads, piece, pieces, chars, events, tokens, rounds, width, height, top: Int?
+    var bundle, chat, slots, threads, piece, pieces, chars, events, tokens, rounds, width, height, top, floats, ms: Int?
     var request, said: Said? // said: request, or what stands beside it
     var raw, text, id, json, what: String?
     var pixels: Data?
@@ -88,6 +88,7 @@ struct Driver {
         case "slow": return try await slow(bundle, asked)
         case "trim": return try await bundle.trim(asked.what == "caches" ? .caches : .weights)
         case "infer": return try await infer(bundle, asked)
+        case "large": return try large(bundle, asked)
         case "classify":
             let (width, height, top) = (asked.width!, asked.height!, asked.top!)
             return try await json(bundle.classify(asked.pixels!, width: width, height: height, top: top))
@@ -251,7 +252,7 @@ struct Driver {
         var events: [[String: Any]] = []
         for try await event in try await respond(bundle, asked.said!).events {
             events.append(told(event))
-            try await Task.sleep(nanoseconds: 2_000_000)
+            try await Task.sleep(nanoseconds: UInt64(asked.ms!) * 1_000_000)
         }
         return events
     }
@@ -265,6 +266,19 @@ struct Driver {
             precondition(awaited == made)
         }
         return made.mapValues(written)
+    }
+
+    /// As many floats through a net that gives back what it is fed, from memory of ours into memory of ours.
+    static func large(_ bundle: ModelBundle, _ asked: Asked) throws -> Any {
+        let (x, shape) = ((0..<asked.floats!).map { Float($0) }, [1, 1, 1, asked.floats!])
+        var y = [Float](repeating: 0, count: x.count)
+        try x.withUnsafeBytes { input in
+            try y.withUnsafeMutableBytes { output in
+                let views = [TensorView("float32", shape, input), TensorView("float32", shape, output)]
+                _ = try bundle.infer(["x": views[0]], into: ["y": views[1]])
+            }
+        }
+        return x == y
     }
 
     /// All arrays lie in one block, each at an odd end of the one before.

@@ -9,8 +9,9 @@ import pytest
 
 from edgekit.devices._runner import LIBRARY
 from tests.engines.wrappers.conformance import GREEDY, reference_text
-from tests.engines.wrappers.conformance_face import EVER, Faces, Refusal, There, answered, opened, there
+from tests.engines.wrappers.conformance_face import Faces, Refusal, There, answered, opened, ten_megabytes, there
 from tests.engines.wrappers.conformance_respond import said
+from tests.engines.wrappers.counting import Counted
 from tests.engines.wrappers.swift import face
 from tests.engines.wrappers.swift.face import Driver
 from tests.peers.swift_root import Root
@@ -22,6 +23,12 @@ class TestFace(Faces):
     @pytest.fixture
     def face(self, driver: Driver) -> Driver:
         return driver
+
+
+def test_ten_megabytes_in_and_out(program: Path, counted: Counted, same_bundle: Path, tmp_path: Path) -> None:
+    process = Driver(program, tmp_path, **counted.env)
+    ten_megabytes(process, counted, same_bundle)
+    assert process.end() == 0
 
 
 def test_waiting_holds_no_thread_of_the_pool(driver: Driver, talking_bundle: Path) -> None:
@@ -37,15 +44,6 @@ def test_a_task_that_was_cancelled_before(driver: Driver, talking_bundle: Path) 
     with pytest.raises(Refusal) as refusal:
         driver.ask("early", folder=str(talking_bundle))
     assert refusal.value.code == "cancelled"
-
-
-def test_a_slow_reader_gets_every_event(driver: Driver, talking_bundle: Path) -> None:
-    request = {"prompt": "the hand and the can", "max_tokens": 500, **GREEDY}
-    with opened(driver, talking_bundle, slots=0) as bundle:
-        quick = driver.ask("answer", bundle=bundle, pieces=EVER, chars=EVER, request=request)
-        slow = driver.ask("slow", bundle=bundle, **request)
-    texts = [event.get("text") for event in quick]
-    assert [event.get("text") for event in slow] == texts and slow[-1]["tokens"] == 500 and len(texts) > 250
 
 
 def test_a_pause_ends_answers_and_refuses_others(driver: Driver, talking_bundle: Path) -> None:
