@@ -14,18 +14,16 @@ SHOWN = 200  # characters of a program's last words
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def command(text: str | None, *, tools: bool) -> list[str] | None:
+def command(text: str | None) -> list[str] | None:
     """The words of --call; None where it is not given.
 
     Raises:
-        UsageError: no functions to call, or no such program.
+        UsageError: no such program.
     """
     from edgekit.errors import UsageError
 
     if text is None:
         return None
-    if not tools:
-        raise UsageError("--call runs what --tools describes", next="give --tools FILE too")
     try:
         words = shlex.split(text)
     except ValueError as error:

@@ -10,15 +10,17 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from edgekit import console, plain, scratch, stdio
-from edgekit.commands import _disk
+from edgekit.commands import _disk, _together
 from edgekit.errors import BuildError, EdgekitError, Interrupted, UsageError, from_oserror
 
 READER_GONE = 141
@@ -32,6 +34,8 @@ _SHARED = (
 def with_shared_options(command: click.Command) -> click.Command:
     """Give a command, and the commands below it, the options --json, --quiet and --verbose."""
     taken = {word for parameter in command.params for word in parameter.opts}
+    if command.callback is not None and "--verbose" not in taken:  # not seen before
+        command.callback = _held(command.callback)
     for word, name, text in _SHARED:
         if f"--{name}" not in taken:
             words = [f"--{name}"] if word == f"--{name}" or word in taken else [word, f"--{name}"]
@@ -42,6 +46,17 @@ def with_shared_options(command: click.Command) -> click.Command:
         for below in command.commands.values():
             with_shared_options(below)
     return command
+
+
+def _held(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command, which begins with what its options say together."""
+
+    @wraps(callback)
+    def held(*args: Any, **words: Any) -> Any:
+        _together.check(click.get_current_context())
+        return callback(*args, **words)
+
+    return held
 
 
 def _configure(ctx: click.Context, option: click.Parameter, value: bool) -> None:
@@ -90,7 +105,7 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> EdgekitError:
         return UsageError(" ".join(error.format_message().split()), next=f"{where} --help shows how it is used")
     if isinstance(error, OSError):
         doing = f"running {_name(words) or 'edgekit'}"
-        return _disk.full(error, doing) or from_oserror(error, doing)
+        return _disk.full(error, doing) or _disk.refused(error) or from_oserror(error, doing)
     if isinstance(error, MemoryError):
         return BuildError("out of memory", next="close other programs, or use a machine with more memory")
     return EdgekitError(

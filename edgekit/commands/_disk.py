@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from edgekit import console
-from edgekit.errors import BuildError, EdgekitError
+from edgekit.errors import BuildError, EdgekitError, UsageError
 
 _VARIABLES = ("TMPDIR", "TEMP", "TMP")  # as tempfile reads them
 
@@ -56,6 +56,18 @@ def full(error: OSError, doing: str) -> EdgekitError | None:
         f"the disk is full while {doing}; free: {words}",
         next="free space there, or set TMPDIR or EDGEKIT_CACHE to a folder of a larger disk, then run it again",
     )
+
+
+def refused(error: OSError) -> EdgekitError | None:
+    """An error for a cache that belongs to somebody else, or lies where nothing may be made; None for any other."""
+    from edgekit import cache
+
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not isinstance(error.filename, str | os.PathLike):
+        return None
+    there, root = Path(os.fsdecode(error.filename)).absolute(), cache.root().absolute()
+    if not there.is_relative_to(root) and not root.is_relative_to(there):
+        return None
+    return UsageError(f"no permission to write the cache ({there})", next="set EDGEKIT_CACHE to a folder of your own")
 
 
 def _free(folder: Path) -> str:

@@ -9,7 +9,8 @@ import click
 
 from edgekit import console
 from edgekit.commands import _offered, _project
-from edgekit.errors import EdgekitError, UsageError, worst
+from edgekit.commands._places import PLACE
+from edgekit.errors import EdgekitError, worst
 
 if TYPE_CHECKING:
     from edgekit.build import Built, Job, Options
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     shell_complete=_offered.targets,
     help="A target's name or .toml file; repeatable.",
 )
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="The bundles' folder.  [default: out]")
+@click.option("-o", "--output", "out", type=PLACE, help="The bundles' folder.  [default: out]")
 @click.option("--only", multiple=True, help="Of the project alone these: model=NAME,target=NAME, or one of the two.")
 @click.option("--locked", is_flag=True, help="Refuse whatever differs from the project's edgekit.lock (exit 12).")
 @click.option(
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     shell_complete=_offered.recipes,
     help="A quantization recipe's name or .py file, or auto: the smallest that passes.",
 )
-@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy; or text.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
+@click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy; or text.")
+@click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")
 @click.option(
     "--input-spec",
     "inputs",
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How much the gate measures; off is written down as not measured.",
 )
-@click.option("--text", type=click.Path(path_type=Path), help="Text for the gate instead of the one that ships.")
+@click.option("--text", type=PLACE, help="Text for the gate instead of the one that ships.")
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--task", help="The task of an encoder, vision or audio model folder, where it cannot be inferred.")
 @click.option("--adapter", "adapters", multiple=True, help="NAME=FOLDER of a LoRA that PEFT saved; repeatable.")
@@ -157,8 +158,6 @@ def _build(source: str, names: list[str], options: Options, dry_run: bool, room:
     from edgekit.commands import _room
 
     if options.recipe == "auto":
-        if dry_run:
-            raise UsageError("--recipe auto builds to find out: it has no plan to show", next="leave out --dry-run")
         _climb(source, names, options)
         return
     if not dry_run:

@@ -9,6 +9,7 @@ import click
 
 from edgekit import console, registry
 from edgekit.commands import _offered
+from edgekit.commands._places import PLACE
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def counts(text: str) -> tuple[int, ...]:
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PLACE)
 @click.option(
     "--device",
     shell_complete=_offered.places,
@@ -52,7 +53,7 @@ def counts(text: str) -> tuple[int, ...]:
 @click.option("--depths", type=counts, help="Decode with so many tokens in the context, as 512,2048.")
 @click.option("--processes", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of the bench.")
 @click.option("--sustain", type=time, help="Run for so long instead, as 10m: speed by the minute, throttling.")
-@click.option("--ab", "other", type=click.Path(path_type=Path), help="Compare with this bundle, in turns.")
+@click.option("--ab", "other", type=PLACE, help="Compare with this bundle, in turns.")
 @click.option("--blocks", type=click.IntRange(8, 100), help="Blocks of --ab; 8 to 15 by default, as the noise asks.")
 @click.option("--meter", help="A power meter beside the device: csv:FILE[@START], the file its program writes.")
 @click.option("--variant", help="A variant of the bundle by name; else the first that runs there.")
@@ -62,9 +63,7 @@ def counts(text: str) -> tuple[int, ...]:
 @click.option("--goldens-only", is_flag=True, help="Golden answers alone, nothing is timed: exit 0 or 9.")
 @click.option("--no-target-budgets", is_flag=True, help="Judge the budgets of the command line alone.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Write this instead of a table; by -o's ending.")
-@click.option(
-    "-o", "--output", "out", type=click.Path(path_type=Path), help="Where; the result: BUNDLE.result.json; - stdout."
-)
+@click.option("-o", "--output", "out", type=PLACE, help="Where; the result: BUNDLE.result.json; - stdout.")
 @click.option(
     "--trust-bundle-code", "trust", is_flag=True, help="Execute the runtime that lies in the bundle, not edgekit's."
 )
@@ -83,15 +82,12 @@ def command(
     for each in (bundle, other):
         if each is not None:
             _bundle.folder(each, "check")
-    device = device or _project.device_of(bundle) or "local"
+    device = (_project.device_of(bundle) or "local") if device is None else device
     blocks = words.pop("blocks")
     options = _options(words)
     if other is not None:
-        _refuse_with_ab(options, form)
         _ab(bundle, other, device, options, blocks, out)
         return
-    if blocks is not None:
-        raise UsageError("--blocks is for --ab", next="leave it out, or give --ab BUNDLE")
     _check(bundle, open_device(device), options, form, out)
 
 
@@ -146,10 +142,6 @@ def _options(words: dict[str, Any]) -> Options:
     from edgekit.check import Options
     from edgekit.results import metrics
 
-    sustain, processes = words["sustain"], words["processes"]
-    if sustain and (processes > 1 or words["quick"]):
-        raise UsageError("--sustain is one long run: no --processes, no --quick", next="give one of them")
-    _refuse_with_goldens_only(words)
     return Options(
         budgets=metrics.parse_limits(words["budgets"], by="check"),
         strict=words["strict"],
@@ -159,20 +151,12 @@ def _options(words: dict[str, Any]) -> Options:
         variant=words["variant"],
         prompts=words["prompts"] or (),
         depths=words["depths"] or (),
-        processes=processes,
-        sustain_s=sustain,
+        processes=words["processes"],
+        sustain_s=words["sustain"],
         meter=_meter(words["meter"]) if words["meter"] else None,
         goldens_only=words["goldens_only"],
         target_budgets=not words["no_target_budgets"],
     )
-
-
-def _refuse_with_goldens_only(words: dict[str, Any]) -> None:
-    timing = ("budgets", "prompts", "depths", "sustain", "meter", "quick", "strict")
-    asked = [name for name in timing if words[name]] + ["processes"] * (words["processes"] > 1)
-    if words["goldens_only"] and asked:
-        named = asked[0].replace("budgets", "budget")
-        raise UsageError(f"--goldens-only times nothing: no --{named} with it", next="leave one of them out")
 
 
 def _meter(word: str) -> Meter:
@@ -190,15 +174,6 @@ def _meter(word: str) -> Meter:
     if kind != "csv" or not path:
         raise UsageError(f"{word!r} is no meter", next="write --meter csv:FILE")
     return ExternalMeter(Path(path), starts_at)
-
-
-def _refuse_with_ab(options: Options, form: str | None) -> None:
-    judged = options.budgets or options.quick or options.goldens_only
-    if options.sustain_s or options.processes > 1 or judged or form not in (None, "json"):
-        raise UsageError(
-            "--ab gives ratios: no --sustain, --processes, --quick, --goldens-only, --budget or --format with it",
-            next="leave them out, or check each bundle by itself",
-        )
 
 
 def _beside(bundle: Path, ending: str) -> Path:

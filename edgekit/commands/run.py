@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
     from edgekit.contract.manifest import Manifest
@@ -18,7 +19,7 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PLACE)
 @click.argument("prompt", required=False)
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--raw", is_flag=True, help="Give the prompt as it is, without the chat template.")
@@ -32,8 +33,8 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.option("--repetition-penalty", type=click.FloatRange(min=0, min_open=True))
 @click.option("--seed", type=int, help="Of the sampling.")
 @click.option("--stop", multiple=True, help="End the answer before this text; repeatable.")
-@click.option("--json-schema", type=click.Path(path_type=Path), help="A JSON schema file that the answer must fit.")
-@click.option("--tools", type=click.Path(path_type=Path), help="A JSON file of functions that the answer may call.")
+@click.option("--json-schema", type=PLACE, help="A JSON schema file that the answer must fit.")
+@click.option("--tools", type=PLACE, help="A JSON file of functions that the answer may call.")
 @click.option(
     "--call",
     "program",
@@ -51,7 +52,7 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
 @click.option(
     "--input", "inputs", multiple=True, help="FILE or NAME=FILE: .npy, .npz, a picture, .wav or .txt; repeatable."
 )
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Write the output tensors to this .npz.")
+@click.option("-o", "--output", "out", type=PLACE, help="Write the output tensors to this .npz.")
 @click.option("--variant", help="A variant of the bundle by name; else the first that runs here.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
 @click.option(
@@ -87,7 +88,6 @@ def _run(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path | 
 
 def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, Any]) -> None:
     from edgekit.commands import _calling
-    from edgekit.errors import UsageError
 
     messages = [{"role": "system", "content": options["system"]}] if options["system"] else []
     messages.append({"role": "user", "content": prompt})
@@ -98,14 +98,12 @@ def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, 
         **{name: options[name] for name in named if options[name] is not None},
         "stop": list(options["stop"]),
         "json_schema": _file(options["json_schema"], "a JSON schema"),
-        "tools": _tools(options["tools"], raw=options["raw"]),
+        "tools": _tools(options["tools"]),
         "call": options["tool_choice"],
         "think": not options["no_think"],
         **({"adapter": options["adapter"]} if options["adapter"] is not None else {}),
     }
-    if options["raw"] and options["no_think"]:
-        raise UsageError("--raw leaves out the chat template, which --no-think goes through", next="give one of them")
-    program = _calling.command(options["program"], tools=bool(request["tools"]))
+    program = _calling.command(options["program"])
 
     def ask(asked: dict[str, Any]) -> dict[str, Any]:
         return _answer(bundle, manifest, asked, options)
@@ -234,14 +232,12 @@ def _file(path: Path | None, what: str) -> Any:
         raise UsageError(f"{path} is not readable JSON: {error}", next=f"give a file with {what}") from None
 
 
-def _tools(path: Path | None, *, raw: bool) -> list[dict[str, Any]]:
+def _tools(path: Path | None) -> list[dict[str, Any]]:
     """Functions as the chat template takes them: [{"type": "function", "function": {...}}, ...]."""
     from edgekit.errors import UsageError
 
     if path is None:
         return []
-    if raw:
-        raise UsageError("--raw leaves out the chat template, which --tools goes through", next="give one of them")
     found = _file(path, "a list of functions")
     if not isinstance(found, list) or not all(map(_is_function, found)):
         raise UsageError(

@@ -17,11 +17,11 @@ CALL = {"name": "get_weather", "parameters": {"type": "object", "properties": {"
 def test_functions_become_what_a_template_takes(tmp_path: Path, given: dict[str, object]) -> None:
     path = tmp_path / "tools.json"
     path.write_text(json.dumps([given]))
-    assert _tools(path, raw=False) == [{"type": "function", "function": CALL}]
+    assert _tools(path) == [{"type": "function", "function": CALL}]
 
 
 def test_none_are_none() -> None:
-    assert _tools(None, raw=True) == []
+    assert _tools(None) == []
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,5 @@ def test_what_holds_no_functions_is_refused(tmp_path: Path, text: str, said: str
     path = tmp_path / "tools.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=said) as error:
-        _tools(path, raw=False)
+        _tools(path)
     assert error.value.next
-
-
-def test_tools_need_the_chat_template(tmp_path: Path) -> None:
-    path = tmp_path / "tools.json"
-    path.write_text(json.dumps([CALL]))
-    with pytest.raises(UsageError, match="--raw leaves out the chat template"):
-        _tools(path, raw=True)
