@@ -118,14 +118,12 @@ def worst(errors: Iterable[EdgekitError]) -> EdgekitError | None:
 
 def from_oserror(error: OSError, doing: str, *, otherwise: type[EdgekitError] = BuildError) -> EdgekitError:
     """An operating system's refusal while `doing` something ("writing the bundle"), as one line."""
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({error.filename})" if error.filename and not isinstance(error.filename, int) else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BuildError(
             f"the disk is full while {doing}{where}",
             next="free space or choose another folder with -o, then run the same command again",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UsageError(
-            f"no permission while {doing}{where}", next="choose a folder you may write to, or fix its rights"
-        )
+        return UsageError(f"no permission while {doing}{where}", next="fix the rights of that path, or choose another")
     return otherwise(f"{error.strerror or error} while {doing}{where}", next="look at that path, then run it again")

@@ -25,6 +25,7 @@ copy_in_kernel = pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="
 NOT_EVERYWHERE = {
     "cgroup": "no cgroup can be made here: this needs root and the memory controller",
     "exchange": "this file system cannot exchange two names",
+    "interpreter": "this Python lies where only root may start it",
     "odd names": "this file system takes only UTF-8 names",
 }
 

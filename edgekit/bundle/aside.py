@@ -98,13 +98,13 @@ def check_writable(folder: Path) -> None:
     """Refuse a folder that bundles cannot be made in, before anything slow begins.
 
     Raises:
-        UsageError: there is no permission for it, or for making it in what of its path is there.
+        UsageError: there is no permission for it, or what of its path is there is no folder.
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"no permission to write into {there}", next="choose another folder with -o, or fix its rights"
-        )
+    if not there.is_dir():
+        raise UsageError(f"{there} is no folder", next="choose another with -o")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"no permission to write into {there}", next="choose another with -o, or fix its rights")
 
 
 def resolved(destination: Path, *, force: bool = False) -> Path:

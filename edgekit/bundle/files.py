@@ -146,7 +146,8 @@ def opened(bundle: Path) -> Iterator[Files]:
         else:
             raise BundleError(f"no bundle at {bundle}", next=read.GIVE)
     except DAMAGED as error:
-        raise BundleError(f"{bundle} is not a whole zip: {str(error)[:120]}", next=read.REBUILD) from None
+        step = read.REBUILD if bundle.suffix == ".zip" else read.GIVE
+        raise BundleError(f"{bundle} is not a whole zip: {str(error)[:120]}", next=step) from None
     except OSError as error:
         raise from_oserror(error, f"reading {bundle}", otherwise=BundleError) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ def folder(bundle: Path, words: str) -> Path:
     if bundle.suffix != ".zip":
         raise BundleError(f"{bundle} is not a bundle: it is a file", next=GIVE)
     unpacked = bundle.with_suffix("")
-    how = f"python3 -m zipfile -e {bundle} {unpacked}, then edgekit {words} {unpacked}"
+    packed, there = shlex.quote(str(bundle)), shlex.quote(str(unpacked))
+    how = f"python3 -m zipfile -e {packed} {there}, then edgekit {words} {there}"
     raise BundleError(f"{bundle} is packed, and {words} opens a folder: unpack it first", next=how)
 
 

@@ -51,8 +51,8 @@ def check_single(targets: Sequence[str], **words: object) -> None:
         raise UsageError("no --target was given", next="add --target linux-cpu; edgekit targets lists them")
 
 
-def opened(out: Path | None = None) -> tuple[Project, Path, list[Pair]]:
-    """The project at or above the current folder, its folder and its pairs.
+def opened(out: Path | None = None, *, lacks: str = "") -> tuple[Project, Path, list[Pair]]:
+    """The project at or above the current folder, its folder and its pairs; `lacks` is said where there is none.
 
     Raises:
         UsageError: there is none, or it is wrong.
@@ -62,8 +62,8 @@ def opened(out: Path | None = None) -> tuple[Project, Path, list[Pair]]:
     path = file.nearest_file(Path.cwd())
     if path is None:
         raise UsageError(
-            f"no model was given, and there is no {file.NAME} here or above",
-            next="give SOURCE and --target, or begin a project: edgekit init",
+            f"{lacks}there is no {file.NAME} here or above",
+            next=f"{'give SOURCE and --target, or ' if lacks else ''}begin a project: edgekit init",
         )
     project = file.load(path)
     return project, path.parent, pairs.of(project, path.parent, out=out.absolute() if out else None)
@@ -109,7 +109,7 @@ def build(
     from edgekit.project import pairs as all_pairs
     from edgekit.project import run
 
-    project, home, pairs = opened(out)
+    project, home, pairs = opened(out, lacks="no model was given, and ")
     asked = {"force": force, "refresh": refresh, "zip": zip or project.zip}
     pairs = [replace(pair, options=replace(pair.options, **asked)) for pair in pairs]  # type: ignore[arg-type]
     chosen = all_pairs.selected(pairs, only)

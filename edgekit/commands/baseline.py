@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.errors import EdgekitError, NotMeasured, OverBudget, UsageError
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", "out", type=click.Path(path_type=Path), help="Default: the bundle's name.baseline.json; - stdout."
-)
+@click.argument("results", nargs=-1, required=True, type=PLACE)
+@click.option("-o", "--output", "out", type=PLACE, help="Default: the bundle's name.baseline.json; - stdout.")
 def save(results: tuple[Path, ...], out: Path | None) -> None:
     """Make a baseline of RESULTS: one of `edgekit check --processes 5`, or several that belong together."""
     from edgekit import output
@@ -43,9 +42,9 @@ def save(results: tuple[Path, ...], out: Path | None) -> None:
 
 
 @command.command()
-@click.argument("result", type=click.Path(path_type=Path))
-@click.argument("rerun", required=False, type=click.Path(path_type=Path))
-@click.option("--baseline", "path", required=True, type=click.Path(path_type=Path), help="A file of baseline save.")
+@click.argument("result", type=PLACE)
+@click.argument("rerun", required=False, type=PLACE)
+@click.option("--baseline", "path", required=True, type=PLACE, help="A file of baseline save.")
 def compare(result: Path, rerun: Path | None, path: Path) -> None:
     """Hold RESULT against a baseline. What looks worse fails only if a RERUN agrees.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -62,12 +64,14 @@ def remove(*, older_than_days: float | None = None, max_bytes: int | None = None
     gone = [entry for entry in kept if limit is not None and entry.last_used < limit]
     kept = [entry for entry in kept if entry not in gone]
     total = sum(entry.bytes for entry in kept)
-    while max_bytes is not None and kept and total > max_bytes:
+    while max_bytes is not None and kept and (total > max_bytes or max_bytes == 0):  # 0: the empty ones too
         oldest = kept.pop(0)
         total -= oldest.bytes
         gone.append(oldest)
     for entry in gone:
         cache.discard(entry.path)
+        if os.path.lexists(entry.path):
+            raise PermissionError(errno.EACCES, "it cannot be removed", str(entry.path))
         entry.path.with_name(f"{entry.path.name}.lock").unlink(missing_ok=True)
     return gone
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.errors import UsageError
 
 
@@ -92,14 +93,14 @@ def init(system: str, origin: str, mobile: bool, force: bool) -> None:
 
 
 @command.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=PLACE)
 @click.option(
     "--baselines",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="A folder of files of edgekit baseline save.",
 )
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where; stdout by default.")
+@click.option("-o", "--output", "out", type=PLACE, help="Where; stdout by default.")
 def comment(results: tuple[Path, ...], baselines: Path, out: Path | None) -> None:
     """Write one Markdown comment for a pull request: RESULTS beside their baselines, worst rows first.
 

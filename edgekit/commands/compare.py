@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ DRAWN: tuple[Headline, ...] = (
 
 
 @click.command()
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw it too: a .svg.")
+@click.argument("bundles", nargs=-1, required=True, type=PLACE)
+@click.option("--plot", type=PLACE, help="Draw it too: a .svg.")
 def command(bundles: tuple[Path, ...], plot: Path | None) -> None:
     """Compare BUNDLES, two or more, by what their builds and their BUNDLE.result.json say. Nothing is run.
 

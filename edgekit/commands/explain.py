@@ -10,6 +10,7 @@ import click
 
 from edgekit import console
 from edgekit.commands import _offered
+from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
     from edgekit.inputs.explained import Seen, Told
@@ -21,10 +22,10 @@ SHOWN = 8  # names of classes
 
 @click.command()
 @click.argument("source", shell_complete=_offered.models)
-@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of pictures, .wav, .npz or .npy inputs.")
+@click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy inputs.")
 @click.option("--input-spec", "inputs", multiple=True, help="How an input is made, as for edgekit build; repeatable.")
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Files that are shown.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=Path("explained"), show_default=True)
+@click.option("-o", "--output", "out", type=PLACE, default=Path("explained"), show_default=True)
 @click.option("--task", help="The task of a model folder, where it cannot be inferred.")
 @click.option("--trust-remote-code", is_flag=True, help="Let code that lies beside the weights run.")
 def command(

@@ -30,7 +30,7 @@ def command(sources: tuple[str, ...], targets: tuple[str, ...], yes: bool, force
         raise UsageError(f"{path} is there already", next="edit it, or give --force to begin again")
     models = _models(sources) or begin.models_in(Path())
     if not yes:
-        models, targets = _ask(models, targets)
+        models, targets = _asked(models, targets)
     if not models:
         raise UsageError(
             "there is no model in this folder", next="name one: edgekit init MODEL; edgekit models lists known ones"
@@ -56,6 +56,23 @@ def _models(sources: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"two models would be called {name}", next="write one into edgekit.toml yourself")
         models[name] = ref
     return models
+
+
+def _asked(models: dict[str, str], targets: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The answers.
+
+    Raises:
+        UsageError: nobody is there to give them.
+    """
+    try:
+        return _ask(models, targets)
+    except click.Abort as ended:
+        if not isinstance(ended.__context__, EOFError):  # somebody who typed Ctrl-C
+            raise
+        raise UsageError(
+            "standard input ended before the questions were answered",
+            next="edgekit init --yes asks nothing; SOURCES and --target say it all",
+        ) from None
 
 
 def _ask(models: dict[str, str], targets: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
     from edgekit.bundle.describe import Description
@@ -24,7 +25,7 @@ RUNTIMES = {
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PLACE)
 @click.option("--partition", "placed", is_flag=True, help="Also which execution provider takes which part, and why.")
 def command(bundle: Path, placed: bool) -> None:
     """Show what BUNDLE, a folder or a .zip, is and where it came from.

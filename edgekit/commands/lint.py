@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
     from edgekit.lint import Lint
@@ -23,7 +24,7 @@ def _rule_names(ctx: click.Context, option: click.Parameter, incomplete: str) ->
 
 
 @click.command()
-@click.argument("subject", type=click.Path(path_type=Path))
+@click.argument("subject", type=PLACE)
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option(
     "--accept",
@@ -34,7 +35,7 @@ def _rule_names(ctx: click.Context, option: click.Parameter, incomplete: str) ->
     help="Findings of this rule become notes; repeatable.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Write this instead of a table; by -o's ending.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Where; - is stdout.")
+@click.option("-o", "--output", "out", type=PLACE, help="Where; - is stdout.")
 def command(subject: Path, strict: bool, accepted: tuple[str, ...], form: str | None, out: Path | None) -> None:
     """Look at SUBJECT: a bundle, an .aar, .apk, .ipa, .xcframework, .framework or .app, or a folder with some of them.
 

@@ -9,6 +9,7 @@ import click
 
 from edgekit import console
 from edgekit.commands import _catalog, _offered
+from edgekit.commands._places import PLACE
 
 
 class _Named(click.Group):
@@ -65,12 +66,10 @@ def show(name: str) -> None:
 @click.argument("source")
 @click.option("--input-spec", "inputs", multiple=True, help="How an input is made, as for edgekit build; repeatable.")
 @click.option("--decode", help="How the outputs are read: classes, ctc, dbnet, yolov8 ... (as the model's files say).")
-@click.option(
-    "--names", type=click.Path(path_type=Path), help="A file with a class or character of the outputs a line."
-)
+@click.option("--names", type=PLACE, help="A file with a class or character of the outputs a line.")
 @click.option("--license", "license_", default="", help="SPDX identifier; of your own model it may be left out.")
 @click.option("--task", help="The task of a model folder, where it cannot be inferred.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Where NAME.toml goes.")
+@click.option("-o", "--output", "folder", type=PLACE, default=Path(), help="Where NAME.toml goes.")
 @click.option("--force", is_flag=True, help="Replace a file of that name.")
 def new(
     name: str,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
     from edgekit.contract.manifest import Quality
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PLACE)
 @click.option("--against", "source", required=True, help="The model it was built from, as given to edgekit build.")
 @click.option(
     "--quality",
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How much the gate measures.",
 )
-@click.option("--calibration", type=click.Path(path_type=Path), help="The folder given to edgekit build.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the calibration files and their classes.")
-@click.option("--text", type=click.Path(path_type=Path), help="Text for the gate instead of the one that ships.")
+@click.option("--calibration", type=PLACE, help="The folder given to edgekit build.")
+@click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")
+@click.option("--text", type=PLACE, help="Text for the gate instead of the one that ships.")
 @click.option("--limit", "limits", multiple=True, help="A quality limit, METRIC:max=VALUE or METRIC:min=VALUE.")
 @click.option("--variant", help="A variant of the bundle by name; else the first.")
 def command(

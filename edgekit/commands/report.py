@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.commands.check import FORMATS
 
 PAGE = Path("edgekit-report.html")
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=PLACE)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="By the ending of -o, else html.")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help=f"Where; a page: {PAGE}; - stdout.")
+@click.option("-o", "--output", "out", type=PLACE, help=f"Where; a page: {PAGE}; - stdout.")
 def command(results: tuple[Path, ...], form: str | None, out: Path | None) -> None:
     """Make one report of RESULTS, the result.json files of edgekit check.
 

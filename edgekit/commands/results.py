@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.errors import UsageError
 
 ENDING = ".result.json"
@@ -18,9 +19,9 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("result", type=click.Path(path_type=Path))
-@click.option("--bundle", type=click.Path(path_type=Path), help="The bundle; by default the folder beside RESULT.")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="The folder of results.  [default: docs/devices]")
+@click.argument("result", type=PLACE)
+@click.option("--bundle", type=PLACE, help="The bundle; by default the folder beside RESULT.")
+@click.option("--to", "folder", type=PLACE, help="The folder of results.  [default: docs/devices]")
 def add(result: Path, bundle: Path | None, folder: Path | None) -> None:
     """Add RESULT, a result.json of edgekit check on a device, to docs/devices.
 

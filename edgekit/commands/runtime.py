@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from edgekit import console, registry
+from edgekit.commands._places import PLACE
 
 
 def _platforms(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -21,7 +22,7 @@ def command() -> None:
 
 @command.command("pack")
 @click.option("--for", "platform", required=True, shell_complete=_platforms, help="android, ios, jvm, linux, windows.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("-o", "--output", "folder", type=PLACE, required=True, help="A new folder.")
 @click.option("--abi", "abis", multiple=True, help="x86_64 or aarch64; repeatable. This machine's by itself.")
 @click.option(
     "--engines",

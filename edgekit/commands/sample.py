@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from edgekit import console, registry
+from edgekit.commands._places import PLACE
 
 
 @click.command()
 @click.argument("platform", type=click.Choice(registry.listed("edgekit.sample")))
-@click.option("--bundle", required=True, type=click.Path(path_type=Path), help="A folder or a .zip of edgekit build.")
-@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--bundle", required=True, type=PLACE, help="A folder or a .zip of edgekit build.")
+@click.option("-o", "--output", "out", required=True, type=PLACE, help="A new folder.")
 def command(platform: str, bundle: Path, out: Path) -> None:
     """Make a project for PLATFORM, ready to open: a small app with the bundle, edgekit's sources and the licences.
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.errors import worst
 
 
 @click.command()
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="The bundles' folder.")
+@click.option("-o", "--output", "out", type=PLACE, help="The bundles' folder.")
 @click.option("--only", multiple=True, help="These alone: model=NAME,target=NAME, or one of the two.")
 def command(out: Path | None, only: tuple[str, ...]) -> None:
     """Say which bundles of the project are fresh, which are stale and why. Nothing is built.

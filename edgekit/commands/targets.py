@@ -12,6 +12,7 @@ import click
 
 from edgekit import console
 from edgekit.commands import _offered
+from edgekit.commands._places import PLACE
 
 
 @click.group(invoke_without_command=True)
@@ -56,7 +57,7 @@ def show(name: str) -> None:
 @command.command("new")
 @click.argument("name")
 @click.option("--extends", "parent", required=True, help="The target to start from: a name, or a .toml file.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Where NAME.toml goes.")
+@click.option("-o", "--output", "folder", type=PLACE, default=Path(), help="Where NAME.toml goes.")
 @click.option("--force", is_flag=True, help="Replace a file of that name.")
 def new(name: str, parent: str, folder: Path, force: bool) -> None:
     """Write NAME.toml, a target of your own that starts as another one; what you set in it wins."""

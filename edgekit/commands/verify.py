@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from edgekit import console
+from edgekit.commands._places import PLACE
 from edgekit.contract.manifest import Role
 from edgekit.errors import BundleError
 
@@ -18,7 +19,7 @@ _SHOWN = 20  # problems in the text; --json has all
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PLACE)
 @click.option(
     "--role",
     "roles",

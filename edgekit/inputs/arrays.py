@@ -53,6 +53,8 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         reason = (str(error).splitlines() or ["it is cut off"])[0][:120]
+        if "pickle" in reason:  # numpy's words for Python's own objects, and for what is no array at all
+            reason = "it holds no plain arrays"
         raise SourceError(f"{path.name} cannot be read: {reason}", next="save it again with numpy.savez") from None
 
 

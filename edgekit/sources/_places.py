@@ -9,7 +9,7 @@ from types import ModuleType
 
 from edgekit import registry
 from edgekit.catalog import cards
-from edgekit.contract import genai_config
+from edgekit.contract import genai_config, manifest
 from edgekit.data import nearest
 from edgekit.errors import SourceError
 from edgekit.sources.facts import architectures, beside, engine_folder, foreign, modules
@@ -30,6 +30,8 @@ def fetch(ref: str, options: Options) -> Source:
     Raises:
         SourceError: no place takes it, or two could.
     """
+    if not ref.strip():
+        raise _explain(ref)
     if ref in cards.names() and Path(ref).exists():
         raise SourceError(
             f"{ref} is a model of the catalogue and also a file or folder here",
@@ -86,7 +88,7 @@ def _explain(ref: str) -> SourceError:
 
 
 def _explain_folder(path: Path) -> SourceError:
-    name = path.absolute().name
+    name = path.absolute().name or str(path)
     graphs = sorted(one.name for one in path.glob("*.onnx"))
     if not any(path.iterdir()) and not foreign.named(name):
         return SourceError(f"the folder {name} is empty", next="give the folder of a model")
@@ -94,6 +96,11 @@ def _explain_folder(path: Path) -> SourceError:
         return SourceError(
             f"{name} holds {beside.described(path)}, no model",
             next=f"give the model that it was trained on, and --adapter NAME={name}",
+        )
+    if (path / manifest.NAME).is_file():
+        return SourceError(
+            f"{name} is a bundle already",
+            next=f"edgekit check {path} runs it; to build, give the model it was built from",
         )
     if genai_config.there(path):
         return SourceError(f"{name} is already built for ONNX Runtime GenAI", next=engine_folder.INSTEAD)
