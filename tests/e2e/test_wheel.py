@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit import extras
+
 pytestmark = pytest.mark.olive  # no engine, but a minute of pip
 
 ROOT = Path(__file__).parents[2]
@@ -118,3 +120,21 @@ def test_the_core_alone_plans_a_build(python: Path, tmp_path: Path) -> None:
     planned = edgekit(python, tmp_path, "build", "smollm2-135m-instruct", "--target", "linux-cpu", "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "building (estimated): a bundle of " in planned.stdout and "on the device (estimated): " in planned.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("extra", sorted(extras.EXTRAS))
+def test_an_extra_of_the_wheel_is_installed_by_its_line(extra: str, wheel: Path, tmp_path: Path) -> None:
+    """As `pip install 'edgekit-ai[EXTRA]'` will be, once an index has it; the gigabytes of `build` are only found."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    interpreter = tmp_path / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    found_only = ["--dry-run"] if extra == "build" else []
+    words = [interpreter, "-m", "pip", "install", "--quiet", *found_only, "-c", ROOT / "constraints.txt"]
+    install = [*words, f"edgekit-ai[{extra}] @ {wheel.as_uri()}"]
+    done = subprocess.run(install, capture_output=True, text=True, check=False, env=environment(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    if not found_only:
+        code = f"from edgekit import extras; assert not extras.missing({extra!r}), extras.missing({extra!r})"
+        asked = [interpreter, "-c", code]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment(tmp_path))
+        assert done.returncode == 0, done.stderr
