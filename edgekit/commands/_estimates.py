@@ -44,6 +44,16 @@ def built(takes: dict[str, Any]) -> str:
     return f"building (estimated): {bundle}, {_mb(takes['memory_bytes'])} of memory; time {takes['time']}"
 
 
+COLUMNS = ("bundle", "memory there", "memory here", "time here")
+
+
+def cells(taken: Footprint, takes: dict[str, Any]) -> tuple[str, str, str, str]:
+    """The figures of one of many bundles, for COLUMNS: where it runs, and where it is built."""
+    memory = "unknown" if takes["memory_bytes"] is None else _mb(takes["memory_bytes"])
+    time = str(takes["time"] or "unknown").partition(",")[0]  # why, and from what, is said of one model alone
+    return _mb(takes["bundle_bytes"]), _mb(taken.predicted_peak_bytes), memory, time
+
+
 def load(taken: Footprint) -> str:
     """How long a first start takes where storage delivers STORAGE."""
     from edgekit.predict.speed import load_s

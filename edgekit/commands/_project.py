@@ -124,22 +124,33 @@ def build(
 
 
 def _plans(home: Path, pairs: Sequence[Pair]) -> None:
+    from edgekit.commands import _estimates
     from edgekit.data import jsonable
+    from edgekit.plan import footprint
     from edgekit.project import lock, run
 
     ready = run.prepared(pairs, lock.read(home / lock.NAME), read=False)
     errors = {entry.pair.name: entry.error for entry in ready if entry.error is not None}
+    jobs = {entry.pair.name: entry.job for entry in ready if entry.job is not None}
+    taken = {name: footprint(job.plan, job.source.model, job.target) for name, job in jobs.items()}
+    building = {name: _estimates.building(job, taken[name]) for name, job in jobs.items()}
     if console.json_mode():
-        plans = {entry.pair.name: jsonable(entry.job.plan) for entry in ready if entry.job is not None}
-        data = {"dry_run": True, "plans": plans, "failed": failures(errors)}
-        console.document("edgekit.build/1", data, error=worst(errors.values()))
+        plans = {name: jsonable(job.plan) for name, job in jobs.items()}
+        estimated = {name: jsonable(each) for name, each in taken.items()}
+        data = {"dry_run": True, "plans": plans, "estimated": estimated, "building": building}
+        console.document("edgekit.build/1", {**data, "failed": failures(errors)}, error=worst(errors.values()))
     rows = [
-        (entry.pair.model, entry.pair.target.name, entry.job.plan.main.recipe, entry.job.plan.main.precision, "")
-        if entry.job is not None
-        else (entry.pair.model, entry.pair.target.name, "", "", entry.error.message if entry.error else "")
-        for entry in ready
+        (
+            *(pair.model, pair.target.name, jobs[pair.name].plan.main.recipe, jobs[pair.name].plan.main.precision),
+            *_estimates.cells(taken[pair.name], building[pair.name]),
+        )
+        for pair in (entry.pair for entry in ready)
+        if pair.name in jobs
     ]
-    console.table("", ("model", "target", "recipe", "precision", "refused"), rows)
+    columns = ("model", "target", "recipe", "precision", *_estimates.COLUMNS)
+    console.table("estimated, before anything is fetched or built", columns, rows, right=(4, 5, 6))
+    for name, error in errors.items():
+        console.out(f"refused: {name}: {error.message}")
     raise_worst(errors)
 
 

@@ -86,7 +86,7 @@ class LlmContract(Generating):
         """Where it begins and ends, how much it takes, and whether it chats."""
         return [
             ("ends at tokens", ", ".join(map(str, self.eos_token_ids))),
-            ("starts plain text with", ", ".join(map(str, self.prefix_token_ids)) or "no token of its own"),
+            ("text starts with", ", ".join(map(str, self.prefix_token_ids)) or "no token of its own"),
             ("prompt and answer", f"{self.max_length} tokens at most (model: {self.context_length})"),
             ("vocabulary", f"{self.vocab_size:,} tokens"),
             ("chat template", self.chat_template_sha256 or "none: give it plain text"),
