@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit import data, digests, engines
+from edgekit import data, digests, engines, memo
 from edgekit.files import PACKAGE
 
 # They touch no byte of a result, and change often: the version, what people are told, how errors are named.
@@ -77,6 +77,7 @@ def digest(*roots: str, alone: tuple[str, ...] = (), package: Path = PACKAGE) ->
     return data.digest(listing(*roots, alone=alone, package=package))
 
 
+@memo.of_tree
 def listing(*roots: str, alone: tuple[str, ...] = (), package: Path = PACKAGE) -> dict[str, str]:
     """sha256 by path below the package, sorted: of the modules `roots` with all that they lead to.
 
@@ -85,21 +86,21 @@ def listing(*roots: str, alone: tuple[str, ...] = (), package: Path = PACKAGE) -
         alone: modules that count without what they import: they ask for a result, and what they ask with is data.
     """
     found: dict[str, str] = {}
-    with digests.remembered(MEMO) as memo:
-        todo = [path for name in roots for path in _files(name, package)]
+    paths = cache(lambda name: [path.relative_to(package).as_posix() for path in _files(name, package)])
+    with digests.remembered(MEMO) as known:
+        todo = [inside for name in roots for inside in paths(name)]
         while todo:
-            path = todo.pop()
-            inside = path.relative_to(package).as_posix()
+            inside = todo.pop()
             if inside in found or inside in INERT:
                 continue
-            parts = _parts(path, package, memo)
+            parts = _parts(package / inside, package, known)
             found[inside] = parts.sha256
-            todo += [below for name in parts.modules for below in _files(name, package)]
-            todo += [below for name in parts.members for below in _members(name, package)]
-            found |= {file: _data(package / file, memo) for name in parts.resources for file in _below(name, package)}
+            todo += [below for name in parts.modules for below in paths(name)]
+            members = (path for name in parts.members for path in _members(name, package))
+            todo += [path.relative_to(package).as_posix() for path in members]
+            found |= {file: _data(package / file, known) for name in parts.resources for file in _below(name, package)}
         for name in alone:
-            path = _files(name, package)[-1]
-            found.setdefault(path.relative_to(package).as_posix(), _parts(path, package, memo).sha256)
+            found.setdefault(paths(name)[-1], _parts(package / paths(name)[-1], package, known).sha256)
     return dict(sorted(found.items()))
 
 

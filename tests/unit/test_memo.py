@@ -69,3 +69,46 @@ def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         assert _remember(path, "b") in ({}, {"a file": "found out"})
+
+
+def test_a_memo_is_read_again_only_where_it_was_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "memo.json"
+    with memo.kept(path, 9) as known:
+        known["a"] = 1
+    read: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: read.append(text) or loads(text))
+    for _ in range(3):
+        with memo.kept(path, 9) as known:
+            assert known == {"a": 1}
+    assert len(read) == 1
+    known["mine alone"] = 2
+    with memo.kept(path, 9) as known:
+        assert known == {"a": 1}
+        known["b"] = 2
+    with memo.kept(path, 9) as known:
+        assert known == {"a": 1, "b": 2}
+    assert len(read) == 2
+
+
+def test_an_answer_of_a_tree_is_given_again_until_a_file_below_it_changes(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    @memo.of_tree
+    def answer(word: str, *, package: Path) -> dict[str, str]:
+        asked.append(word)
+        return {path.name: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+
+    (tmp_path / "a" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "a" / "b.py").write_text("1", encoding="utf-8")
+    first = answer("x", package=tmp_path)
+    first["mine"] = "alone"
+    (tmp_path / "a" / "__pycache__" / "b.pyc").write_bytes(b"")
+    assert answer("x", package=tmp_path) == {"b.py": "1"} and asked == ["x"]
+    assert answer("y", package=tmp_path) == {"b.py": "1"} and asked == ["x", "y"]
+    (tmp_path / "c.py").write_text("2", encoding="utf-8")
+    assert answer("x", package=tmp_path) == {"b.py": "1", "c.py": "2"}
+    (tmp_path / "c.py").write_text("34", encoding="utf-8")
+    assert answer("x", package=tmp_path)["c.py"] == "34"
+    (tmp_path / "c.py").unlink()
+    assert answer("x", package=tmp_path) == {"b.py": "1"}
