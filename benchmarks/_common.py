@@ -69,10 +69,10 @@ def core() -> tuple[Any, Any]:
     return abi, abi.Library(runner.with_name(_runner.LIBRARY))
 
 
-def cpu_seconds(command: list[str]) -> float:
+def cpu_seconds(command: list[str], cwd: Path | None = None) -> float:
     """User and system seconds of a program and its children."""
     before = os.times()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _common import EDGEKIT, ROOT, alternate, report, wall_seconds
+from _common import EDGEKIT, ROOT, alternate, cpu_seconds, report, wall_seconds
 
 sys.path.insert(0, str(ROOT))
 from tests.olive import fifteen
@@ -30,11 +30,17 @@ with tempfile.TemporaryDirectory() as name:
 
     first = rebuilt()
     samples = alternate(ROUNDS, version=lambda: wall_seconds([*EDGEKIT, "version"]), rebuild=rebuilt)
+    cpu = cpu_seconds(build, home)
     told = subprocess.run([*build, "--json"], cwd=home, capture_output=True, text=True, check=True)
     bundles = json.loads(told.stdout)["data"]["bundles"]
     if len(bundles) != 15 or not all(bundle["unchanged"] for bundle in bundles.values()):
         raise RuntimeError(f"{len(bundles)} bundles, of which some were built again")
 rebuild = statistics.median(samples["rebuild"])
 beyond = rebuild - statistics.median(samples["version"])
-facts = {"first_s": round(first, 1), "beyond_s": round(beyond, 3), "first_by_rebuild": round(first / rebuild, 1)}
+facts = {
+    "first_s": round(first, 1),
+    "beyond_s": round(beyond, 3),
+    "cpu_s": round(cpu, 2),
+    "first_by_rebuild": round(first / rebuild, 1),
+}
 report("project", samples, pairs=15, **facts, aim_s=AIM_S, reached=rebuild < AIM_S)

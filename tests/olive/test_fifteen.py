@@ -59,7 +59,8 @@ def test_three_models_for_five_targets(tmp_path: Path) -> None:
     changed = build(home, "cache", "one picture changed")
     built = {name for name, bundle in changed.items() if not bundle["unchanged"]}
     assert built == {name for name in NAMES if name.startswith("lines/")}
-    assert {name for name in NAMES if hashes(changed)[name] != hashes(first)[name]} == built
+    other = {name for name in NAMES if hashes(changed)[name] != hashes(first)[name]}
+    assert "lines/linux-cpu" in other and other <= built, "float16 is judged by the pictures, and not made of them"
 
     picture.write_bytes(before)
     back = build(home, "cache", "the picture as it was")
