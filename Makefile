@@ -145,6 +145,7 @@ bench: env
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/ab.py
 	$(BIN)/python benchmarks/targets.py
+	$(BIN)/python benchmarks/gate_cost.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/first_minutes.py
 
