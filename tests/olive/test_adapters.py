@@ -15,7 +15,7 @@ from edgekit import adapters
 from edgekit.adapters import files
 from edgekit.errors import BuildError
 from edgekit.jobs import merge
-from edgekit.quality._child_llm import Session
+from edgekit.quality._session import Session
 from edgekit.sources import Source, adapted, open_source
 from edgekit.wrappers.python.manifest import adapter as file_of
 from tests.olive import tiny_llm

@@ -17,7 +17,7 @@ import pytest
 
 from edgekit import tools
 from edgekit.quality import _stats
-from edgekit.quality._child_llm import Session
+from edgekit.quality._session import Session
 from tests.olive import family, tiny_llm
 
 pytestmark = pytest.mark.olive

@@ -70,7 +70,7 @@ def bits(folder: Path) -> dict[str, int]:
 
 
 def logits(folder: Path) -> np.ndarray[Any, Any]:
-    from edgekit.quality._child_llm import Session
+    from edgekit.quality._session import Session
 
     return Session(folder).logits([int(one) for one in np.random.default_rng(0).integers(6, tiny_llm.VOCAB, 200)])
 
