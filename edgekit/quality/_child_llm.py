@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.contract import genai_config
 from edgekit.errors import BuildError
-from edgekit.quality import _stats
+from edgekit.quality import _batch, _stats
 from edgekit.quality._pipeline import Pipeline, is_pipeline
 from edgekit.quality._session import Session
 from edgekit.wrappers.python import chat
@@ -22,6 +23,7 @@ from edgekit.wrappers.python.chat import template_of
 from edgekit.wrappers.python.protocol import Emit, serve
 from edgekit.wrappers.python.text import begun
 
+WITNESSES = 4  # answers of the engine beside those of the plain session
 LEAD = 8  # tokens that are generated before the first prediction that is compared
 
 
@@ -61,25 +63,52 @@ def render(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def answers(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Greedy answers to request["prompts"] (ids), one at a time as an app gets them, at most new_tokens long.
+    """Greedy answers to request["prompts"] (ids), at most new_tokens long; how many the engine itself gave.
 
-    The runtime leaves the end token out of its sequence: an answer shorter than new_tokens was stopped by one.
+    A plain session answers all at once. The engine answers some of them, the shortest to the longest, as an app gets
+    them: where it says another token than the session, or the session cannot run the graph, it answers every one.
     """
+    prompts: list[list[int]] = request["prompts"]
+    said = _together(request, emit)
+    order = sorted(range(len(said)), key=lambda at: len(said[at]))
+    witnesses = {order[round(at * (len(order) - 1) / (WITNESSES - 1))] for at in range(WITNESSES)} if order else set()
+    spoken: dict[int, list[int]] = {}
+    model, window = _opened(request), _window(request)
+    for at in [*sorted(witnesses), *(at for at in range(len(prompts)) if at not in witnesses)]:
+        if len(spoken) == len(witnesses) and said and all(said[same] == ids for same, ids in spoken.items()):
+            break
+        emit("progress", text=f"answers {at}/{len(prompts)}, one at a time")
+        spoken[at] = _answer(model, prompts[at], window, request)
+    return {"answers": [spoken[at] if at in spoken else said[at] for at in range(len(prompts))], "spoken": len(spoken)}
+
+
+def _together(request: dict[str, Any], emit: Emit) -> list[list[int]]:
+    """The answers by a plain session; none where it cannot run the graph so."""
+    folder = Path(request["model"])
+    if is_pipeline(folder):
+        return []
+    emit("progress", text=f"answers, {len(request['prompts'])} at a time")
+    try:
+        ends = genai_config.read(folder).model.ends
+        session = Session(folder, request.get("adapter"))
+        return list(_batch.answers(session, request["prompts"], ends, request["new_tokens"]))
+    except Exception as error:  # ONNX Runtime's are of no common kind; a broken graph breaks the engine too
+        emit("progress", text=f"answers one at a time: {str(error).splitlines()[0][:200]}")
+        return []
+
+
+def _answer(model: Any, prompt: list[int], window: int, request: dict[str, Any]) -> list[int]:
+    """The engine's answer. It leaves the end token out: one shorter than new_tokens was stopped by one."""
     import onnxruntime_genai as og
 
-    model, window = _opened(request), _window(request)
-    found = []
-    for at, prompt in enumerate(request["prompts"]):
-        emit("progress", text=f"answers {at}/{len(request['prompts'])}")
-        params = og.GeneratorParams(model)
-        begin = _filled(len(prompt), window)
-        params.set_search_options(do_sample=False, repetition_penalty=1.0, max_length=begin + request["new_tokens"])
-        generator = _generator(model, params, request)
-        generator.append_tokens(prompt)
-        while not generator.is_done():
-            generator.generate_next_token()
-        found.append([int(token) for token in generator.get_sequence(0)[begin:]])
-    return {"answers": found}
+    params = og.GeneratorParams(model)
+    begin = _filled(len(prompt), window)
+    params.set_search_options(do_sample=False, repetition_penalty=1.0, max_length=begin + request["new_tokens"])
+    generator = _generator(model, params, request)
+    generator.append_tokens(prompt)
+    while not generator.is_done():
+        generator.generate_next_token()
+    return [int(token) for token in generator.get_sequence(0)[begin:]]
 
 
 def _window(request: dict[str, Any]) -> int:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.contract import genai_config
 from edgekit.errors import BuildError
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+LAST_ONLY = "its graph gives the logits of the last token only"
+Caches = dict[str, tuple[str, NDArray[Any]]]  # by input: the output that is its next, keys or values of every row
 
 
 class Session:
@@ -52,8 +55,53 @@ class Session:
         output = self._decoder.outputs.get("logits", "logits")
         values = self._session.run([output], feed, self._run)[0][0]
         if len(values) != count:
-            raise _cannot("its graph gives the logits of the last token only")
+            raise cannot(LAST_ONLY)
         return np.asarray(values, dtype=np.float32)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits a token has."""
+        output = self._decoder.outputs.get("logits", "logits")
+        size = next(entry.shape[-1] for entry in self._session.get_outputs() if entry.name == output)
+        if not isinstance(size, int):
+            raise cannot("its graph does not say how large its vocabulary is")
+        return size
+
+    def pasts(self) -> Caches:
+        """Empty keys and values [1, heads, 0, head size].
+
+        Raises:
+            BuildError: some of them have no output of which the configuration says that it is their next.
+        """
+        pairs: dict[str, str] = {}
+        for role in ("key", "value"):
+            begins = self._decoder.inputs.get(f"past_{role}_names", f"past_key_values.%d.{role}")
+            goes_on = self._decoder.outputs.get(f"present_{role}_names", f"present.%d.{role}")
+            pairs |= {begins % layer: goes_on % layer for layer in range(len(self._past))}
+        outputs = {entry.name for entry in self._session.get_outputs()}
+        if not self._past or any(pairs.get(name) not in outputs for name in self._past):
+            raise cannot("its graph has other keys and values than its configuration says")
+        return {name: (pairs[name], past) for name, past in self._past.items()}
+
+    def in_place(self, feed: dict[str, NDArray[np.int64]], caches: Caches) -> NDArray[np.float32]:
+        """The logits of some rows; keys and values are read from these arrays and written to them.
+
+        Args:
+            feed: input_ids, attention_mask and position_ids, of which the graph takes what it knows.
+            caches: contiguous, as long as they may become: GroupQueryAttention's shared buffers.
+        """
+        bound = self._session.io_binding()
+        names = {self._decoder.inputs.get(name, name): np.ascontiguousarray(array) for name, array in feed.items()}
+        for entry in self._session.get_inputs():
+            if entry.name in names:
+                bound.bind_cpu_input(entry.name, names[entry.name])
+        for name, (output, cache) in caches.items():
+            where = ("cpu", 0, cache.dtype.type, cache.shape, cache.ctypes.data)
+            bound.bind_input(name, *where)
+            bound.bind_output(output, *where)
+        bound.bind_output(self._decoder.outputs.get("logits", "logits"), "cpu")
+        self._session.run_with_iobinding(bound, self._run)
+        return np.asarray(bound.get_outputs()[-1].numpy(), dtype=np.float32)
 
     def _empty_past(self) -> Iterator[tuple[str, Any]]:
         names = self._decoder.inputs
@@ -62,12 +110,12 @@ class Session:
             if entry.name in known:
                 continue
             if len(entry.shape) != 4 or entry.type not in TYPES:
-                raise _cannot(f"its graph has the unknown input {entry.name!r}")
+                raise cannot(f"its graph has the unknown input {entry.name!r}")
             # [batch, heads, tokens so far, head size]
             yield entry.name, np.zeros((1, entry.shape[1], 0, entry.shape[3]), TYPES[entry.type])
 
 
-def _cannot(why: str) -> BuildError:
+def cannot(why: str) -> BuildError:
     return BuildError(
         f"the built model's log-probabilities cannot be read: {why}",
         next="build an unpruned single graph to measure it",
