@@ -32,10 +32,7 @@ def matrix(devices: bool, apps: str | None, compact: bool) -> None:
     if apps is not None and (devices or apps not in ci.APPS):
         raise UsageError(f"no apps for {apps!r}", next=f"--apps: one of {', '.join(ci.APPS)}, without --devices")
     jobs = ci.apps(pairs, home, apps) if apps else ci.matrix(pairs, home, devices=devices)
-    if len(jobs["include"]) > ci.MOST:
-        raise UsageError(
-            f"{len(jobs['include'])} jobs are more than the {ci.MOST} of one matrix", next="split the project in two"
-        )
+    _refuse_many(len(jobs["include"]), ci.MOST["github"])
     if console.json_mode():
         console.document("edgekit.ci.matrix/1", jobs)
     elif compact:
@@ -49,8 +46,13 @@ def matrix(devices: bool, apps: str | None, compact: bool) -> None:
         console.table("", columns, rows)
 
 
+def _refuse_many(jobs: int, most: int) -> None:
+    if jobs > most:
+        raise UsageError(f"{jobs} jobs are more than the {most} of one matrix", next="split the project in two")
+
+
 @command.command()
-@click.argument("system", type=click.Choice(["github"]))
+@click.argument("system", type=click.Choice(["github", "gitlab"]))
 @click.option(
     "--edgekit",
     "origin",
@@ -61,21 +63,30 @@ def matrix(devices: bool, apps: str | None, compact: bool) -> None:
 @click.option("--mobile", is_flag=True, help="And build the apps: Android, its emulator, iOS, its simulator, Windows.")
 @click.option("--force", is_flag=True, help="Replace a workflow that is there.")
 def init(system: str, origin: str, mobile: bool, force: bool) -> None:
-    """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml."""
+    """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml, or .gitlab-ci.yml."""
     from edgekit import output
     from edgekit.commands import _project
     from edgekit.project import ci, lock
 
     _, home, pairs = _project.opened()
-    path = home / ci.WORKFLOW
+    place = ci.WORKFLOWS[system]
+    path = home / place
+    if mobile and system != "github":
+        raise UsageError(
+            "the jobs for apps are GitHub's", next="leave out --mobile, or: edgekit ci init github --mobile"
+        )
+    _refuse_many(len(pairs), ci.MOST[system])
     if os.path.lexists(path) and not force:
-        raise UsageError(f"{ci.WORKFLOW} is there already", next="edit it, or give --force to write it anew")
+        raise UsageError(f"{place} is there already", next="edit it, or give --force to write it anew")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make {Path(ci.WORKFLOW).parent}: {error.strerror}", next="fix its rights") from None
+        raise UsageError(f"cannot make {place.parent}: {error.strerror}", next="fix its rights") from None
     locked = (home / lock.NAME).is_file()
-    output.write(path, ci.workflow(pairs, locked=locked, origin=origin, mobile=mobile))
+    if system == "gitlab":
+        output.write(path, ci.pipeline(pairs, home, locked=locked, origin=origin))
+    else:
+        output.write(path, ci.workflow(pairs, locked=locked, origin=origin, mobile=mobile))
     if console.json_mode():
         console.document("edgekit.ci.init/1", {"path": str(path), "locked": locked, "jobs": len(pairs)})
         return
@@ -86,7 +97,7 @@ def init(system: str, origin: str, mobile: bool, force: bool) -> None:
         )
     if not locked:
         console.out(
-            "next: edgekit build writes edgekit.lock; commit it, then edgekit ci init github --force holds CI to it"
+            f"next: edgekit build writes edgekit.lock; commit it, then edgekit ci init {system} --force holds CI to it"
         )
     else:
         console.out("next: commit edgekit.toml, edgekit.lock and the workflow")

@@ -13,8 +13,8 @@ from edgekit import __version__, files, kinds
 from edgekit.project.pairs import Pair
 from edgekit.wrappers.python.manifest import abi
 
-WORKFLOW = Path(".github/workflows/edgekit.yml")
-MOST = 256  # jobs that GitHub lets one matrix have
+WORKFLOWS = {"github": Path(".github/workflows/edgekit.yml"), "gitlab": Path(".gitlab-ci.yml")}
+MOST = {"github": 256, "gitlab": 200}  # jobs that each lets one matrix have
 APPS = ("android", "ios", "windows")
 # By CPU, GitHub's own machines with Windows, and what vcpkg calls its libraries there.
 WINDOWS = {"x86_64": ("windows-latest", "x64-windows"), "aarch64": ("windows-11-arm", "arm64-windows")}
@@ -52,17 +52,48 @@ def apps(pairs: Sequence[Pair], home: Path, platform: str) -> dict[str, Any]:
 
 
 def workflow(pairs: Sequence[Pair], *, locked: bool, origin: str = "", mobile: bool = False) -> str:
-    """The text of WORKFLOW.
+    """The text of GitHub's workflow, which asks `edgekit ci matrix` for its jobs.
 
     Args:
         locked: the project has an edgekit.lock, which every build is held to.
         origin: where pip finds edgekit, unless a variable of the repository says otherwise; by default this one's own.
         mobile: with jobs for the apps that embed the bundles.
     """
-    named = {word for pair in pairs for provider, word in EXTRAS.items() if provider in pair.target.name}
     text = files.resource("project/github.yml").read_text(encoding="utf-8")
     if mobile:
         text += files.resource("project/github_mobile.yml").read_text(encoding="utf-8")
+    return _filled(text, pairs, locked, origin)
+
+
+def pipeline(pairs: Sequence[Pair], home: Path, *, locked: bool, origin: str = "") -> str:
+    """The text of GitLab's pipeline, in which the jobs stand; as for `workflow`."""
+    devices = matrix(pairs, home, devices=True)["include"]
+    text = files.resource("project/gitlab.yml").read_text(encoding="utf-8")
+    text = text.replace("@PAIRS@", _entries(matrix(pairs, home)["include"]))
+    device = files.resource("project/gitlab_device.yml").read_text(encoding="utf-8")
+    text = text.replace("@DEVICES@\n", device.replace("@PAIRS@", _entries(devices)) if devices else "")
+    return _filled(text, pairs, locked, origin)
+
+
+def _entries(jobs: Sequence[dict[str, Any]]) -> str:
+    """The jobs as entries of GitLab's matrix, whose values are texts; a dollar would begin a variable there."""
+    lines = []
+    for job in jobs:
+        words = {
+            key.upper(): ("yes" if value else "no") if isinstance(value, bool) else value for key, value in job.items()
+        }
+        lines += [
+            f"      {'- ' if at == 0 else '  '}{key}: {_quoted(word)}" for at, (key, word) in enumerate(words.items())
+        ]
+    return "\n".join(lines)
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word.replace("$", "$$"))
+
+
+def _filled(text: str, pairs: Sequence[Pair], locked: bool, origin: str) -> str:
+    named = {word for pair in pairs for provider, word in EXTRAS.items() if provider in pair.target.name}
     text = text.replace("@FROM@", (f"@ {origin}" if origin else installed_from()).replace("'", "''"))
     text = text.replace("@EXTRAS@", "".join(f",{extra}" for extra in sorted(named)))
     return text.replace("@LOCKED@", "--locked " if locked else "")

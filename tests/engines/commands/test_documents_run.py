@@ -62,6 +62,7 @@ RUN = {
         "edgekit init",
         "edgekit status",
         "edgekit ci init github",
+        "edgekit ci init gitlab",
         "edgekit ci matrix --json",
         "edgekit ci comment RESULT.json --baselines FOLDER -o comment.md",
     ],
