@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,10 @@ def folder(bundle: Path, words: str) -> Path:
 
 
 @contextmanager
-def unchanged(bundle: Path) -> Iterator[None]:
+def unchanged(bundle: Path) -> Iterator[Callable[[], None]]:
     """What is done with a bundle counts only if it stays what was verified: files swapped and put back are seen too.
+
+    It is looked at when the block is left, and whenever what is yielded is called: before something is shown.
 
     Raises:
         BundleError: it changed.
@@ -41,10 +43,14 @@ def unchanged(bundle: Path) -> Iterator[None]:
     from edgekit.errors import BundleError, SourceError
 
     taken = digests.snapshot(bundle, what=f"the bundle {bundle.name}")
-    try:
-        yield
-    finally:
+
+    def still() -> None:
         try:
             taken.check()
         except SourceError as changed:
             raise BundleError(changed.message, next=changed.next) from None
+
+    try:
+        yield still
+    finally:
+        still()

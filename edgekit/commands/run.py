@@ -67,8 +67,8 @@ def command(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path
     from edgekit.commands import _bundle
 
     _bundle.folder(bundle, "run")
-    with _bundle.unchanged(bundle):
-        _run(bundle, prompt, inputs, out, options)
+    with _bundle.unchanged(bundle) as still:
+        _run(bundle, prompt, inputs, out, {**options, "still": still})
 
 
 def _run(bundle: Path, prompt: str | None, inputs: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
@@ -213,10 +213,20 @@ def _job(
         console.warn(f"it runs through {how.whose} runtime")
     common = {"bundle": str(bundle.absolute()), "foreign": foreign}
     full = {**common, "variant": options["variant"], "threads": options["threads"], **request}
+    loaded = False
+
+    def on_loaded(event: dict[str, Any]) -> None:
+        nonlocal loaded
+        if not loaded:  # what was swapped between verifying and opening says nothing at all
+            options["still"]()
+        loaded = True
+        on_event(event)
+
     with tempfile.TemporaryDirectory() as folder:
         found = tools.job(
-            how.argv, full, Path(folder), timeout=TIMEOUT, what="the runtime", on_event=on_event, env=how.env
+            how.argv, full, Path(folder), timeout=TIMEOUT, what="the runtime", on_event=on_loaded, env=how.env
         )
+    options["still"]()
     return {**found, "runtime": how.whose}
 
 
