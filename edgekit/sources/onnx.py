@@ -8,14 +8,16 @@ from pathlib import Path
 from edgekit import digests
 from edgekit.contract import genai_config
 from edgekit.sources import _linked
-from edgekit.sources.facts import detectors, engine_folder, preprocess, unshaped
+from edgekit.sources.facts import detectors, engine_folder, modules, preprocess, unshaped
 from edgekit.sources.facts.files import license_files, license_of, name_of
-from edgekit.sources.facts.modules import TEXTS
 from edgekit.sources.facts.onnx_graph import NotValid, external_files, read_model
 from edgekit.sources.source import Options, Source
 
 # What facts and inputs are read from, where it lies beside the graph.
-BESIDE = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", TEXTS)
+BESIDE = (
+    *("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json"),
+    *(modules.MODULES, modules.PROMPTS, modules.TEXTS),
+)
 
 
 def matches(ref: str) -> bool:
@@ -61,7 +63,8 @@ def _read(path: Path, name: str, options: Options) -> Source:
     if not (path.parent / "config.json").is_file():  # any folder: what else lies there is not this model's
         return detectors.described(Source(ref=path.name, form="onnx", path=path, model=model))
     folder = path.parent
-    model = preprocess.described(folder, model.model_copy(update={"license": license_of(folder)}))
+    lines = modules.beside_graph(folder, model.outputs)
+    model = preprocess.described(folder, model.model_copy(update={"license": license_of(folder), "left_out": lines}))
     return detectors.described(
         Source(ref=path.name, form="onnx", path=path, model=model, licenses=license_files(folder))
     )

@@ -63,8 +63,6 @@ def left_out(folder: Path) -> tuple[str, ...]:
         lines.append(f"processors that are not read: {_names(folder, processors)}")
     if templates := set(folder.glob("additional_chat_templates/*.jinja")):
         lines.append(f"chat templates besides the default: {_names(folder, templates)}")
-    if modules.lower_cases(folder):
-        lines.append(f"do_lower_case of {modules.TEXTS}: the app makes a text lower case before it gives it")
     return (*lines, *modules.remarks(folder))
 
 

@@ -6,10 +6,12 @@ Sources: sentence_transformers/models/{Pooling,Dense,Normalize}.py and base/mode
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgekit.errors import SourceError
+from edgekit.model import Tensor
 from edgekit.sources.facts import safetensors
 from edgekit.sources.facts.files import AGAIN, optional_json, read_json
 
@@ -136,7 +138,8 @@ def remarks(folder: Path) -> tuple[str, ...]:
     """What sentence-transformers does before the net and after its last module, a line each: it is the app's to do."""
     config = optional_json(folder / PROMPTS)
     default, cut = config.get("default_prompt_name"), config.get("truncate_dim")
-    lines = [
+    lines = [f"do_lower_case of {TEXTS}: the app makes a text lower case before it gives it"] * lower_cases(folder)
+    lines += [
         f"the prompt {name!r} of {PROMPTS}: the app puts {text[:60]!r} before "
         + ("every text that it gives no other one" if name == default else "the text")
         for name, text in sorted(prompts(folder).items())
@@ -149,6 +152,20 @@ def remarks(folder: Path) -> tuple[str, ...]:
         if activation != "Identity":
             lines.append(f"activation_fn of {name}: the app makes a score of what the net answers ({activation[:40]})")
     return tuple(lines)
+
+
+def beside_graph(folder: Path, outputs: Sequence[Tensor]) -> tuple[str, ...]:
+    """What the modules beside an .onnx file do that its graph does not, a line each; none where there are no modules.
+
+    Raises:
+        SourceError: modules.json is broken.
+    """
+    behind = ", ".join(kind for kind in map(_kind, _listed(folder)) if kind != NET)
+    if not behind or any(tensor.name == VECTOR for tensor in outputs):  # as optimum exports them, modules and all
+        return remarks(folder)
+    vectors = all(len(tensor.shape) == 3 for tensor in outputs)  # one for each token
+    what = "not in the graph, which ends at the token vectors" if vectors else "what of it is not in the graph"
+    return (f"{MODULES}: {behind}: {what}{', what follows' if vectors else ''} is the app's", *remarks(folder))
 
 
 def prompts(folder: Path) -> dict[str, str]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from edgekit.errors import SourceError
+from edgekit.model import Tensor
 from edgekit.sources import open_source
 from edgekit.sources.facts import beside, modules
-from tests.unit.sources.tiny_models import llama_shapes, save_llama, save_safetensors
+from tests.unit.sources.tiny_models import llama_shapes, save_llama, save_onnx, save_safetensors
 
 pytestmark = pytest.mark.unit
 
@@ -176,6 +177,40 @@ def test_what_is_done_after_the_last_module_is_named(
     assert named in line and file in line
     say(tmp_path / file, {"truncate_dim": None, "activation_fn": "torch.nn.Identity", "default_prompt_name": None})
     assert beside.left_out(tmp_path) == ()
+
+
+GRAPHS = {
+    "as the onnx backend exports": (
+        {"last_hidden_state": ("b", "t", 8)},
+        "at the token vectors",
+    ),
+    "with a pooler of its own": (
+        {"last_hidden_state": ("b", "t", 8), "pooler_output": ("b", 8)},
+        "what of it is not in",
+    ),
+    "as optimum exports, modules and all": ({"token_embeddings": ("b", "t", 8), "sentence_embedding": ("b", 8)}, ""),
+}
+
+
+@pytest.mark.parametrize("case", GRAPHS)
+def test_modules_beside_a_graph_are_named_where_it_does_not_do_them(case: str, tmp_path: Path) -> None:
+    shapes, named = GRAPHS[case]
+    outputs = tuple(Tensor(name=name, dtype="float32", shape=shape) for name, shape in shapes.items())
+    assert modules.beside_graph(tmp_path, outputs) == ()
+    folder = listed(tmp_path, "Pooling", "Normalize")
+    say(folder / "config_sentence_transformers.json", {"prompts": {"query": "q: "}})
+    *lines, prompt = modules.beside_graph(folder, outputs)
+    assert "the app puts 'q: ' before the text" in prompt and len(lines) == bool(named)
+    assert not lines or ("modules.json: Pooling, Normalize: " in lines[0] and named in lines[0])
+
+
+def test_the_modules_one_folder_above_a_graph_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "onnx").mkdir()
+    save_onnx(tmp_path / "onnx" / "model.onnx")
+    listed(tmp_path, "Pooling")
+    say(tmp_path / "config.json", {})
+    [line] = open_source(str(tmp_path / "onnx" / "model.onnx")).model.left_out
+    assert line == "modules.json: Pooling: what of it is not in the graph is the app's"
 
 
 def test_modules_without_a_net_are_no_model(tmp_path: Path) -> None:
