@@ -25,6 +25,7 @@ PASSES = {
     "EdgekitModelBuilder": Pass("edgekit.jobs.olive.passes.provider_graph", "ModelBuilder"),
     "EdgekitHalfScales": Pass("edgekit.jobs.olive.passes.half_scales"),
     "EdgekitNormEpsilon": Pass("edgekit.jobs.olive.passes.norm_epsilon"),
+    "EdgekitLocalRope": Pass("edgekit.jobs.olive.passes.local_rope"),
     "EdgekitHalfWeights": Pass("edgekit.jobs.olive.passes.half_scales"),
 }
 

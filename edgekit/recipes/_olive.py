@@ -147,6 +147,8 @@ def float_graph(model: Model, builder: dict[str, Any], *surgeons: str) -> list[d
 
 def repairs(model: Model) -> list[dict[str, str]]:
     """Surgeries that put right what the graph builder gets wrong of this architecture."""
+    if model.architecture == "Gemma3ForCausalLM":
+        return [{"surgeon": "EdgekitLocalRope", "source": "${SOURCE}"}]
     key = NORM_EPSILON.get(model.architecture)
     return [{"surgeon": "EdgekitNormEpsilon", "source": "${SOURCE}", "key": key}] if key else []
 

@@ -110,6 +110,32 @@ def llama(folder: Path, *, layers: int = 2, template: str = CHATML, dtype: str =
     return folder
 
 
+def gemma3(folder: Path, **changes: Any) -> Path:
+    """A Gemma3ForCausalLM folder of six layers, of which the last one looks at everything."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    tokenizer(folder)
+    sizes = {
+        "vocab_size": VOCAB,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 512,
+        "sliding_window": 64,
+        "query_pre_attn_scalar": 16,
+        "initializer_range": 0.25,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    torch.manual_seed(0)
+    Gemma3ForCausalLM(Gemma3TextConfig(**(sizes | changes))).float().save_pretrained(folder)
+    return folder
+
+
 def phi(folder: Path, *, layers: int = 2, **changes: Any) -> Path:
     """A PhiForCausalLM folder, as Phi-2: partial rotary, biases everywhere and of norms too, no chat template."""
     import torch

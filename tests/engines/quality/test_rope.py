@@ -48,6 +48,7 @@ YARN: dict[str, dict[str, Any]] = {
 for _name, _yarn in YARN.items():
     _theta = {"rope_theta": _yarn.pop("theta")} if "theta" in _yarn else {}
     KINDS[_name] = {"rope_scaling": {"rope_type": "yarn", **_yarn}, **_theta}
+TWO = "linear, beside local layers"  # as Gemma 3 of 4B and more
 BUILD = """
 import json, sys
 from onnxruntime_genai.models.builder import create_model
@@ -64,6 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pat
     for at, (kind, changes) in enumerate(KINDS.items()):
         make = tiny_llm.phi3 if kind.startswith("longrope") else tiny_llm.llama
         made[kind] = make(room / f"source{at}", **changes), room / f"built{at}"
+    made[TWO] = tiny_llm.gemma3(room / "two", rope_scaling={"rope_type": "linear", "factor": 8.0}), room / "built-two"
     pairs = [[str(in_older_words(source)), str(model)] for source, model in made.values()]
     (room / "request.json").write_text(json.dumps(pairs))
     subprocess.run([sys.executable, "-c", BUILD, str(room / "request.json")], check=True, stdout=subprocess.DEVNULL)
@@ -91,6 +93,25 @@ def error(source: Path, model: Path) -> float | None:
 def test_tables_of_every_kind(built: dict[str, tuple[Path, Path]], kind: str) -> None:
     value = error(*built[kind])
     assert value is not None and value < 1e-4
+
+
+def test_the_local_layers_of_gemma_3_are_not_scaled(built: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+    """The builder scales them, too; the gate sees it, and a surgery of every recipe puts it right."""
+    import onnx
+
+    from edgekit.jobs.olive.passes.local_rope import EdgekitLocalRope
+
+    source, model = built[TWO]
+    value = error(source, model)
+    assert value is not None and value > 0.5
+    graph = EdgekitLocalRope(str(source))(onnx.load(str(model / "model.onnx")))
+    onnx.save(graph, str(tmp_path / "model.onnx"))
+    mended = error(source, tmp_path)
+    assert mended is not None and mended < 1e-4
+    config = json.loads((source / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"rope_scaling": None}))
+    untouched = onnx.load(str(model / "model.onnx"))
+    assert EdgekitLocalRope(str(tmp_path))(untouched).SerializeToString() == untouched.SerializeToString()
 
 
 CHANGED: dict[str, tuple[str, dict[str, Any]]] = {

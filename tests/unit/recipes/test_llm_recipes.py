@@ -200,3 +200,6 @@ def test_only_who_needs_it_is_repaired() -> None:
         one = model().model_copy(update={"architecture": architecture})
         made = passes("llm_float32", one) + passes("int4_rtn", one)
         assert str(made).count("EdgekitNormEpsilon") == (2 if architecture == "NemotronForCausalLM" else 0)
+        assert "EdgekitLocalRope" not in str(made)
+    gemma = model().model_copy(update={"architecture": "Gemma3ForCausalLM"})
+    assert str(passes("llm_float32", gemma) + passes("int4_rtn", gemma)).count("EdgekitLocalRope") == 2
