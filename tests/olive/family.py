@@ -165,5 +165,5 @@ def quiet(folder: Path) -> Path:
 
 OTHERS = {
     name: other(name)
-    for name in ("Ernie4_5", "Gemma", "Gemma2", "Gemma3", "Granite", "Mistral", "Nemotron", "Qwen2", "Qwen3", "SmolLM3")
+    for name in ("Ernie4_5", "Gemma", "Gemma2", "Gemma3", "Granite", "Mistral", "Nemotron", "Qwen2", "Qwen3")
 }

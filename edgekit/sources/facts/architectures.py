@@ -73,7 +73,12 @@ TABLE: dict[str, Row] = {
     ),
     "Qwen2ForCausalLM": BUILDS,
     "Qwen3ForCausalLM": BUILDS,
-    "SmolLM3ForCausalLM": BUILDS,
+    "SmolLM3ForCausalLM": Row(
+        "no",
+        "SmolLM3",
+        "every fourth of its layers has no rotary embedding, and GenAI's graph builder 0.14.1 gives it one or ends",
+        FLOAT,
+    ),
     "Phi3VForCausalLM": Row("text part", "Phi-3-vision, Phi-3.5-vision", "pictures are not read"),
     "Phi4MMForCausalLM": Row("text part", "Phi-4-multimodal", "pictures and speech are not read"),
     "Phi4MultimodalForCausalLM": Row("text part", "Phi-4-multimodal", "pictures and speech are not read"),
