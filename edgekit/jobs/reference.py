@@ -136,7 +136,7 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Write out/windows.json, out/logprobs.npy (float16 [tokens, vocabulary]), out/nll.npy and out/best.npy.
 
     Request: source, out, trust_remote_code, chat (path of chat.json), documents, window, text_tokens, chat_tokens,
-    deep ([{name, start, end}], tokens).
+    deep ([{name, start, end}], tokens), part ([from, to], the share of chat and text; or all).
     windows.json: [{ids, start, kind, document}]; the predictions after positions start ... len(ids) - 2 are stored,
     in order. kind is text, chat, or the name of a deep one.
     """
@@ -370,7 +370,20 @@ def _windows(tokenizer: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
             count += len(answer)
     documents = [tokenizer(text)["input_ids"] for text in request["documents"]]
     windows += _text_windows(tokenizer, request, count)
-    return windows + [_deep_window(documents, **one) for one in request["deep"]]
+    windows = _part(windows, *request.get("part", (0, 1)))
+    return windows + [_deep_window(documents, **place) for place in request["deep"]]
+
+
+def _part(windows: list[dict[str, Any]], begin: float, end: float) -> list[dict[str, Any]]:
+    """Those of chat, and those of text, that begin within this share of all their predictions."""
+    wanted = []
+    for kind in ("chat", "text"):
+        some = [window for window in windows if window["kind"] == kind]
+        whole, before = sum(map(_predictions, some)), 0
+        for window in some:
+            wanted += [window] * (begin * whole <= before < end * whole)
+            before += _predictions(window)
+    return wanted
 
 
 def _text_windows(tokenizer: Any, request: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from edgekit.quality import _advice
 from edgekit.quality._advice import Cause, causes
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._inputs import FEW, OTHERS, SAME
-from edgekit.quality._limits import fixed, limits
+from edgekit.quality._limits import fixed, limits_of
 from edgekit.quality._outputs import NO_NUMBERS
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement, Verdict, VerdictWord, weakest
@@ -165,9 +165,7 @@ def _measure(module: Gate, ctx: GateContext) -> list[Measurement]:
 
 def _judge(ctx: GateContext, measurements: list[Measurement]) -> tuple[tuple[Verdict, ...], str]:
     """A verdict on each metric that was to be measured, and on each that somebody set a limit for."""
-    model = ctx.source.model
-    card = ctx.card.quality if ctx.card else {}
-    table, note = limits(model.kind, ctx.precision, model.parameters, ctx.target.quality, card, ctx.overrides)
+    table, note = limits_of(ctx)
     found = {one.metric: one for one in measurements}
     verdicts = []
     # In the order of the gates, the telling ones first; then what somebody wants judged and nothing measured.

@@ -171,15 +171,15 @@ def logits(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     session: Any = Pipeline(folder) if is_pipeline(folder) else Session(folder, request.get("adapter"))
     columns: dict[str, list[Any]] = {"kl": [], "nll": [], "same_best": [], "nll_source": [], "document": [], "chat": []}
     nonfinite = done = 0
-    documents: dict[tuple[str, int], int] = {}
     for window, row in reference.windows("text", "chat"):
         emit("progress", text=f"log-probabilities {done}/{len(reference.stored)}")
         values = session.logits(window["ids"][:-1])[window["start"] :]
         nonfinite += int((~np.isfinite(values)).sum())
         found = reference.compare(window, row, values)
         done += len(values)
-        number = documents.setdefault((window["kind"], window["document"]), len(documents))
-        found |= {"document": np.full(len(values), number), "chat": np.full(len(values), window["kind"] == "chat")}
+        spoken = window["kind"] == "chat"
+        number = 2 * window["document"] + spoken  # the same at every look
+        found |= {"document": np.full(len(values), number), "chat": np.full(len(values), spoken)}
         for name, column in columns.items():
             column.append(found[name])
     joined = {name: np.concatenate(column) for name, column in columns.items()}

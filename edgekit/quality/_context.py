@@ -35,6 +35,8 @@ class Effort:
 
     Attributes:
         text_tokens, chat_tokens: predictions compared on text and on the source's own answers (MEASURING.md).
+        window: predictions of one piece of text: there are sixteen, of as many documents.
+        sequential: these are compared until the figures are clear of their limits (_sequential.py).
         prompts: how many prompts are answered.
         new_tokens: the longest answer. At 64 a quarter of SmolLM2's answers were cut, and the share that ends told how
             brief a model is; whether it ever stops shows later.
@@ -43,15 +45,17 @@ class Effort:
 
     text_tokens: int
     chat_tokens: int
+    window: int
+    sequential: bool
     prompts: int
     new_tokens: int
     classifier_inputs: int
 
 
 EFFORTS = {
-    "fast": Effort(text_tokens=768, chat_tokens=512, prompts=16, new_tokens=48, classifier_inputs=100),
-    "default": Effort(text_tokens=2048, chat_tokens=2048, prompts=64, new_tokens=160, classifier_inputs=200),
-    "thorough": Effort(text_tokens=4096, chat_tokens=4096, prompts=64, new_tokens=256, classifier_inputs=200),
+    "fast": Effort(768, 512, window=256, sequential=False, prompts=16, new_tokens=48, classifier_inputs=100),
+    "default": Effort(2048, 2048, window=128, sequential=True, prompts=64, new_tokens=160, classifier_inputs=200),
+    "thorough": Effort(4096, 4096, window=256, sequential=True, prompts=64, new_tokens=256, classifier_inputs=200),
 }
 
 

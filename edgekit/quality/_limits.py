@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit import files
 from edgekit.model import Kind
+from edgekit.quality._context import GateContext
 from edgekit.results.measurement import Measurement
 from edgekit.results.metrics import SOURCE, Limit, checked, of_kind
 
@@ -31,6 +32,12 @@ def fixed(limit: Limit, metric: str, measurements: Mapping[str, Measurement]) ->
         min=None if limit.below_source is None else round(source.value - max(limit.below_source, one), 6),
         max=None if limit.above_source is None else round(source.value + max(limit.above_source, one), 6),
     )
+
+
+def limits_of(ctx: GateContext) -> tuple[dict[str, Limit], str]:
+    """The limits of what this gate measures, as `limits` gives them."""
+    model, card = ctx.source.model, ctx.card.quality if ctx.card else {}
+    return limits(model.kind, ctx.precision, model.parameters, ctx.target.quality, card, ctx.overrides)
 
 
 def limits(

@@ -15,10 +15,10 @@ from edgekit.data import digest, file_digest
 from edgekit.extras import require
 from edgekit.quality._context import TIMEOUT, GateContext
 
-WINDOW = 256  # predictions of one piece of text
+SHARES = 0.25, 0.5, 1.0  # of the sample, at each look of a sequential comparison (_sequential.py)
 BEFORE, AFTER = 16, 112  # predictions compared on both sides of a place deep in the context
 THETAS = 1e4, 1e8  # of the rotary embeddings of published models; the first is what a configuration without one means
-ROTARY_TOKENS = 512  # predictions by which rotary settings are judged
+ROTARY_TOKENS, ROTARY_WINDOW = 512, 256  # predictions by which rotary settings are judged, and of one piece
 LONGROPE = ("longrope", "su", "yarn-longrope")
 CHUNK = 2000  # characters; a user's text is cut into documents of this size
 ENGINES = ("torch", "transformers", "tokenizers", "peft")
@@ -96,26 +96,35 @@ def reading(ctx: GateContext, texts: list[dict[str, Any]]) -> dict[str, Any]:
 def rotary(ctx: GateContext) -> tuple[float, float]:
     """Nats a token of the source on short text: as it is, and without its rotary settings."""
     plain = {"rope_scaling": None} | ({"rope_theta": THETAS[0]} if _odd_theta(ctx) else {})
-    request = {"action": "rotary", "documents": shipped_text(), "window": min(WINDOW, _longest(ctx)), "plain": plain}
+    request = {"action": "rotary", "documents": shipped_text(), "window": _window(ctx, ROTARY_WINDOW), "plain": plain}
     folder = _produce(ctx, request | {"text_tokens": ROTARY_TOKENS}, {}, {})
     told = json.loads((folder / "rotary.json").read_text(encoding="utf-8"))
     return told["given"], told["without"]
 
 
-def logits(ctx: GateContext) -> Path:
-    """The folder with the source's windows of text and chat, and their log-probabilities."""
-    return _logits(ctx, text_tokens=ctx.effort.text_tokens, chat_tokens=ctx.effort.chat_tokens, deep=[])
+def logits(ctx: GateContext, look: int) -> Path:
+    """The folder with the source's windows of text and chat that are new at this look, and their log-probabilities."""
+    ends = looks(ctx)
+    part = [ends[look - 1] if look else 0.0, ends[look]]
+    effort = ctx.effort
+    return _logits(
+        ctx, effort.window, text_tokens=effort.text_tokens, chat_tokens=effort.chat_tokens, deep=[], part=part
+    )
+
+
+def looks(ctx: GateContext) -> tuple[float, ...]:
+    """The shares of the sample that are known at each look."""
+    return SHARES if ctx.effort.sequential else (1.0,)
 
 
 def deep_logits(ctx: GateContext, places: list[Deep]) -> Path:
     """As `logits`, at places deep in the context: apart, as these depend on the target's max_length."""
     asked = [{"name": place.name, "start": place.start, "end": place.end} for place in places]
-    return _logits(ctx, text_tokens=0, chat_tokens=0, deep=asked)
+    return _logits(ctx, ctx.effort.window, text_tokens=0, chat_tokens=0, deep=asked)
 
 
-def _logits(ctx: GateContext, **asked: Any) -> Path:
-    window = min(WINDOW, _longest(ctx))
-    request = {"action": "logits", "documents": documents(ctx.text), "window": window, **asked}
+def _logits(ctx: GateContext, window: int, **asked: Any) -> Path:
+    request = {"action": "logits", "documents": documents(ctx.text), "window": _window(ctx, window), **asked}
     spoken = _chat_file(ctx)
     read = {"chat": file_digest(spoken)} if asked["chat_tokens"] else {}
     return _produce(ctx, request, read, {"chat": str(spoken)})
@@ -159,11 +168,15 @@ def deep(ctx: GateContext) -> list[Deep]:
     return found
 
 
+def _window(ctx: GateContext, most: int) -> int:
+    return min(most, _longest(ctx))
+
+
 def _longest(ctx: GateContext) -> int:
     """Predictions of the longest text that the bundle takes."""
     facts = ctx.source.model.llm
     lengths = [getattr(ctx.contract, "max_length", None), facts.context_length if facts else None]
-    return min((length for length in lengths if length), default=WINDOW + 1) - 1
+    return min((length for length in lengths if length), default=ROTARY_WINDOW + 1) - 1
 
 
 def rope_kind(ctx: GateContext) -> str | None:

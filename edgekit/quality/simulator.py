@@ -31,7 +31,7 @@ def measure(ctx: GateContext) -> list[Measurement]:
     request = {
         "action": "simulated",
         "model": str(ctx.compiled),
-        "reference": str(_reference.logits(ctx)),
+        "reference": str(_reference.logits(ctx, len(_reference.looks(ctx)) - 1 if ctx.mode == "thorough" else 0)),
         "ep_options": dict(ctx.ep_options),
         "pieces": PIECES[ctx.mode],
     }

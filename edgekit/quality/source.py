@@ -37,7 +37,7 @@ def measure(ctx: GateContext) -> list[Measurement]:
 
 
 def _unlearnt(ctx: GateContext) -> list[str]:
-    folder = _reference.logits(ctx)
+    folder = _reference.logits(ctx, 0)
     windows = json.loads((folder / "windows.json").read_text(encoding="utf-8"))
     nll = np.load(folder / "nll.npy")
     text = np.concatenate([np.full(len(at["ids"]) - 1 - at["start"], at["kind"] == "text") for at in windows])

@@ -114,6 +114,14 @@ def test_two_swapped_layers_fail(source: Path, built: Path, tmp_path: Path) -> N
     assert found["top1_agreement"] is not None and found["top1_agreement"] < 0.8
 
 
+def test_figures_far_from_their_limits_are_decided_early(source: Path, built: Path, tmp_path: Path) -> None:
+    """Of 4,096 predictions of a right build half are enough; how many decided is what the measurements say."""
+    figures = {entry.metric: entry for entry in logits.measure(context(source, built, tmp_path, mode="default"))}
+    counts = {name: figures[name].n for name in ("kl_mean", "kl_p99", "top1_agreement", "perplexity_ratio")}
+    assert 900 < counts["kl_mean"] < 2400 and counts["perplexity_ratio"] in (512, 1024), counts
+    assert all("decided at look" in figures[name].reason for name in counts)
+
+
 def test_a_constant_answer_fails(source: Path, built: Path, tmp_path: Path) -> None:
     constant = language.sibling(built, tmp_path / "constant")
     language.constant_answers(constant)
@@ -216,7 +224,7 @@ def test_the_users_text_is_what_is_measured(source: Path, built: Path, tmp_path:
     text = tmp_path / "mine.txt"
     text.write_text("The heron stood in the reeds. " * 200)
     ctx = context(source, built, tmp_path / "work", text=text)
-    windows = json.loads((reference.logits(ctx) / "windows.json").read_text())
+    windows = json.loads((reference.logits(ctx, 0) / "windows.json").read_text())
     texts = [window for window in windows if window["kind"] == "text"]
     from tokenizers import Tokenizer
 

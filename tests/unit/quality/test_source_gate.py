@@ -27,7 +27,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the reference says, to be changed: a chat, nats a token on text, and with and without rotary settings."""
     said: dict[str, Any] = {"chat": dict(CHAT), "nll": 1.0, "rotary": (1.0, 1.0), "kind": None}
 
-    def logits(ctx: GateContext) -> Path:
+    def logits(ctx: GateContext, look: int) -> Path:
         windows = [{"ids": [1] * 11, "start": 0, "kind": kind} for kind in ("chat", "text")]
         (tmp_path / "windows.json").write_text(json.dumps(windows))
         np.save(tmp_path / "nll.npy", np.repeat([9.0, said["nll"]], 10).astype(np.float32))
