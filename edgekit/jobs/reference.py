@@ -29,7 +29,8 @@ from edgekit.jobs import engine_reading, layered
 from edgekit.used import Emit, serve
 from edgekit.wrappers.python.chat import in_message
 
-CACHE_BYTES = 512 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
+CACHE_BYTES = 768 * 2**20  # of keys and values while answering: decides how many prompts are answered at once
+LAYERED_BYTES = 4 * 2**30  # the same where every token reads the weights anew
 ROUND = 16  # tokens of every answer before those that have ended are left out
 LOGITS_BYTES = 2**30  # of one pass, where weights are read anew for every pass
 CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]+\|>|</?s>|<(?:start|end)_of_\w+>")
@@ -293,7 +294,7 @@ def _answer(model: Any, prompts: list[list[int]], eos: list[int], new_tokens: in
     """Greedy answers, the end token included. Batches are padded on the left, which changes no answer."""
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))  # little padding
     answers: list[list[int]] = [[] for _ in prompts]
-    room = CACHE_BYTES * (8 if layered.is_by_layer(model) else 1)
+    room = LAYERED_BYTES if layered.is_by_layer(model) else CACHE_BYTES
     size = _batch_size(model.config, max(map(len, prompts), default=0) + new_tokens, room)
     for start in range(0, len(order), size):
         emit("progress", text=f"source: answers {start}/{len(order)}")

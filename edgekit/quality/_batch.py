@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.quality._session import LAST_ONLY, Caches, Session, cannot
 
-CACHE_BYTES = 512 * 2**20  # of the keys and values of a batch: decides how many prompts are answered at once
+CACHE_BYTES = 768 * 2**20  # of the keys and values of a batch: decides how many prompts are answered at once
 LOGITS_BYTES = 128 * 2**20  # of the prompts that are read at once
 
 
