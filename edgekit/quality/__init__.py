@@ -16,7 +16,7 @@ from edgekit import console, registry
 from edgekit.contract.manifest import Quality
 from edgekit.errors import BuildError, EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
-from edgekit.quality import _advice
+from edgekit.quality import _advice, _worker
 from edgekit.quality._advice import Cause, causes
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._inputs import FEW, OTHERS, SAME
@@ -87,17 +87,8 @@ def gate(ctx: GateContext) -> Quality:
     if ctx.mode == "off":
         notes = ("the gate was switched off", *ctx.notes)
         return Quality(verdict="not-measured", mode="off", evidence=EVIDENCE, notes=notes)
-    measurements: list[Measurement] = []
-    for name, module in gates(ctx.source.model.kind).items():
-        if ctx.adapter is not None and not getattr(module, "ADAPTED", False):
-            continue
-        with console.step(f"quality: {name}"):
-            measured = _measure(module, ctx)
-        if ctx.ep != "cpu" and getattr(module, "ON_PROVIDER", False):
-            measured = [entry.model_copy(update={"evidence": "simulated"}) for entry in measured]
-        measurements += measured
-        if not all(entry.valid for entry in measurements):
-            break  # of a bad source: whatever is near it is no better
+    with _worker.kept():
+        measurements = _measurements(ctx)
     evidence = weakest([one.evidence for one in measurements] or [EVIDENCE])
     verdicts, note = _judge(ctx, measurements)
     overall = _overall(verdicts)
@@ -119,7 +110,8 @@ def gate(ctx: GateContext) -> Quality:
 def with_adapters(ctx: GateContext) -> dict[str, Quality]:
     """What `gate` finds of the bare model, under an empty name, and with each adapter on, by its name."""
     worn = {lora.facts.name: replace(ctx, adapter=lora) for lora in ctx.source.adapters}
-    return {name: gate(asked) for name, asked in {"": ctx, **worn}.items()}
+    with _worker.kept():
+        return {name: gate(asked) for name, asked in {"": ctx, **worn}.items()}
 
 
 def explain(quality: Quality, because: Collection[Cause] = (), adapter: str = "") -> EdgekitError | None:
@@ -151,6 +143,22 @@ def explain(quality: Quality, because: Collection[Cause] = (), adapter: str = ""
         f"the quality is not measured: {why}",
         next=NO_REFERENCE if NO_NUMBERS in why else UNMEASURED if bad else "run with --quality fast",
     )
+
+
+def _measurements(ctx: GateContext) -> list[Measurement]:
+    """What each gate of the model's kind finds, up to a source that is bad: whatever is near it is no better."""
+    measurements: list[Measurement] = []
+    for name, module in gates(ctx.source.model.kind).items():
+        if ctx.adapter is not None and not getattr(module, "ADAPTED", False):
+            continue
+        with console.step(f"quality: {name}"):
+            measured = _measure(module, ctx)
+        if ctx.ep != "cpu" and getattr(module, "ON_PROVIDER", False):
+            measured = [entry.model_copy(update={"evidence": "simulated"}) for entry in measured]
+        measurements += measured
+        if not all(entry.valid for entry in measurements):
+            break
+    return measurements
 
 
 def _measure(module: Gate, ctx: GateContext) -> list[Measurement]:
