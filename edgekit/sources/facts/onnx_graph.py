@@ -349,10 +349,21 @@ def _by_operator(proto: Any) -> dict[str, int]:
                 known[node.output[0]] = sum(_nbytes(one.t) for one in node.attribute if one.HasField("t"))
             for name in node.input:
                 if size := known.get(name, 0):
-                    found[text(node.op_type)] += size
+                    found[_operator(node)] += size
                     known[name] = 0  # counted
         pending += [(inner, known) for inner in _subgraphs(body)]
     return dict(sorted(found.items()))
+
+
+def _operator(node: Any) -> str:
+    """A node's operator; a Gemm that is no plain product of its input, as k-means has, is told apart.
+
+    ONNX Runtime's quantizer takes alpha 1, beta 1 and an input that is not transposed (ReplaceGemmWithMatMul).
+    """
+    values = {attribute.name: attribute for attribute in node.attribute}
+    scaled = any(values[name].f != 1 for name in ("alpha", "beta") if name in values)
+    scaled = scaled or ("transA" in values and values["transA"].i != 0)
+    return "scaled Gemm" if node.op_type == "Gemm" and scaled else text(node.op_type)
 
 
 def _tensor(path: Path, value: Any) -> Tensor:

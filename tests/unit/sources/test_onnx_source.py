@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from edgekit import recipes
 from edgekit.errors import SourceError
 from edgekit.sources import open_source
 from edgekit.sources.facts.onnx_graph import external_files, metadata, read_model
@@ -33,6 +34,29 @@ def test_facts(tmp_path: Path) -> None:
     assert [(one.name, one.dtype, one.shape) for one in model.inputs] == [("input:0", "float32", ("batch", 4))]
     assert [(one.name, one.shape) for one in model.outputs] == [("y", ("batch", 3))]
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "operator"),
+    [
+        ({}, "Gemm"),
+        ({"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}, "Gemm"),
+        ({"alpha": -2.0, "transB": 0}, "scaled Gemm"),
+        ({"beta": 0.5}, "scaled Gemm"),
+    ],
+)
+def test_a_product_that_quantizers_leave_is_told_apart(
+    tmp_path: Path, attributes: dict[str, float], operator: str
+) -> None:
+    """K-means of scikit-learn is a Gemm with alpha -2, in which dynamic int8 finds nothing to quantize."""
+
+    def gemm(model: Any) -> None:
+        del model.graph.node[:]
+        model.graph.node.extend([helper.make_node("Gemm", ["x", "w", "b"], ["y"], **attributes)])
+
+    model = open_source(str(edit_onnx(save_onnx(tmp_path / "net.onnx"), gemm))).model
+    assert model.weight_bytes_by_op == {operator: 60}
+    assert recipes.load("int8_dynamic").suits(model)[0] == (operator == "Gemm")
 
 
 @pytest.mark.parametrize("name", ["-model.onnx", "mödel 模型.onnx", "a b/c d.onnx", "MODEL.ONNX"])
