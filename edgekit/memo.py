@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -19,17 +20,26 @@ from edgekit import console, data
 
 P = ParamSpec("P")
 
-_read_before: dict[
-    Path, tuple[tuple[int, ...], dict[str, Any]]
-] = {}  # the stamp of the file that was read, and what was in it
+# The stamp of the file that was read, and what was in it.
+_read_before: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
+
+
+_open = threading.local()  # .memos: those that a thread has open, by their file
 
 
 @contextmanager
 def kept(path: Path, most: int) -> Iterator[dict[str, Any]]:
-    """A memo of `most` entries; a lost one only costs time."""
-    memo = _read(path)
+    """A memo of `most` entries; a lost one only costs time. Within another of the same file it is that one."""
+    memos: dict[Path, dict[str, Any]] = _open.__dict__.setdefault("memos", {})
+    if path in memos:
+        yield memos[path]
+        return
+    memo = memos[path] = _read(path)
     before = len(memo)
-    yield memo
+    try:
+        yield memo
+    finally:
+        del memos[path]
     if len(memo) != before:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

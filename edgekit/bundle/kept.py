@@ -6,17 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache
+from edgekit import cache, digests
 from edgekit.bundle.read import is_signature, read
 from edgekit.contract.manifest import Manifest
 from edgekit.data import pretty, write_atomic
 from edgekit.errors import EdgekitError
 
 
+@digests.remembered()
 def unchanged(destination: Path, key: dict[str, Any]) -> Manifest | None:
     """The bundle at the destination, if it is what this key gave and none of its bytes changed since."""
-    record = cache.lookup("bundle", key)
-    if record is None or not destination.is_dir():
+    if (record := cache.lookup("bundle", key)) is None or not destination.is_dir():
         return None
     try:
         manifest = read(destination)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import memo
+from edgekit import data, memo
 from tests import needs
 
 pytestmark = [pytest.mark.unit, needs.posix]
@@ -89,6 +89,31 @@ def test_a_memo_is_read_again_only_where_it_was_replaced(tmp_path: Path, monkeyp
     with memo.kept(path, 9) as known:
         assert known == {"a": 1, "b": 2}
     assert len(read) == 2
+
+
+def test_one_within_another_is_the_same_and_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild asks for some thousand digests: a file of all of them, written for each, took ten seconds."""
+    path, other = tmp_path / "memo.json", tmp_path / "other.json"
+    written: list[str] = []
+    plain = data.write_atomic
+
+    def counted(file: Path, text: str) -> None:
+        written.append(file.name)
+        plain(file, text)
+
+    monkeypatch.setattr(data, "write_atomic", counted)
+    with memo.kept(path, 9) as outer:
+        for at in range(5):
+            with memo.kept(path, 9) as inner, memo.kept(other, 9) as apart:
+                assert inner is outer and apart is not outer
+                inner[f"a{at}"] = at
+                apart[f"b{at}"] = at
+    assert written == ["other.json"] * 5 + ["memo.json"]
+    with pytest.raises(KeyError), memo.kept(path, 9) as known:
+        known["lost"] = 1
+        raise KeyError
+    with memo.kept(path, 9) as known:
+        assert known == {f"a{at}": at for at in range(5)}
 
 
 def test_an_answer_of_a_tree_is_given_again_until_a_file_below_it_changes(tmp_path: Path) -> None:
