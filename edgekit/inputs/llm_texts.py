@@ -65,9 +65,9 @@ def open_text(path: Path, judged: Iterable[str] = ()) -> TextCalibration:
         SourceError: a file that is not UTF-8 text.
     """
     files = [path] if path.is_file() else _texts(path)
-    taken = digests.snapshot(path, what=f"the calibration text in {path.name}") if files else None
-    if taken is None:
+    if not files:
         raise UsageError(f"no calibration text at {path}", next="give a text file, or a folder with .txt or .md files")
+    taken = digests.snapshot(path, what=f"the calibration text in {path.name}")
     known = {paragraph for text in judged for paragraph in _paragraphs(text)}
     documents: list[str] = []
     dropped = left = 0
