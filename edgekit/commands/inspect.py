@@ -12,9 +12,9 @@ from edgekit import console
 from edgekit.commands._places import PLACE
 
 if TYPE_CHECKING:
-    from edgekit.bundle.describe import Description
     from edgekit.contract.manifest import Manifest
     from edgekit.kinds import Package
+    from edgekit.report.contents import Description
     from edgekit.results.partition import Partition
 
 RUNTIMES = {
@@ -32,11 +32,11 @@ def command(bundle: Path, placed: bool) -> None:
 
     Nothing in it is executed; with --partition its graphs are opened by ONNX Runtime, in a process of their own.
     """
-    from edgekit.bundle.describe import describe
     from edgekit.bundle.read import REBUILD
     from edgekit.commands import _partition
     from edgekit.data import jsonable
     from edgekit.errors import BundleError
+    from edgekit.report.contents import describe
 
     found = describe(bundle)
     if not found.whole:

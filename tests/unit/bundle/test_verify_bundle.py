@@ -13,7 +13,6 @@ import pytest
 
 from edgekit import __version__
 from edgekit.bundle import code
-from edgekit.bundle.describe import describe
 from edgekit.bundle.files import opened
 from edgekit.bundle.read import parse, read
 from edgekit.bundle.seal import seal
@@ -24,6 +23,7 @@ from edgekit.data import file_digest
 from edgekit.errors import BuildError, BundleError
 from edgekit.faces.python import PACKAGE
 from edgekit.kinds.variant import Compatibility, Variant
+from edgekit.report.contents import describe
 from tests import needs
 from tests.unit.bundle.tiny_bundle import NAME, PASS, SIZE, build, draft, write_model
 
