@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, distribution
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from edgekit.errors import ToolMissing
 
-# Extra -> the modules that show it is installed. pyproject.toml holds the versions.
+# Extra -> the modules that show it is installed, and a package of which the core alone takes other versions.
+_BUILD = ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript")
 EXTRAS = {
-    "build": ("olive", "optimum.onnxruntime", "transformers", "torch", "accelerate", "gguf", "onnx_ir", "onnxscript"),
+    "build": (*_BUILD, "onnxruntime-genai==0.14.*"),
     "lint": ("elftools", "pefile"),
     "qnn": ("onnxruntime_qnn",),
     "store": ("fsspec",),
@@ -21,24 +23,22 @@ EXTRAS = {
 
 
 def missing(extra: str) -> list[str]:
-    """The modules of an extra that cannot be imported here; nothing heavy is imported to find out."""
+    """What of an extra is not here, or not in its version; nothing heavy is imported to find out."""
     return [module for module in EXTRAS[extra] if not _installed(module)]
 
 
 def require(extra: str) -> None:
     """Raise ToolMissing with the pip line when an extra is not installed."""
     if absent := missing(extra):
-        raise ToolMissing(
-            f"this command needs the extra {extra!r} ({', '.join(absent)} not installed)", next=pip_line(extra)
-        )
+        why = f"this command needs the extra {extra!r} ({', '.join(absent)} not installed)"
+        raise ToolMissing(why, next=pip_line(extra))
 
 
 def pip_line(extra: str) -> str:
     """What to type to install an extra, from where this edgekit came: a folder, a wheel, a repository, an index."""
-    try:
+    origin = {}
+    with suppress(PackageNotFoundError):  # a source tree on the path
         origin = json.loads(distribution("edgekit-ai").read_text("direct_url.json") or "{}")
-    except PackageNotFoundError:  # a source tree on the path
-        origin = {}
     url = str(origin.get("url", ""))
     if origin.get("dir_info", {}).get("editable"):
         return f"pip install -e '{url2pathname(urlparse(url).path)}[{extra}]'"
@@ -47,7 +47,7 @@ def pip_line(extra: str) -> str:
 
 
 def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package above it is missing
-        return False
+    package, _, versions = module.partition("==")
+    with suppress(ModuleNotFoundError):  # the package above it is missing; the engine is another distribution's
+        return version(package).startswith(versions[:-1]) if versions else find_spec(module) is not None
+    return bool(versions)

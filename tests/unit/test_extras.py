@@ -55,6 +55,16 @@ def test_a_missing_extra_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert caught.value.exit_code == 7
 
 
+def test_the_core_takes_an_engine_that_the_build_extra_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound stands in pyproject.toml for the extra alone; a later engine is told as one that is missing."""
+    (bound,) = (entry for entry in extras.EXTRAS["build"] if "=" in entry)
+    assert bound in DECLARED["build"]
+    assert not any(sign in line for line in PYPROJECT["project"]["dependencies"] for sign in ("<", "==", "~"))
+    for version, absent in (("0.14.1", []), ("0.15.0", [bound]), ("0.18.0", [bound]), ("1.0", [bound])):
+        monkeypatch.setattr(extras, "version", lambda name, version=version: version)
+        assert [entry for entry in extras.missing("build") if entry == bound] == absent
+
+
 @pytest.mark.parametrize(
     ("origin", "line"),
     [
