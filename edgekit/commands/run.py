@@ -53,6 +53,11 @@ TIMEOUT = 24 * 3600.0  # seconds; an answer on a slow machine may take long, and
     "--input", "inputs", multiple=True, help="FILE or NAME=FILE: .npy, .npz, a picture, .wav or .txt; repeatable."
 )
 @click.option("-o", "--output", "out", type=PLACE, help="Write the output tensors to this .npz.")
+@click.option(
+    "--speculate",
+    type=click.Choice(["ngram"]),
+    help="Guess what the answer repeats of its own text, several tokens a pass; needs onnxruntime-genai 0.16.",
+)
 @click.option("--variant", help="A variant of the bundle by name; else the first that runs here.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator; the engine chooses by default.")
 @click.option(
@@ -91,7 +96,7 @@ def _generate(bundle: Path, manifest: Manifest, prompt: str, options: dict[str, 
 
     messages = [{"role": "system", "content": options["system"]}] if options["system"] else []
     messages.append({"role": "user", "content": prompt})
-    named = ("max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
+    named = ("max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "speculate")
     request = {
         "action": "generate",
         **({"prompt": prompt} if options["raw"] else {"messages": messages}),
@@ -138,6 +143,8 @@ def _answer(bundle: Path, manifest: Manifest, request: dict[str, Any], options: 
     console.stream("\n")
     tps = outcome[m.DECODE_TPS.name]
     speed = f", {tps:.1f} tokens/s" if tps else ""
+    if outcome.get("passes"):  # a bundle's own runtime may be older
+        speed += f", {(outcome['tokens'] - 1) / outcome['passes']:.1f} tokens a pass"
     ended = {"length": "cut at --max-tokens", "max_length": "the bundle's limit is reached"}.get(outcome["reason"], "")
     console.say(
         f"{outcome['prompt_tokens']} + {outcome['tokens']} tokens, first after {outcome[m.TTFT_MS.name]:.0f} ms{speed}"

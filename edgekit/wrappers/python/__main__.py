@@ -163,6 +163,7 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
         json_schema=request.get("json_schema"),
         think=request.get("think", True),
         adapter=request.get("adapter"),
+        speculate=request.get("speculate"),
     )
     for kind, piece in answer.parts():
         emit("thought" if kind == "thought" else "piece", text=piece)
@@ -177,6 +178,7 @@ def generate(request: Request, emit: Emit) -> dict[str, Any]:
         "calls": answer.calls,
         "ttft_ms": ((first or ended) - started) * 1000,
         "decode_tps": after_first / (ended - first) if first and after_first > 0 else None,
+        "passes": answer.passes,
     }
 
 

@@ -47,6 +47,7 @@ class Done:
         ttft_ms: until the first token; None where none came.
         decode_tps: tokens a second after the first; None where there are no two.
         loaded: the model had to be loaded for this.
+        passes: of the model for the tokens after the first; None where the answer was not speculated.
     """
 
     reason: str
@@ -56,6 +57,7 @@ class Done:
     ttft_ms: float | None
     decode_tps: float | None
     loaded: bool
+    passes: int | None = None
 
 
 Event = Progress | Text | Thought | ToolCall | Done

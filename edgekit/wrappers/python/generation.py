@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import functions
+from . import functions, speculation
 from .answers import LEAST, Part, Splitter
 from .events import Progress, Text, Thought
 from .slots import Slot, Slots, Start
@@ -40,6 +40,8 @@ class Generation:
             "cancelled".
         first_token_s: when the first token came, by time.perf_counter.
         calls: at the end, the functions that the answer calls: {"name", "arguments"}.
+        passes: at the end, of the model for the answer's tokens after the first; None without speculation, where each
+            token takes one.
     """
 
     def __init__(self, bundle: LlmBundle, slots: Slots, start: Start, shape: Shape) -> None:
@@ -48,6 +50,7 @@ class Generation:
         self.reason = ""
         self.first_token_s: float | None = None
         self.calls: list[functions.Call] = []
+        self.passes: int | None = None
         self._bundle, self._slots, self._start, self._shape = bundle, slots, start, shape
         self._may_call = functions.CallHolder(shape.form)
         self._cancelled = False
@@ -83,6 +86,8 @@ class Generation:
         holder = self._shape.holder
         try:
             self._slot = yield from self._slots.fill(self._slot, self._start, lambda: self._cancelled)
+            guesses = speculation.NAME in self._start.options
+            before = speculation.passes(self._slot.generator) if guesses else 0
             for kind, piece in self._cut():
                 if kind == "thought":
                     yield Thought(piece)
@@ -92,6 +97,7 @@ class Generation:
                     self.reason = "stop"
                 if shown:
                     yield Text(shown)
+            self.passes = speculation.passes(self._slot.generator) - before if guesses else None
         except RuntimeError:  # nobody knows what it holds
             self._slot.keeps = False
             raise

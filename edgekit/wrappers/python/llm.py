@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime_genai as og
 
-from . import functions, strict
+from . import functions, speculation, strict
 from .answers import Sampling, Splitter
 from .bundle import Opened, cannot_open
 from .chat import Messages, Tools, render, template_of
@@ -199,6 +199,7 @@ class LlmBundle:
         think: bool = True,
         rendered: bool = False,
         adapter: str | None = None,
+        speculate: speculation.Speculate | None = None,
     ) -> Generation:
         """Generate an answer, piece by piece; no cache is kept for a next one.
 
@@ -214,11 +215,14 @@ class LlmBundle:
             think: as `render` takes it.
             rendered: the prompt is what the chat template wrote.
             adapter: put on for this answer; None answers with the model as it is.
+            speculate: how several tokens are guessed and read at once; None makes one after the other.
 
         Raises:
-            Refused: an empty or too long prompt, a schema that is not accepted, an adapter that the bundle has not.
+            Refused: an empty or too long prompt, a schema that is not accepted, an adapter that the bundle has not, an
+                answer that cannot be speculated.
         """
-        asked = self._asked(prompt, max_tokens, sampling, stop, tools, call, json_schema, think, rendered, adapter)
+        shaped = max_tokens, sampling, stop, tools, call, json_schema, think
+        asked = self._asked(prompt, *shaped, rendered, adapter, speculate)
         return Generation(self, self._none, *asked)
 
     def respond(
@@ -233,14 +237,16 @@ class LlmBundle:
         json_schema: Mapping[str, Any] | str | None = None,
         think: bool = True,
         adapter: str | None = None,
+        speculate: speculation.Speculate | None = None,
     ) -> Run:
         """Answer a whole conversation, event by event; the longest beginning that a cache holds is not read again.
 
         An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache; a cache goes on
-        with the adapter that it was read with alone. Args and Raises are those of `generate`.
+        with the adapter that it was read with alone, and speculates if it did. Args and Raises are those of `generate`.
         """
         started_s, loaded = perf_counter(), self._engine is None
-        asked = self._asked(messages, max_tokens, sampling, stop, tools, call, json_schema, think, False, adapter)
+        shaped = max_tokens, sampling, stop, tools, call, json_schema, think
+        asked = self._asked(messages, *shaped, False, adapter, speculate)
         return Run(Generation(self, self.slots, *asked), started_s, loaded=loaded)
 
     def _asked(
@@ -255,9 +261,10 @@ class LlmBundle:
         think: bool,
         rendered: bool,
         adapter: str | None,
+        speculate: speculation.Speculate | None,
     ) -> tuple[Start, Shape]:
         """What is asked of a cache, and how the answer is cut."""
-        worn = {} if adapter is None else {"adapter": self._known(adapter)}
+        fixed: dict[str, Any] = {} if adapter is None else {"adapter": self._known(adapter)}
         text = prompt if isinstance(prompt, str) else self.render(prompt, tools, think=think)
         ids = self.encode(text, rendered=rendered or not isinstance(prompt, str))
         form = self.calls or "json" if tools and json_schema is None else None
@@ -266,7 +273,10 @@ class LlmBundle:
         if form is not None and call != "unguided" and not thinks:
             guidance = {"grammar": functions.grammar(form, tools, self.special, required=call == "required")}
         drawn = sampling or self.sampling
-        start = Start(ids, max_tokens or self.budget, drawn.options() | worn, guidance)
+        if speculate is not None:
+            speculation.require(speculate, self, ids, max_tokens or self.budget, drawn)
+            fixed[speculation.NAME] = speculate
+        start = Start(ids, max_tokens or self.budget, drawn.options() | fixed, guidance)
         return start, Shape(StopHolder(stop), self._splitter(text, guided=bool(guidance)), form, drawn.reach)
 
     def _splitter(self, prompt: str, *, guided: bool) -> Splitter:
@@ -290,6 +300,7 @@ class LlmBundle:
         json_schema: Mapping[str, Any] | str | None = None,
         grammar: str | None = None,
         adapter: str | None = None,
+        speculate: speculation.Speculate | None = None,
         **search: Any,
     ) -> og.Generator:
         """A generator that has read nothing yet, with room for `ids` and `new_tokens` more.
@@ -305,6 +316,8 @@ class LlmBundle:
         if "top_k" in search:  # of more than there are the engine aborts
             search["top_k"] = min(search["top_k"], self.vocab_size)
         params.set_search_options(max_length=min(self.max_length, begin + new_tokens), **search)
+        if speculate is not None:
+            params.set_speculative_options(**speculation.OPTIONS)
         try:
             if json_schema is not None:
                 text = json_schema if isinstance(json_schema, str) else json.dumps(json_schema)

@@ -62,5 +62,6 @@ class Run:
             (first - self._started_s) * 1000 if first else None,
             gaps / (ended - first) if first and gaps > 0 else None,
             self._loaded,
+            answer.passes,
         )
         yield self._done

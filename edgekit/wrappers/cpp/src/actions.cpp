@@ -201,7 +201,7 @@ Json generate(const Context& context) {
     }
     Json outcome = {{"calls", Json(calls)}};
     const Json done = Json::parse(event.text);
-    for (const char* key : {"reason", "prompt_tokens", "tokens", "ttft_ms", "decode_tps"}) outcome[key] = done.at(key);
+    for (const char* key : {"reason", "prompt_tokens", "tokens", "ttft_ms", "decode_tps", "passes"}) outcome[key] = done.at(key);
     return outcome;
 }
 

@@ -12,9 +12,10 @@
 
 namespace edgekit {
 
-// What is fixed for a generator: options of GenAI's search by its names ("min_length", "do_sample"), and ADAPTER, a name.
+// What is fixed for a generator: options of GenAI's search by its names ("min_length", "do_sample"), and two texts: ADAPTER,
+// a name, and SPECULATE, a way.
 using Search = std::vector<std::pair<std::string, std::variant<bool, double, std::string>>>;
-constexpr const char* ADAPTER = "adapter";
+constexpr const char *ADAPTER = "adapter", *SPECULATE = "speculate";
 
 constexpr float LEAST = -1e9F;  // the logit of a token that is not to be drawn
 

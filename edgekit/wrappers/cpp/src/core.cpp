@@ -51,7 +51,8 @@ void leave(Core* core) {
 
 const std::vector<std::string> ASKED{"messages", "prompt",     "max_tokens", "stop",        "temperature",
                                      "top_k",    "top_p",      "min_p",      "tools",       "repetition_penalty",
-                                     "seed",     "call",       "think",      "json_schema", "adapter"};
+                                     "seed",     "call",       "think",      "json_schema", "adapter",
+                                     "speculate"};
 
 std::string done(const Answer& found, double seconds, bool loaded) {
     const double first = seconds - found.decode_s, gaps = static_cast<double>(found.tokens) - 1;
@@ -61,7 +62,8 @@ std::string done(const Answer& found, double seconds, bool loaded) {
                 {"reused", found.reused},
                 {"ttft_ms", found.tokens ? Json(first * 1000) : Json(nullptr)},
                 {"decode_tps", gaps > 0 ? Json(gaps / found.decode_s) : Json(nullptr)},
-                {"loaded", loaded}}
+                {"loaded", loaded},
+                {"passes", found.passes ? Json(*found.passes) : Json(nullptr)}}
         .dump();
 }
 

@@ -120,9 +120,10 @@ EDGEKIT_API edgekit_error* edgekit_preflight(edgekit_bundle* bundle, edgekit_tex
  * request: {"messages": [{"role", "content"}, ...] or "prompt": text without a template,
  *   "max_tokens", "stop": [text, ...], "temperature" (0: greedily), "top_k", "top_p", "min_p", "repetition_penalty",
  *   "seed", "tools": [{"type": "function", "function": {...}}, ...], "call": "auto" | "required" | "unguided",
- *   "json_schema", "think": false, "adapter": one that the bundle has}. What is not said is the bundle's own.
+ *   "json_schema", "think": false, "adapter": one that the bundle has, "speculate": "ngram"}. What is not said is the
+ *   bundle's own.
  * An answer with tools, a schema or a seed is read anew, for the engine fixes these for a cache: reused is 0; a cache goes
- * on with the adapter that it was read with alone. */
+ * on with the adapter that it was read with alone, and speculates if it did. */
 EDGEKIT_API edgekit_error* edgekit_respond(edgekit_bundle* bundle, edgekit_text request, edgekit_run** out);
 
 enum {
@@ -131,7 +132,8 @@ enum {
     EDGEKIT_THOUGHT = 3,
     EDGEKIT_TOOL_CALL = 4, /* text: the arguments, a JSON object */
     EDGEKIT_DONE = 5       /* text: {"reason": "eos" | "stop" | "length" | "max_length" | "cancelled", "prompt_tokens",
-                              "tokens", "reused", "ttft_ms", "decode_tps", "loaded": the model had to be, for this} */
+                              "tokens", "reused", "ttft_ms", "decode_tps", "loaded": the model had to be, for this,
+                              "passes": of the model for the tokens after the first, null without speculation} */
 };
 
 typedef struct edgekit_event {

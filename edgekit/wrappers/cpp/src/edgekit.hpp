@@ -93,7 +93,8 @@ struct Settings {
     std::string json_schema = {};  // a JSON object that the answer has to fit
     std::string call = {};         // auto, required or unguided
     std::optional<bool> think = {};
-    std::string adapter = {};  // of the bundle's, by name
+    std::string adapter = {};    // of the bundle's, by name
+    std::string speculate = {};  // "ngram": what the answer repeats of its text is guessed
 };
 
 /* JSON, as much of it as the library and its requests need. */
@@ -250,6 +251,7 @@ inline std::string request(const char* what, const std::string& value, const Set
                   {"tools", settings.tools},
                   {"json_schema", settings.json_schema},
                   {"adapter", settings.adapter.empty() ? "" : write(settings.adapter)},
+                  {"speculate", settings.speculate.empty() ? "" : write(settings.speculate)},
                   {"call", settings.call.empty() ? "" : write(settings.call)},
                   {"stop", settings.stop ? write('[', stops, ']') : ""}},
                  '}');

@@ -136,6 +136,17 @@ int32_t Generator::token() const {
 
 bool Generator::done() const { return genai_->api().OgaGenerator_IsDone(generator_.get()); }
 
+size_t Generator::passes() const {
+    const GenAiFunctions& api = genai_->api();
+    const auto stats = genai_->made<OgaSpeculativeStats>(
+        [&](OgaSpeculativeStats** out) { return api.OgaGenerator_GetSpeculativeStats(generator_.get(), out); },
+        api.OgaDestroySpeculativeStats);
+    uint64_t speculated = 0, plain = 0;
+    genai_->check(api.OgaSpeculativeStatsGetCount(stats.get(), "target_forward_passes", &speculated));
+    genai_->check(api.OgaSpeculativeStatsGetCount(stats.get(), "standard_fallback_steps", &plain));
+    return static_cast<size_t>(speculated + plain);
+}
+
 Logits Generator::logits() const {
     const GenAiFunctions& api = genai_->api();
     const auto tensor = genai_->made<OgaTensor>(

@@ -81,6 +81,7 @@ class Generator {
     void generate();
     int32_t token() const;  // the one that generate() chose
     bool done() const;
+    size_t passes() const;  // of the model behind the prompt, so far; only of one that speculates
     Logits logits() const;
     Logits next_logits() const;  // one row, what generate() will choose from
     void force(int32_t token);   // generate() will choose this one

@@ -14,6 +14,7 @@ struct OgaGeneratorParams;
 struct OgaModel;
 struct OgaResult;
 struct OgaSequences;
+struct OgaSpeculativeStats;
 struct OgaTensor;
 struct OgaTokenizer;
 
@@ -75,7 +76,12 @@ namespace edgekit {
     X(void, OgaDestroyTensor, (OgaTensor*))
 
 // Functions that came later and are called where they are.
-#define EDGEKIT_GENAI_LATER_FUNCTIONS(X) X(void, OgaSetTelemetryEnabled, (bool))  // 0.15
+#define EDGEKIT_GENAI_LATER_FUNCTIONS(X)                                                                   \
+    X(void, OgaSetTelemetryEnabled, (bool)) /* 0.15; what follows: 0.16 */                                 \
+    X(OgaResult*, OgaGeneratorParamsSetSpeculativeNumber, (OgaGeneratorParams*, const char* name, double)) \
+    X(OgaResult*, OgaGenerator_GetSpeculativeStats, (const OgaGenerator*, OgaSpeculativeStats**))          \
+    X(OgaResult*, OgaSpeculativeStatsGetCount, (const OgaSpeculativeStats*, const char* name, uint64_t*))  \
+    X(void, OgaDestroySpeculativeStats, (OgaSpeculativeStats*))
 
 struct GenAiFunctions {
 #define EDGEKIT_MEMBER(result, name, arguments) result(OGA_API_CALL* name) arguments = nullptr;

@@ -55,9 +55,15 @@ std::map<int32_t, std::string> marks_of(const Json& answers) {
     return found;
 }
 
+// As the Python runtime does.
+void speculate(const GenAi& genai, OgaGeneratorParams* params) {
+    genai.check(genai.api().OgaGeneratorParamsSetSpeculativeNumber(params, "ngram_size", 3));
+    genai.check(genai.api().OgaGeneratorParamsSetSpeculativeNumber(params, "max_draft_tokens", 8));
+}
+
 void set(const GenAi& genai, OgaGeneratorParams* params, const Search& search) {
     for (const auto& [name, value] : search) {
-        if (name == ADAPTER) continue;
+        if (name == ADAPTER || name == SPECULATE) continue;
         const bool* yes = std::get_if<bool>(&value);
         genai.check(yes ? genai.api().OgaGeneratorParamsSetSearchBool(params, name.c_str(), *yes)
                         : genai.api().OgaGeneratorParamsSetSearchNumber(params, name.c_str(), std::get<double>(value)));
@@ -204,6 +210,7 @@ Generator LlmBundle::start(const Tokens& ids, int64_t new_tokens, const Search& 
     for (auto& [name, value] : all) {
         // Of more than there are the engine aborts.
         if (name == ADAPTER) adapter = std::get<std::string>(value);
+        if (name == SPECULATE) speculate(genai_, params.get());
         if (name == "top_k") value = std::min(std::get<double>(value), static_cast<double>(vocab_size_));
         if (name == "min_length") value = std::get<double>(value) + static_cast<double>(begin - length);
     }
@@ -231,6 +238,26 @@ void LlmBundle::require_adapter(const std::string& name) const {
     for (const std::string& each : adapters) known += (known.empty() ? "one of: " : ", ") + each;
     throw Refused("the bundle has no adapter '" + name + "'",
                   known.empty() ? "build it with --adapter NAME=FOLDER" : known, "usage");
+}
+
+void LlmBundle::require_speculation(const std::string& way, const Tokens& ids, int64_t new_tokens,
+                                    bool within_reach) const {
+    if (way != "ngram") throw Refused("there is no speculation " + quoted(way), "speculate by 'ngram'", "usage");
+    if (!genai_.api().OgaGeneratorParamsSetSpeculativeNumber) {
+        throw Refused("this onnxruntime-genai cannot speculate: it came with 0.16",
+                      "take a later engine, or leave speculation out; what is built for an earlier one runs on it",
+                      "tool-missing", "onnxruntime_genai");
+    }
+    const int64_t longest = std::min(static_cast<int64_t>(ids.size()) + new_tokens, max_length);
+    std::string why;
+    if (window > 1) {
+        why = "its graphs take a fixed number of tokens";
+    } else if (within_reach) {
+        why = "min_p chooses among every token's logits";
+    } else if (crosses(ids.size(), static_cast<size_t>(longest))) {
+        why = "its text is read anew where it grows past " + std::to_string(*reread_beyond) + " tokens";
+    }
+    if (!why.empty()) throw Refused("this answer cannot be speculated: " + why, "leave speculation out", "usage");
 }
 
 void LlmBundle::put_on(OgaGenerator* generator, const std::string& adapter) const {

@@ -42,6 +42,8 @@ class LlmBundle {
     std::string render(const Ordered& messages, const Ordered& tools, bool think = true) const;
 
     void require_adapter(const std::string& name) const;  // Refused where the bundle has none of this name
+    // Refused where an answer of so many tokens, drawn so, cannot be speculated.
+    void require_speculation(const std::string& way, const Tokens& ids, int64_t new_tokens, bool within_reach) const;
     // Refused where there is no text, nothing to generate, or no room for it.
     void require_room(const Tokens& ids, int64_t new_tokens) const;
     // A generator that has read nothing yet, with room for `ids`, which the engine fills up to whole windows, and

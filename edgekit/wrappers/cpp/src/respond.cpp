@@ -115,24 +115,32 @@ Question question_of(const LlmBundle& bundle, const Ordered& request) {
     const auto [guidance, form] = rules_of(bundle, request);
     const auto adapter = optional<std::string>(Json(request), "adapter");
     if (adapter) bundle.require_adapter(*adapter);
-    return {bundle.encode(prompt, !has(request, "prompt")),
-            value_or(request, "max_tokens", bundle.budget),
-            Sampling::of(value_or(bundle.answers, "sampling", Json::object()), Json(request)),
+    const auto speculate = optional<std::string>(Json(request), "speculate");
+    const Tokens ids = bundle.encode(prompt, !has(request, "prompt"));
+    const auto most = value_or(request, "max_tokens", bundle.budget);
+    const auto drawn = Sampling::of(value_or(bundle.answers, "sampling", Json::object()), Json(request));
+    if (speculate) bundle.require_speculation(*speculate, ids, most, drawn.reach().has_value());
+    return {ids,
+            most,
+            drawn,
             value_or(request, "stop", std::vector<std::string>()),
             guidance,
             form,
             splitter_of(bundle, prompt, guidance.has_value()),
-            adapter};
+            adapter,
+            speculate};
 }
 
 Answer answer(const LlmBundle& bundle, Slots& slots, const Question& question, Stop& stop, const Sink& sink) {
     Search options = question.sampling.options();
     if (question.adapter) options.emplace_back(ADAPTER, *question.adapter);
+    if (question.speculate) options.emplace_back(SPECULATE, *question.speculate);
     const Start start{question.ids, question.max_tokens, options, question.guidance, question.sampling.seed.has_value()};
     Slot slot = slots.begin(start, stop, sink.progress);
     Answer answer;
     answer.prompt_tokens = question.ids.size();
     answer.reused = slot.reused;
+    const size_t before = question.speculate ? slot.generator.passes() : 0;
     std::optional<Stopwatch> since_first;
     Teller teller(bundle, question, sink.show);
     const std::optional<double> reach = question.sampling.reach();
@@ -161,6 +169,7 @@ Answer answer(const LlmBundle& bundle, Slots& slots, const Question& question, S
     if (answer.reason.empty() && stop.asked()) answer.reason = "cancelled";
     if (answer.reason.empty()) answer.reason = answer.tokens >= most ? "length" : "max_length";
     answer.decode_s = since_first ? since_first->seconds() : 0;
+    if (question.speculate) answer.passes = slot.generator.passes() - before;
     slots.give_back(std::move(slot));
     return answer;
 }

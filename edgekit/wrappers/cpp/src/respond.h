@@ -21,6 +21,7 @@ struct Question {
     std::string form = {};   // of the calls that the answer may have
     Splitter splitter = {};  // of what it thinks
     std::optional<std::string> adapter = {};
+    std::optional<std::string> speculate = {};
 };
 
 struct Answer {
@@ -29,14 +30,15 @@ struct Answer {
     std::string reason;   // "eos", "stop" (a stop string), "length" (max_tokens), "max_length" (the bundle's limit),
                           // "cancelled"
     double decode_s = 0;  // from the first token to the end
+    std::optional<size_t> passes = {};  // of the model for the tokens after the first, where they were speculated
     Ordered calls;        // the functions that it calls: {"name", "arguments"}
 };
 
 // The prompt of a conversation {messages, tools}.
 std::string rendered(const LlmBundle& bundle, const Ordered& conversation, bool think);
 
-// What a request asks: messages or prompt, max_tokens, stop, tools and call, json_schema, think, adapter, and how it is
-// drawn.
+// What a request asks: messages or prompt, max_tokens, stop, tools and call, json_schema, think, adapter, speculate, and
+// how it is drawn.
 Question question_of(const LlmBundle& bundle, const Ordered& request);
 
 // What is told while an answer is made.

@@ -32,7 +32,7 @@ public sealed class Tool {
 }
 
 /// <summary>What is asked: Messages, or a Prompt without a template. What is null is the bundle's own. Temperature 0 is
-/// greedy, Call is "auto", "required" or "unguided", JsonSchema is what the answer is held to.</summary>
+/// greedy, Call is "auto", "required" or "unguided", JsonSchema what the answer is held to, Speculate "ngram".</summary>
 public sealed class Request {
     public IReadOnlyList<Message>? Messages { get; set; }
     public string? Prompt { get; set; }
@@ -49,11 +49,12 @@ public sealed class Request {
     public string? JsonSchema { get; set; }
     public bool? Think { get; set; }
     public string? Adapter { get; set; }
+    public string? Speculate { get; set; }
     internal Request Clone() => (Request)MemberwiseClone();
     internal string Json() => Sized().Add("prompt", Prompt).Add("stop", Stop?.Select(JsonWriter.Quoted))
         .Add("temperature", Temperature).Add("top_k", TopK).Add("top_p", TopP).Add("min_p", MinP)
-        .Add("repetition_penalty", RepetitionPenalty).Add("seed", Seed).Add("call", Call)
-        .Raw("json_schema", JsonSchema).Add("think", Think).Add("adapter", Adapter).ToString();
+        .Add("repetition_penalty", RepetitionPenalty).Add("seed", Seed).Add("call", Call).Raw("json_schema", JsonSchema)
+        .Add("think", Think).Add("adapter", Adapter).Add("speculate", Speculate).ToString();
     internal string Json(long? tokens) => Sized().Add("tokens", tokens).ToString();
     private JsonWriter Sized() => new JsonWriter().Add("messages", Messages?.Select(message => message.Json()))
         .Add("tools", Tools?.Select(tool => tool.Json())).Add("max_tokens", MaxTokens);

@@ -87,13 +87,13 @@ public data class Message @JvmOverloads constructor(
 
 /**
  * How an answer is made, as docs/calling.md says; null: as the bundle has it. [tools] is a JSON list of functions,
- * [jsonSchema] a JSON object that the answer has to fit, [call] auto, required or unguided.
+ * [jsonSchema] a JSON object that the answer has to fit, [call] auto, required or unguided, [speculate] ngram.
  */
 public data class Settings @JvmOverloads constructor(
     val maxTokens: Int? = null, val tools: String? = null, val call: String? = null, val jsonSchema: String? = null,
     val stop: List<String>? = null, val temperature: Double? = null, val topK: Int? = null, val topP: Double? = null,
     val minP: Double? = null, val repetitionPenalty: Double? = null, val seed: Long? = null, val think: Boolean? = null,
-    val adapter: String? = null,
+    val adapter: String? = null, val speculate: String? = null,
 ) {
     internal fun request(what: String, value: Any): ByteArray = Json.write(
         mapOf(
@@ -101,6 +101,7 @@ public data class Settings @JvmOverloads constructor(
             "json_schema" to jsonSchema?.let(Json::Raw), "stop" to stop, "temperature" to temperature,
             "top_k" to topK, "top_p" to topP, "min_p" to minP, "repetition_penalty" to repetitionPenalty,
             "seed" to seed, "think" to think, "adapter" to adapter,
+            "speculate" to speculate,
         ).filterValues { it != null },
     ).toByteArray()
 

@@ -90,10 +90,10 @@ public struct Tool: Equatable, Sendable {
 }
 
 /// How an answer is made; nil: as the bundle has it. `temperature` 0 is greedy, `call` is auto, required or unguided,
-/// `jsonSchema` is what the answer is held to.
+/// `jsonSchema` is what the answer is held to, `speculate` is ngram.
 public struct Settings: Equatable, Sendable {
     public var maxTokens, topK, seed: Int?, temperature, topP, minP, repetitionPenalty: Double?
-    public var tools: [Tool]?, call, jsonSchema, adapter: String?, stop: [String]?, think: Bool?
+    public var tools: [Tool]?, call, jsonSchema, adapter, speculate: String?, stop: [String]?, think: Bool?
 
     public init(maxTokens: Int? = nil, temperature: Double? = nil, tools: [Tool]? = nil, jsonSchema: String? = nil) {
         (self.maxTokens, self.temperature, self.tools, self.jsonSchema) = (maxTokens, temperature, tools, jsonSchema)
@@ -106,7 +106,7 @@ public struct Settings: Equatable, Sendable {
             "call": call.map(Json.quoted), "json_schema": jsonSchema, "stop": Json.list(stop?.map(Json.quoted)),
             "temperature": written(temperature), "top_k": written(topK), "top_p": written(topP), "min_p": written(minP),
             "repetition_penalty": written(repetitionPenalty), "seed": written(seed), "think": written(think),
-            "adapter": adapter.map(Json.quoted),
+            "adapter": adapter.map(Json.quoted), "speculate": speculate.map(Json.quoted),
         ])
     }
 
