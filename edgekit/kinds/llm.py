@@ -58,9 +58,9 @@ class LlmSettings(Settings):
         """`recipe_small` for one of under half a billion parameters."""
         return self.recipe_small or "" if model.parameters < SMALL else ""
 
-    def lengths(self, model: Model) -> tuple[int | None, int | None]:
-        """max_length, if the model's own window is not shorter, and the window of static graphs."""
-        return _max_length(model, self), self.window
+    def lengths(self, model: Model) -> tuple[int, int | None]:
+        """max_length, of which GenAI allocates all, if the model's own is not shorter; the window of static graphs."""
+        return min(_decoder(model).context_length, self.max_length), self.window
 
 
 class LlmContract(Generating):
@@ -147,11 +147,6 @@ def _decoder(model: Model) -> DecoderFacts:
     return model.llm
 
 
-def _max_length(model: Model, settings: LlmSettings) -> int:
-    """GenAI allocates the key-value cache for search.max_length, whose default is the whole context window."""
-    return min(_decoder(model).context_length, settings.max_length)
-
-
 def _describe(model: Model, settings: LlmSettings, built: Built) -> LlmContract:
     decoder = _decoder(model)
     return LlmContract(
@@ -159,7 +154,7 @@ def _describe(model: Model, settings: LlmSettings, built: Built) -> LlmContract:
         bos_token_id=decoder.bos_token_id,
         prefix_token_ids=decoder.prefix_token_ids,
         context_length=decoder.context_length,
-        max_length=_max_length(model, settings),
+        max_length=settings.lengths(model)[0],
         chat_template_sha256=built.template,
         vocab_size=decoder.vocab_size,
         answers=decoder.answers,
@@ -171,7 +166,7 @@ def _describe(model: Model, settings: LlmSettings, built: Built) -> LlmContract:
 def _footprint(model: Model, settings: LlmSettings, weight_bytes: int) -> Footprint:
     decoder, factors = _decoder(model), settings.memory
     per_token = 2 * decoder.layers * decoder.kv_heads * decoder.head_size * factors.kv_bytes_per_value
-    cache = per_token * _max_length(model, settings)
+    cache = per_token * settings.lengths(model)[0]
     logits = (512 if factors.prefill_logits else 1) * decoder.vocab_size * factors.logits_bytes_per_value
     prepacked = int(weight_bytes * (factors.prepack_factor - 1))
     return Footprint(
