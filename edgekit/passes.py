@@ -21,7 +21,7 @@ PASSES = {
     "EdgekitFloat16": Pass("edgekit.jobs.olive.passes.float16", "OnnxFloatToFloat16"),
     "EdgekitFixedShape": Pass("edgekit.jobs.olive.passes.fixed_shape", "DynamicToFixedShape"),
     "EdgekitGptq": Pass("edgekit.jobs.olive.passes.gptq", "Gptq"),
-    "EdgekitKeepBits": Pass("edgekit.jobs.olive.passes.sensitivity", "SelectiveMixedPrecision"),
+    "EdgekitFitSize": Pass("edgekit.jobs.olive.passes.fit_size", "SelectiveMixedPrecision"),
     "EdgekitModelBuilder": Pass("edgekit.jobs.olive.passes.provider_graph", "ModelBuilder"),
     "EdgekitHalfScales": Pass("edgekit.jobs.olive.passes.half_scales"),
     "EdgekitNormEpsilon": Pass("edgekit.jobs.olive.passes.norm_epsilon"),

@@ -22,6 +22,7 @@ from edgekit.errors import BuildError, NotMeasured, QualityError, UsageError
 from edgekit.recipes import Candidate
 from edgekit.results import metrics as m
 from edgekit.results.metrics import Limit
+from edgekit.target import Target
 
 BUDGET = m.BUNDLE_MB.name  # what a build can tell without a device
 Outcome = Literal["pass", "fail", "not-measured", "over-budget", "not-built"]
@@ -61,7 +62,7 @@ class Ladder:
     built: Built | None
 
 
-def climb(ref: str, target_name: str, options: Options) -> Ladder:
+def climb(ref: str, target_name: str | Target, options: Options) -> Ladder:
     """Build the smallest bundle that passes.
 
     Args:

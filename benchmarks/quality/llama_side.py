@@ -1,6 +1,7 @@
 """llama.cpp's side: quantize the same float weights, and compare with the same reference. Run by LLAMA_PYTHON.
 
-python llama_side.py quantize FOLDER TEMPLATE.gguf OUT TYPE...    writes OUT/f32.gguf and OUT/TYPE.gguf
+python llama_side.py quantize FOLDER TEMPLATE.gguf OUT TYPE...    writes OUT/f32.gguf and OUT/TYPE.gguf; a type with
+                                                                   " imatrix" behind it reads OUT/imatrix.npz
 python llama_side.py compare FILE.gguf REFERENCE STATS.py          prints {kl: [...], nll: [...], same: [...]}
 
 Needs llama-cpp-python, gguf and safetensors, and nothing of edgekit but the file of its statistics.
@@ -8,6 +9,7 @@ Needs llama-cpp-python, gguf and safetensors, and nothing of edgekit but the fil
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import json
 import sys
@@ -17,20 +19,10 @@ from typing import Any
 import gguf
 import llama_cpp
 import numpy as np
+from llama_names import OUTSIDE, PARTS
 from safetensors.numpy import load_file
 
-PARTS = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
-OUTSIDE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+IMATRIX = " imatrix"  # behind the name of a type that is quantized with an importance matrix
 
 
 def quantize(folder: Path, template: Path, out: Path, types: list[str]) -> None:
@@ -44,9 +36,24 @@ def quantize(folder: Path, template: Path, out: Path, types: list[str]) -> None:
         if target.is_file():
             continue
         params = llama_cpp.llama_model_quantize_default_params()
-        params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{name}")
+        params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{name.removesuffix(IMATRIX)}")
+        if name.endswith(IMATRIX):
+            weighed = _imatrix(out / "imatrix.npz")
+            params.imatrix = weighed
         code = llama_cpp.llama_model_quantize(str(plain).encode(), str(target).encode(), params)
         assert code == 0, f"llama.cpp could not quantize to {name}: {code}"
+
+
+def _imatrix(file: Path) -> Any:
+    """An array of named vectors, ended by one without a name."""
+    with np.load(file) as vectors:
+        rows = [(name.encode(), np.ascontiguousarray(vectors[name], dtype=np.float32)) for name in vectors.files]
+    made = (llama_cpp.llama_model_imatrix_data * (len(rows) + 1))()
+    for at, (name, values) in enumerate(rows):
+        made[at].name, made[at].size = name, values.size
+        made[at].data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    made.kept = rows  # the memory that it points to
+    return made
 
 
 def _write(folder: Path, template: Path, path: Path) -> None:

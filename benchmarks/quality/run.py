@@ -34,19 +34,21 @@ HERE = Path(__file__).parent
 MODEL = "smollm2-135m-instruct"
 TEXT = ("gensim==4.4.0", "gensim/test/test_data/lee_background.cor")  # 299 news texts
 CHARACTERS, WINDOW, TOKENS = 60_000, 512, 8 * 512
+SIZES = (105, 115, 125, 135, 150, 168, 175)  # MB of a bundle, at which the family of sizes is judged
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "int4_rtn": ("int4_rtn", {}),
     "int4_kquant": ("int4_kquant", {}),
     "int4_mixed": ("int4_mixed", {}),
     "int4_gptq": ("int4_gptq", {}),
     "quarot_gptq": ("quarot_gptq", {}),
-    "int4_gptq_mixed 0": ("int4_gptq_mixed", {"keep_share": 0.0}),
-    "int4_gptq_mixed .25": ("int4_gptq_mixed", {"keep_share": 0.25}),
-    "int4_gptq_mixed .4": ("int4_gptq_mixed", {"keep_share": 0.4}),
-    "int4_gptq_mixed .8, embeddings 8": ("int4_gptq_mixed", {"keep_share": 0.8, "embedding_bits": 8}),
+    "int4_gptq_mixed": ("int4_gptq_mixed", {}),
+    **{f"{size} MB": ("int4_gptq_mixed", {"size": f"{size}MB"}) for size in SIZES},
     "int8_rtn": ("int8_rtn", {}),
 }
-TYPES = ("Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")
+PLAIN = ("Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "Q8_0")
+IMATRIX = " imatrix"
+TYPES = (*PLAIN, *(f"{name}{IMATRIX}" for name in ("IQ4_XS", "IQ4_NL", *PLAIN[:-1])))  # Q8_0 takes no notice of it
+AIMS = ((140.0, 0.7), (float("inf"), 1.0))  # KL over llama.cpp's, up to so many MB
 
 
 def main() -> None:
@@ -59,8 +61,33 @@ def main() -> None:
     reference = said(source)
     rows = [edgekit_row(name, source, reference) for name in RECIPES if name in given.only]
     rows += list(llama_rows([name for name in TYPES if name in given.only], source, reference))
+    for line in judged(rows):
+        print(line)
     given.out.mkdir(parents=True, exist_ok=True)
     write(rows, reference, given.out)
+
+
+def judged(rows: list[dict[str, Any]]) -> list[str]:
+    """At each size of the family, its KL over llama.cpp's there, and the aim.
+
+    llama.cpp's is on the line, in log KL, between its nearest types that no other of its types is smaller and closer
+    than; beyond the largest it is the largest's.
+    """
+    others = sorted((row["mb"], row["kl_mean"]) for row in rows if row["engine"] == "llama.cpp")
+    frontier = [(mb, kl) for mb, kl in others if all(kl < other for size, other in others if size < mb)]
+    lines = []
+    for row in rows:
+        if row["engine"] != "edgekit" or not row["name"].endswith(" MB") or not frontier:
+            continue
+        if row["mb"] < frontier[0][0]:
+            lines.append(f"{row['name']}: {row['mb']:.1f} MB, KL {row['kl_mean']:.4f}; llama.cpp has no type so small")
+            continue
+        theirs = float(np.exp(np.interp(row["mb"], *zip(*((mb, np.log(kl)) for mb, kl in frontier), strict=True))))
+        aim = next(most for size, most in AIMS if row["mb"] <= size)
+        ratio = row["kl_mean"] / theirs
+        word = "reached" if ratio <= aim else "missed"
+        lines.append(f"{row['name']}: KL {row['kl_mean']:.4f}, llama.cpp {theirs:.4f}: {ratio:.2f}, aim {aim}: {word}")
+    return lines
 
 
 def rotated() -> Source:
@@ -113,13 +140,18 @@ def news() -> str:
     return (found / "text.txt").read_text(encoding="utf-8", errors="ignore")
 
 
-def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
-    """Quantize by a recipe as a build does, and compare as the gate does."""
+def quantized(name: str, source: Source) -> cache.Entry:
+    """Quantize by a recipe as a build does."""
     recipe, settings = RECIPES[name]
     base = target.load("linux-cpu")
     tuned = base.model_copy(update={"llm": base.llm.model_copy(update=settings)})
     made = plan.make(source.model, tuned, recipe=recipe)
-    entry = optimize.run(made, made.main, source.path, source.model.sha256, None, None)
+    return optimize.run(made, made.main, source.path, source.model.sha256, None, None)
+
+
+def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
+    """Quantize by a recipe, and compare as the gate does."""
+    entry = quantized(name, source)
     folder = entry.path / "model"
 
     def compare(out: Path) -> None:
@@ -136,13 +168,16 @@ def edgekit_row(name: str, source: Source, reference: Path) -> dict[str, Any]:
 
 
 def llama_rows(types: list[str], source: Source, reference: Path) -> Iterator[dict[str, Any]]:
-    """The same of llama.cpp's quantizer, without an importance matrix."""
+    """The same of llama.cpp's quantizer, by name with an importance matrix of the text that recipes calibrate with."""
     python = os.environ.get("LLAMA_PYTHON")
     if not python or not types:
         return
     template = next(iter(sorted((cache.root() / "downloads").rglob("SmolLM2-135M-Instruct.Q4_1.gguf"))))
     side = HERE / "llama_side.py"
     out = cache.root() / "benchmark-llama" / source.model.sha256[:16]
+    out.mkdir(parents=True, exist_ok=True)
+    if any(name.endswith(IMATRIX) for name in types) and not (out / "imatrix.npz").is_file():
+        subprocess.run([sys.executable, HERE / "imatrix.py", source.path, out / "imatrix.npz"], check=True)
     log = subprocess.run([python, side, "quantize", source.path, template, out, *types], capture_output=True)
     assert log.returncode == 0, log.stderr.decode(errors="replace")[-2000:]
     for name in types:
@@ -153,7 +188,7 @@ def llama_rows(types: list[str], source: Source, reference: Path) -> Iterator[di
             done = subprocess.run(command, capture_output=True, check=True)
             (folder / "compared.json").write_bytes(done.stdout)
 
-        key = {
+        key: dict[str, Any] = {
             "reference": reference.name,
             "file": cache.path_digest(path),
             "stats": file_digest(Path(_stats.__file__)),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgekit.commands._room import Asked
     from edgekit.contract.manifest import Manifest, Quality
     from edgekit.search import Ladder
+    from edgekit.target import Target
 
 
 @click.command()
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     shell_complete=_offered.recipes,
     help="A quantization recipe's name or .py file, or auto: the smallest that passes.",
 )
+@click.option("--size", help="Of a language model's bundle, as 130MB: each matrix gets the bits that fit into it.")
 @click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy; or text.")
 @click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")
 @click.option(
@@ -87,6 +89,7 @@ def command(
     jobs: int,
     memory: str | None,
     recipe: str | None,
+    size: str | None,
     calibration: Path | None,
     labels: Path | None,
     inputs: tuple[str, ...],
@@ -147,22 +150,35 @@ def command(
         refresh=refresh,
         zip=archive,
     )
-    names = list(dict.fromkeys(targets))
     with cache.session(refresh=refresh):
-        _build(source, names, options, dry_run, _room.asked(on, ram))
+        _build(source, _tuned(targets, size), options, dry_run, _room.asked(on, ram), sized=size is not None)
 
 
-def _build(source: str, names: list[str], options: Options, dry_run: bool, room: Asked) -> None:
+def _tuned(names: tuple[str, ...], size: str | None) -> list[Target]:
+    """Each target once, with what is asked of its settings."""
+    from edgekit import target
+    from edgekit.predict import allocation
+    from edgekit.project.pairs import tuned
+
+    if size is not None:
+        allocation.size(size)
+    return [tuned(target.load(name), size=size) for name in dict.fromkeys(names)]
+
+
+def _build(source: str, names: list[Target], options: Options, dry_run: bool, room: Asked, *, sized: bool) -> None:
     from edgekit import build as builder
     from edgekit.bundle.aside import check_writable
-    from edgekit.commands import _room
+    from edgekit.commands import _room, _sized
 
     if options.recipe == "auto":
+        _sized.refuse_auto(sized)
         _climb(source, names, options)
         return
     if not dry_run:
         check_writable(options.out)
     jobs = builder.prepare(source, names, options, read=not dry_run)
+    if sized:
+        _sized.refuse(jobs)
     for line in _room.warnings(jobs, room, _room.machine_memory()):
         console.warn(line)
     if dry_run:
@@ -173,7 +189,7 @@ def _build(source: str, names: list[str], options: Options, dry_run: bool, room:
     _project.raise_worst(failed)
 
 
-def _climb(source: str, targets: list[str], options: Options) -> None:
+def _climb(source: str, targets: list[Target], options: Options) -> None:
     """`--recipe auto`: a ladder a target, as a table and as a plot."""
     from edgekit import search
     from edgekit.commands import _ladder

@@ -43,9 +43,9 @@ class LlmSettings(Settings):
     embedding_bits: Literal[4, 8, 16] | None = Field(
         default=None, description="of the embeddings; 16: not quantized; None: the recipe's own"
     )
-    keep_share: float = Field(
-        default=0.25, ge=0.0, le=1.0, description="mixed recipes: the share of the layers' weights that keep 8 bits"
-    )
+    samples: int = Field(default=64, ge=1, description="calibrated recipes: pieces of text, of 512 tokens each at most")
+    size: str | None = Field(default=None, description="int4_gptq_mixed: of the whole bundle, as 130MB")
+    average_bits: float = Field(default=5.5, ge=4, le=9, description="int4_gptq_mixed without a size: bits of a weight")
     activation_bits: Literal[16, 32] = Field(
         default=16,
         description="floats of a graph that is made for a GPU; 32 for one without float16 (the CPU's has 32)",

@@ -14,6 +14,10 @@ SCALE = 2  # bytes: stored in half precision
 ON_TORCH = ("Rtn", "KQuant", "EdgekitGptq")  # quantizers that name modules
 ON_GRAPH = ("OnnxBlockWiseRtnQuantization", "OnnxKQuantQuantization")  # quantizers that name nodes
 HEAD, EMBEDDINGS = "lm_head", "embed_tokens"
+FITTED = "EdgekitFitSize"  # the pass that fits all matrices into a size
+# Bytes beside the weights, of the bundle of smollm2-135m-instruct for linux-cpu (49,152 tokens, 30 layers): its
+# tokenizer.json 1.56 MB, its graph 0.29 MB, GenAI's settings, manifest, check data, runtime and licences 0.31 MB.
+TOKENIZER, LAYER, GRAPH, ELSE = 32, 9_600, 8_000, 350_000  # of a token, of a layer in the graph, of a bundle
 VALUE, DOWN = "self_attn.v_proj", "mlp.down_proj"  # what k-quant mixes give more bits
 
 
@@ -41,6 +45,22 @@ def estimate(model: Model, precision: str, passes: Sequence[Pass]) -> int:
     return int(floats / 4 * BYTES.get(precision, 4.0))
 
 
+def beside(model: Model) -> int:
+    """Bytes of a language model's bundle beside matrices, normalizations and tokenizer: tables, graph, check data."""
+    return _rotary(model.llm) + LAYER * model.llm.layers + GRAPH + ELSE if model.llm is not None else ELSE
+
+
+def reachable(model: Model, blocks: Sequence[int], *, symmetric: bool) -> tuple[int, int]:
+    """Bytes of the smallest and the largest bundle with 4 and 8 bits of every matrix, as far as its facts tell."""
+    assert model.llm is not None
+    matrices = dict(_matrices(model, model.llm))
+    if model.llm.tied_embeddings:
+        del matrices[HEAD]
+    fixed = beside(model) + TOKENIZER * model.llm.vocab_size
+    least, most = (Storage(bits, block, symmetric) for bits, block in ((4, max(blocks)), (8, min(blocks))))
+    return tuple(fixed + int(sum(map(way.bytes, matrices.values()))) for way in (least, most))  # type: ignore[return-value]
+
+
 def largest(memory: int, prepack_factor: float, engine_bytes: int) -> int:
     """The bytes of weights with which all of a memory would be taken, and nothing left for caches and the system."""
     return max(0, int((memory - engine_bytes) / prepack_factor))
@@ -52,12 +72,21 @@ def _decoder(model: Model, facts: DecoderFacts, passes: Sequence[Pass]) -> float
     shared = facts.tied_embeddings and any(_surgeon(step) == "TieWordEmbeddings" for step in _surgeries(passes))
     if shared:
         del matrices[HEAD]
+    fitted = next((step for step in passes if step["type"] == FITTED), None)
+    if fitted is not None:  # which matrix gets what is found by measuring; what all take is not
+        whole = fitted["average_bits"] / 8 * sum(matrices.values()) + _rotary(facts)
+        return float(fitted["size"] - _files(facts)) if fitted["size"] else whole
     return _rotary(facts) + sum(stored[name].bytes(weights) for name, weights in matrices.items())
 
 
 def _rotary(facts: DecoderFacts) -> int:
     """The tables of cosines and sines, in float32; LongRoPE has one more of each, of the lengths before its border."""
     return 4 * (facts.context_length + (facts.longrope_beyond or 0)) * (facts.rotary_size or facts.head_size)
+
+
+def _files(facts: DecoderFacts) -> int:
+    """What of a bundle are no weights."""
+    return LAYER * facts.layers + GRAPH + ELSE + TOKENIZER * facts.vocab_size
 
 
 def _matrices(model: Model, facts: DecoderFacts) -> Iterator[tuple[str, float]]:
@@ -102,9 +131,6 @@ def _on_torch(name: str, facts: DecoderFacts, passes: Sequence[Pass], quantizers
     if end or chosen:
         return plain
     for mixed in passes:
-        if mixed["type"] == "EdgekitKeepBits":  # which layers is found by measuring; how much is not
-            share = mixed["share"]
-            return Storage(8 * share + plain.bits * (1 - share), plain.block, plain.symmetric)
         if mixed["type"] == "SelectiveMixedPrecision" and _in_k_mix(name, facts.layers):
             return Storage(8, plain.block, plain.symmetric)
     return plain

@@ -24,6 +24,7 @@ class Choices(Strict):
     """What may be said of a model, and otherwise of it on one target. Paths are relative to edgekit.toml."""
 
     recipe: str | None = Field(default=None, description="a quantization recipe's name or .py file")
+    size: str | None = Field(default=None, description="of a language model's bundle, as 130MB: bits are found for it")
     calibration: str | None = Field(default=None, description="folder of pictures, recordings, texts or arrays")
     labels: str | None = Field(default=None, description="CSV of the calibration files and their classes")
     text: str | None = Field(default=None, description="text for the gate instead of the one that ships")

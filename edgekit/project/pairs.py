@@ -128,6 +128,7 @@ def _pair(project: Project, name: str, entry: ModelEntry, word: str, home: Path,
         zip=project.zip,
     )
     profile = budgeted(target.load(_path(word, home, ".toml") or word), budget)
+    profile = tuned(profile, size=both["size"])
     return Pair(name, _ref(entry.source, home), profile, options, project.devices.get(word, ""))
 
 
@@ -138,6 +139,18 @@ def budgeted(profile: Target, budget: dict[str, Limit]) -> Target:
     tables = {kind: profile.settings(kind) for kind in kinds.names()}
     more = {
         kind: table.model_copy(update={"budget": table.budget | metrics.of_kind(budget, kind)})
+        for kind, table in tables.items()
+    }
+    return profile.model_copy(update=more)
+
+
+def tuned(profile: Target, **asked: object) -> Target:
+    """A target with other settings in the table of each kind of model that has them; None leaves the target's."""
+    tables = {kind: profile.settings(kind) for kind in kinds.names()}
+    more = {
+        kind: table.model_copy(
+            update={key: value for key, value in asked.items() if value is not None and key in type(table).model_fields}
+        )
         for kind, table in tables.items()
     }
     return profile.model_copy(update=more)

@@ -55,7 +55,7 @@ def untied(model: Model) -> Model:
 
 def static(model: Model, settings: LlmSettings, *, bits: int) -> list[dict[str, Any]]:
     """From a quantized checkpoint to static QDQ graphs."""
-    text = _olive.calibration_text()
+    text = _olive.calibration_text(settings)
     load = {**text["load_dataset_config"], "params": {**text["load_dataset_config"]["params"], **CALIBRATION}}
     data = {"save_as_external_data": True}
     return [

@@ -28,7 +28,7 @@ HEAD, EMBEDDINGS = "lm_head", "model.embed_tokens"
 EIGHT_BLOCK = 64
 UNQUANTIZED = 16  # bits of embeddings that are not quantized
 SMALLEST_BLOCK = 16  # that ONNX Runtime's kernels take
-SAMPLES, SAMPLE_TOKENS = 64, 512  # of calibration text: 32,768 tokens
+SAMPLE_TOKENS = 512  # of each piece of calibration text
 
 
 def block(settings: LlmSettings, model: Model, bits: int = 4) -> int:
@@ -102,28 +102,15 @@ def quantize_ends(model: Model, settings: LlmSettings, *, head: int, embeddings:
 
 def gptq(model: Model, settings: LlmSettings, **more: Any) -> dict[str, Any]:
     """GPTQ of the decoder layers on local text."""
-    return quantizer("EdgekitGptq", model, settings, data_config=calibration_text()) | {"lm_head": False} | more
+    return quantizer("EdgekitGptq", model, settings, data_config=calibration_text(settings)) | {"lm_head": False} | more
 
 
-def keep_bits(model: Model, settings: LlmSettings) -> dict[str, Any]:
-    """Names the layers that keep 8 bits for the pass behind it, by measured sensitivity."""
-    return {
-        "type": "EdgekitKeepBits",
-        "share": settings.keep_share,
-        "bits": 4,
-        "group_size": block(settings, model),
-        "high_group_size": block(settings, model, 8),
-        "sym": settings.symmetric,
-        "data_config": calibration_text(),
-    }
-
-
-def calibration_text() -> dict[str, Any]:
+def calibration_text(settings: LlmSettings) -> dict[str, Any]:
     """Olive's data configuration of calibration text: the user's, else the one that ships with edgekit.
 
     Its digest is here so that another text makes another plan.
     """
-    load = {"folder": "${CALIBRATION}", "source": "${SOURCE}", "samples": SAMPLES, "tokens": SAMPLE_TOKENS}
+    load = {"folder": "${CALIBRATION}", "source": "${SOURCE}", "samples": settings.samples, "tokens": SAMPLE_TOKENS}
     return {
         "name": "calibration_text",
         "type": "DataContainer",

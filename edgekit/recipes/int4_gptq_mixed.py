@@ -1,8 +1,8 @@
-"""int4 GPTQ with 8 bits for the layers that need them most: the closest to the source at the size of a K_M mix.
+"""GPTQ in 4 and 8 bits, each matrix as a size allows: the closest to the source at its size.
 
-Which layers is measured, not guessed: a backward pass over the calibration text says what 4 bits would cost in each
-(passes/sensitivity.py), and the settings' keep_share of the layers' weights, the costliest first, keep 8. lm_head keeps
-8 bits too; the embeddings, whose error is small beside all others, get 4.
+What 4 and 8 bits in blocks of 32, 64 and 128 would cost is measured, not guessed: a backward pass over the calibration
+text says it of every matrix, lm_head and embeddings too (passes/sensitivity.py), and what costs least in the size is
+taken (passes/fit_size.py). The size is the settings' `size`, of the whole bundle, or else `average_bits` of a weight.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ from typing import Any
 
 from edgekit.kinds.llm import LlmSettings
 from edgekit.model import Model
-from edgekit.recipes import _olive
+from edgekit.recipes import _olive, _size
 
 KIND = "llm"
 PRECISION = "int4"
-SUMMARY = "int4 GPTQ, calibrated on text; 8 bits where the source is measured to need them, and for lm_head"
+SUMMARY = "GPTQ in 4 and 8 bits, calibrated on text: where the source is measured to need them, as a size allows"
 CALIBRATED = True
-RUNGS = {3: {"keep_share": 0.0}, 4: {"keep_share": 0.1}, 5: {"keep_share": 0.25}, 6: {"keep_share": 0.5}}
+RUNGS = {place: {"average_bits": bits} for place, bits in enumerate((4.6, 5.0, 5.5, 6.5, 7.5, 8.2), start=3)}
 
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:
-    """Sensitivity, GPTQ, both ends, then the GenAI graph."""
-    ends = _olive.quantize_ends(model, settings, head=8, embeddings=4)
-    return [_olive.keep_bits(model, settings), _olive.gptq(model, settings), ends, *_olive.finish(model, settings)]
+    """Sensitivity, GPTQ, the embeddings (and what is tied to them), then the GenAI graph."""
+    asked = _size.asked(settings)
+    untied = model.llm is None or not model.llm.tied_embeddings
+    layers = _olive.gptq(model, settings, lm_head=untied, overrides=asked)
+    ends = _olive.quantizer("Rtn", model, settings, embeds=True, overrides=asked)
+    return [_size.fit(model, settings), layers, ends, *_olive.finish(model, settings)]
+
+
+def suits(model: Model) -> tuple[bool, str]:
+    """Where GenAI's builder reads a quantized checkpoint."""
+    return model.architecture not in _olive.FLOAT_ONLY, ""

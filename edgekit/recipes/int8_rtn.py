@@ -12,7 +12,7 @@ KIND = "llm"
 PRECISION = "int8"
 SUMMARY = "int8 round-to-nearest weights of every linear layer, lm_head and embeddings"
 CALIBRATED = False
-RUNGS: dict[int, dict[str, Any]] = {7: {}}
+RUNGS: dict[int, dict[str, Any]] = {9: {}}
 
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ KIND = "llm"
 PRECISION = "float16"
 SUMMARY = "float16 weights, not quantized"
 CALIBRATED = False
-RUNGS: dict[int, dict[str, Any]] = {8: {}}
+RUNGS: dict[int, dict[str, Any]] = {10: {}}
 
 
 def passes(model: Model, settings: LlmSettings) -> list[dict[str, Any]]:

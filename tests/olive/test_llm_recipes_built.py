@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit import plan, recipes, sources, target, tools
+from edgekit.predict import weights
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
@@ -20,6 +21,7 @@ HERE = Path(__file__).parent
 UINT8 = 2  # onnx.TensorProto.UINT8
 RECIPES = [name for name in recipes.names("llm") if name.startswith(("int4_", "int8_", "quarot_", "llm_"))]
 PHI = ("llm_float32", "int4_rtn", "int4_mixed", "int4_kquant", "int8_rtn")  # in the graph
+SIZE = 520_000  # bytes of a bundle that fits neither all in 4 bits nor all in 8
 FUSED = ("int4_mixed", "int4_gptq_mixed", "quarot_gptq")  # those that name modules or unpack fused ones
 
 
@@ -31,7 +33,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     own.write_text(
         "\n\n".join(f"{at} apples and {at * 7} pears are {at * 8} pieces of fruit. " * 6 for at in range(60))
     )
-    wanted = {"llama": [*RECIPES, f"int4_gptq+{own}"], "phi3": list(FUSED), "phi": list(PHI)}
+    (folder / "sized.toml").write_text(f'extends = "linux-cpu"\nname = "sized"\n[llm]\nsize = "{SIZE / 1000}KB"\n')
+    sized = f"int4_gptq_mixed@{folder / 'sized.toml'}"
+    wanted = {"llama": [*RECIPES, f"int4_gptq+{own}", sized], "phi3": list(FUSED), "phi": list(PHI)}
     found: dict[str, Path] = {}
     for name, make in (("llama", tiny_llm.llama), ("phi3", tiny_llm.phi3), ("phi", tiny_llm.phi)):
         source = make(folder / name)
@@ -102,9 +106,16 @@ def test_the_weights_are_as_large_as_the_plan_estimated(models: dict[str, Path],
 
 def test_every_recipe_builds_a_model_that_loads(models: dict[str, Path]) -> None:
     made = {key.removeprefix("llama/") for key in models if key.startswith("llama/")}
-    assert made == {*RECIPES, "int4_gptq+text"}
+    assert made == {*RECIPES, "int4_gptq+text", "int4_gptq_mixed@sized"}
     for folder in models.values():
         assert np.isfinite(logits(folder)).all()
+
+
+def test_a_size_is_kept_and_made_use_of(models: dict[str, Path]) -> None:
+    """With what a bundle has beside weights, graph and tokenizer, GenAI's settings too; at most 2 % are left."""
+    files = [path for path in models["llama/int4_gptq_mixed@sized"].iterdir() if "_config" not in path.stem]
+    files.append(files[0].with_name("tokenizer_config.json"))
+    assert 0.98 * SIZE <= sum(path.stat().st_size for path in files) + weights.ELSE <= SIZE
 
 
 def test_gptq_rounds_by_the_text_that_it_is_given(models: dict[str, Path]) -> None:
@@ -142,10 +153,7 @@ def test_each_recipe_gives_the_bits_it_says(models: dict[str, Path]) -> None:
     assert set(bits(models["llama/int8_rtn"]).values()) == {8}
     for architecture in ("llama", "phi3"):
         mixed = bits(models[f"{architecture}/int4_gptq_mixed"])
-        head = next(count for name, count in mixed.items() if "lm_head" in name)
-        layers = [count for name, count in mixed.items() if "/layers." in name]
-        assert head == 8
-        assert set(layers) == {4, 8}
+        assert {count for name, count in mixed.items() if "/layers." in name} == {4, 8}
     gptq = bits(models["llama/int4_gptq"])
     assert {count for name, count in gptq.items() if "/layers." in name} == {4}
     assert {count for name, count in gptq.items() if "/layers." not in name} == {8}

@@ -51,7 +51,7 @@ def test_a_partial_rotation_has_smaller_tables_and_longrope_one_more_of_each() -
 
 def test_mixed_recipes_lie_between_their_precisions_and_keep_their_order() -> None:
     sizes = [
-        weight_bytes(LLAMA, name) for name in ("int4_rtn", "int4_gptq", "int4_gptq_mixed", "int4_mixed", "int8_rtn")
+        weight_bytes(LLAMA, name) for name in ("int4_rtn", "int4_gptq_mixed", "int4_gptq", "int4_mixed", "int8_rtn")
     ]
     assert sizes == sorted(set(sizes))
     fused = phi3(2 * 32064 * 3072 + 4 * (4 * 3072 * 3072 + 3 * 3072 * 8192))  # large: some layers alone keep 8 bits

@@ -95,13 +95,27 @@ def test_a_rotated_model_is_not_tied() -> None:
     assert surgeries == [{"surgeon": "EdgekitHalfScales"}]
 
 
-def test_a_keep_share_is_a_setting() -> None:
-    assert passes("int4_gptq_mixed", model(), keep_share=0.4)[0]["share"] == 0.4
+def test_a_size_is_a_setting_and_average_bits_where_there_is_none() -> None:
+    assert passes("int4_gptq_mixed", model(), size="60MB")[0]["size"] == 60_000_000
+    by_bits = passes("int4_gptq_mixed", model(), average_bits=6.5)[0]
+    assert (by_bits["size"], by_bits["average_bits"], by_bits["blocks"]) == (0, 6.5, [32, 64, 128])
+
+
+@pytest.mark.parametrize("size", ["3MB", "900MB"])
+def test_a_size_out_of_reach_is_refused_by_the_plan(size: str) -> None:
+    with pytest.raises(UsageError, match=r"cannot be reached: from .* to .* MB"):
+        passes("int4_gptq_mixed", model(), size=size)
+
+
+def test_tied_ends_are_left_to_the_pass_behind_gptq() -> None:
+    """What serves as embeddings too has no inputs to correct errors by."""
+    heads = {tied: passes("int4_gptq_mixed", model(tied=tied))[1]["lm_head"] for tied in (True, False)}
+    assert heads == {True: False, False: True}
 
 
 def test_calibration_never_comes_from_a_hub() -> None:
     for name in QUANTIZING:
-        found = [one for one in passes(name, model()) if one["type"] in ("EdgekitGptq", "EdgekitKeepBits")]
+        found = [one for one in passes(name, model()) if one["type"] in ("EdgekitGptq", "EdgekitFitSize")]
         assert recipes.load(name).calibrated == ("gptq" in name) and bool(found) >= ("gptq" in name), name
         for one in found:
             load = one["data_config"]["load_dataset_config"]
@@ -131,9 +145,9 @@ def test_a_changed_pass_of_our_own_is_another_result() -> None:
     named = {name: modules({"passes": passes(name, model())}) for name in QUANTIZING}
     assert named["int4_rtn"] == ["edgekit.jobs.olive.passes.half_scales"]
     assert named["int4_gptq_mixed"] == [
+        "edgekit.jobs.olive.passes.fit_size",
         "edgekit.jobs.olive.passes.gptq",
         "edgekit.jobs.olive.passes.half_scales",
-        "edgekit.jobs.olive.passes.sensitivity",
     ]
     assert modules({"type": "Rtn"}) == []
 

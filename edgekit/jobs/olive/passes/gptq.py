@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from olive.passes.pytorch.gptq import Gptq
+from olive.passes.pytorch.quant_utils import finalize, prepare_model, run_layerwise_quantization
 
 from edgekit.errors import BuildError
 
@@ -22,6 +23,26 @@ NARROWER = tuple(1 - 0.025 * step for step in range(17))  # 1.0 ... 0.6 of the e
 
 class EdgekitGptq(Gptq):  # type: ignore[misc]
     """Gptq with a searched grid; modules that read the same inputs (query, key and value) share one Hessian."""
+
+    @torch.no_grad()
+    def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
+        """As Olive's, without the logits of all text, which it would keep where lm_head is asked for."""
+        wrapper, quantized, _ = prepare_model(model, config)
+        head: Any = wrapper.get_lm_head(return_name=False)
+        head.forward = lambda states: states[..., :1]
+        device = run_layerwise_quantization(
+            model,
+            wrapper,
+            config.data_config,
+            input_hook=self.accumulate_hessian,
+            process_module=lambda module, _: self.process_module(
+                module, percdamp=config.damp_percent, actorder=config.desc_act
+            ),
+            update_before_process=False,
+            include_lm_head=config.lm_head,
+        )
+        del head.forward
+        return finalize(model, output_model_path, wrapper, quantized, device)
 
     @staticmethod
     def accumulate_hessian(module: torch.nn.Module, inp: tuple[Tensor, ...], _: Any) -> None:
@@ -98,13 +119,13 @@ class Inputs:
         diagonal[diagonal == 0] = 1
         if order is not None:
             hessian = hessian[order][:, order]
-        found = _inverse_factor(hessian, damp)
+        found = inverse_factor(hessian, damp)
         if order is None:
             self._factors[damp] = found
         return found
 
 
-def _inverse_factor(hessian: Tensor, damp: float) -> Tensor:
+def inverse_factor(hessian: Tensor, damp: float) -> Tensor:
     """Cholesky of the inverse; fewer samples than columns, or float32's rounding, may ask for more damping."""
     mean = hessian.diagonal().mean()
     for more in (1, 10, 100):
