@@ -15,6 +15,7 @@ from . import pictures
 from .bundle import Opened, cannot_open
 from .manifest import Refused
 from .npz import Array
+from .upright import upright
 
 
 class TensorBundle:
@@ -60,20 +61,26 @@ class TensorBundle:
             reason = (str(error).splitlines() or ["no reason given"])[0][:300]
             raise _wrong(f"the model cannot take this input: {reason}", "look at the sizes that may vary") from None
 
-    def picture(self, name: str, pixels: Array) -> Array:
-        """The array of an input, made of a picture as the contract says: uint8 [height, width, 3], upright sRGB.
+    def picture(self, name: str, pixels: Array, pixel_format: str = "rgb8") -> Array:
+        """The array of an input, made of a picture as the contract says.
+
+        Args:
+            pixels: uint8 [height, width, 3 or 4], as `pixel_format` says (upright.py has the words).
 
         Raises:
-            Refused: there is no such input, or the contract does not say how.
+            Refused: there is no such input, the contract does not say how, or these are no pixels.
         """
         for tensor in self.inputs:
             if tensor["name"] == name:
-                return pictures.of_picture(tensor, pixels)
+                return pictures.of_picture(tensor, upright(pixels, pixel_format))
         names = ", ".join(str(tensor["name"]) for tensor in self.inputs)
         raise _wrong(f"the model has no input {name!r}", f"its inputs are: {names}")
 
-    def classify(self, pixels: Array, top: int = 5) -> list[dict[str, Any]]:
+    def classify(self, pixels: Array, top: int = 5, pixel_format: str = "rgb8") -> list[dict[str, Any]]:
         """What a picture shows, the best first: {"index", "label" or None, "score" as the model gives it}.
+
+        Args:
+            pixels, pixel_format: as for `picture`.
 
         Raises:
             Refused: the contract does not speak of classes, or wants more than a picture.
@@ -83,6 +90,7 @@ class TensorBundle:
                 "the bundle's contract does not say that its outputs are classes",
                 'ask run, or build the bundle from a card with decode = "classes"',
             )
+        pixels = upright(pixels, pixel_format)
         moving = [tensor for tensor in self.inputs if (tensor.get("preprocess") or {}).get("kind") != "fixed"]
         feed = {
             tensor["name"]: pictures.of_picture(tensor, pixels)

@@ -6,6 +6,7 @@ import edgekit.ModelBundle
 import edgekit.Options
 import edgekit.Event
 import edgekit.Settings
+import edgekit.Tensor
 import java.io.File
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -14,13 +15,16 @@ import kotlinx.coroutines.runBlocking
 private fun sample(folder: String) =
     Sample(File(folder, "sample.properties").inputStream(), File(folder, "files.txt").inputStream())
 
-private fun read(path: String, width: Int): Pixels {
-    val bytes = File(path).readBytes()
-    return Pixels(width, bytes.size / 3 / width, IntArray(bytes.size) { bytes[it].toInt() and 255 })
+/** The pixels that a net is given of a picture of ARGB, with its new width and height: hexadecimal. */
+private fun given(folder: String, library: String, argb: String, width: Int, orientation: Int): String = runBlocking {
+    val pixels = Pixels(argb.split(',').map { it.toLong(16).toInt() }.toIntArray(), width, orientation)
+    val picture = Tensor(pixels.format, pixels.height.toLong(), pixels.width.toLong(), data = pixels.bytes)
+    ModelBundle.open(File(folder), Options(library = library)).use { bundle ->
+        val made = bundle.infer(mapOf("x" to picture), mapOf("y" to null))["y"]!!
+        val bytes = ByteArray(made.data.remaining()).also { made.data.get(it) }
+        "${made.shape[2]} ${made.shape[1]} ${bytes.joinToString("") { "%02x".format(it) }}"
+    }
 }
-
-private fun write(path: String, pixels: Pixels) =
-    File(path).writeBytes(pixels.bytes().let { bytes -> ByteArray(bytes.remaining()).also { bytes.get(it) } })
 
 private fun gather(assets: String, from: String, to: String, free: Long, most: Int): String {
     val gathering = Gathering(File(to), sample(assets).pieces) { free }
@@ -65,8 +69,7 @@ public fun main() {
         val words = line.split('\t')
         println(
             when (words[0]) {
-                "turned" -> read(words[1], words[2].toInt()).turned(words[3].toInt()).let { write(words[4], it).run { "${it.width}" } }
-                "flat" -> Pixels.of(words[1].split(',').map { it.toLong(16).toInt() }.toIntArray(), 1).values.joinToString(",")
+                "given" -> given(words[1], words[2], words[3], words[4].toInt(), words[5].toInt())
                 "gather" -> gather(words[1], words[2], words[3], words[4].toLong(), words[5].toInt())
                 "ending" -> Endings.told(words[1].toInt(), words[2].toInt(), words[3].ifEmpty { null }, words[4].ifEmpty { null })
                 else -> keep(words[1], words[2])

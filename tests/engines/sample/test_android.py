@@ -19,7 +19,9 @@ from edgekit.inputs import images
 from tests import needs
 from tests.engines.sample import android
 from tests.engines.sample.android import DEBUG, MAIN, Driver
+from tests.engines.wrappers.conformance import changed
 from tests.engines.wrappers.kotlin import face
+from tests.engines.wrappers.small_bundles import pixels, seal_pictures
 
 pytestmark = pytest.mark.tools
 
@@ -53,6 +55,11 @@ def driver(project: Path, resources: Path) -> Iterator[Driver]:
     machine = Driver(classes)
     yield machine
     assert machine.end() == 0
+
+
+@pytest.fixture(scope="module")
+def jni(runner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return face.compile_jni(runner.parent / LIBRARY, tmp_path_factory.mktemp("jni"))
 
 
 @pytest.fixture(scope="module")
@@ -104,25 +111,18 @@ def test_the_check_modes_native_function(driver: Driver, project: Path, resource
     assert "Java_dev_edgekit_sample_CheckActivity_check(" in (project / MAIN / "cpp/check.cpp").read_text("utf-8")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_as_exif_says(orientation: int, driver: Driver, tmp_path: Path) -> None:
-    picture = Image.fromarray(np.arange(5 * 3 * 3, dtype=np.uint8).reshape(5, 3, 3))
-    picture.getexif()[0x0112] = orientation
-    upright = np.asarray(ImageOps.exif_transpose(picture))
-    (tmp_path / "in").write_bytes(picture.tobytes())
-    assert int(driver.ask("turned", tmp_path / "in", 3, orientation, tmp_path / "out")) == upright.shape[1]
-    assert (tmp_path / "out").read_bytes() == upright.tobytes()
-
-
-def test_what_is_transparent_lies_on_white(driver: Driver) -> None:
-    """As Pillow does it, within 1."""
-    colours = [(0, 0, 0, 0), (255, 0, 0, 255), (10, 200, 30, 128), (90, 90, 90, 1)]
-    words = ",".join(f"{alpha:02x}{red:02x}{green:02x}{blue:02x}" for red, green, blue, alpha in colours)
-    made = np.array([int(value) for value in driver.ask("flat", words).split(",")]).reshape(-1, 3)
-    picture = Image.new("RGBA", (len(colours), 1))
-    picture.putdata(colours)
+def test_pictures_are_turned_as_exif_says_and_lie_on_white(driver: Driver, jni: Path, tmp_path: Path) -> None:
+    """As Pillow does it, to the bit."""
+    bundle = changed(seal_pictures(tmp_path, "uint8"), tmp_path, pixels)
+    stored = np.random.default_rng(9).integers(0, 256, (5, 3, 4), np.uint8)
+    argb = ",".join(f"{alpha:02x}{red:02x}{green:02x}{blue:02x}" for red, green, blue, alpha in stored.reshape(-1, 4))
+    picture = Image.fromarray(stored)
     white = Image.alpha_composite(Image.new("RGBA", picture.size, images.WHITE), picture).convert("RGB")
-    assert np.abs(made - np.asarray(white, dtype=int)[0]).max() <= 1
+    for orientation in range(9):  # 0, which cameras write too, says nothing
+        width, height, data = driver.ask("given", bundle, jni, argb, 3, orientation).split()
+        white.getexif()[0x0112] = orientation
+        upright = np.asarray(ImageOps.exif_transpose(white))
+        assert (int(height), int(width)) == upright.shape[:2] and bytes.fromhex(data) == upright.tobytes()
 
 
 def test_packs_are_brought_together_and_a_death_between_costs_no_byte(
@@ -176,11 +176,8 @@ def test_the_last_end(reason: int, status: int, description: str, noted: str, to
     assert driver.ask("ending", reason, status, description, noted) == told
 
 
-def test_memory_is_given_back_when_nobody_sees_the_app(
-    driver: Driver, runner: Path, talking: Path, tmp_path: Path
-) -> None:
+def test_memory_is_given_back_when_nobody_sees_the_app(driver: Driver, jni: Path, talking: Path) -> None:
     """Hidden in mid-answer the answer ends and the caches go; in the background the weights; the next turn goes on."""
-    jni = face.compile_jni(runner.parent / LIBRARY, tmp_path)
     *told, history = driver.ask("keep", talking, jni).split("\t")
     assert told == [
         *("mapped false", "reused false loaded false"),  # the weights are in memory already: none would be added

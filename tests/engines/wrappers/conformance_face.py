@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
+from edgekit.inputs import images
 from edgekit.tools import QUIET_ENGINES
 from edgekit.wrappers.python import open_bundle
 from edgekit.wrappers.python.llm import LlmBundle
 from edgekit.wrappers.python.tensor import TensorBundle
+from edgekit.wrappers.python.upright import upright
 from tests.engines.wrappers.conformance import GREEDY, Change, axis, changed, reference_text
 from tests.engines.wrappers.conformance_respond import WEATHER, Answered, Opens, Responses, said
 from tests.engines.wrappers.counting import Counted
@@ -402,6 +405,38 @@ class Faces(Responses):
         with opened(face, tensor_bundle) as bundle, pytest.raises(Refusal, match="are classes") as refusal:
             face.ask("classify", bundle=bundle, top=3, **picture)
         assert refusal.value.code == "usage" and refusal.value.next
+
+    @pytest.mark.parametrize("words", ["premultiplied", "display-p3", *(f"exif-{at}" for at in range(1, 9))])
+    def test_pixels_as_a_decoder_leaves_them(self, face: FaceProcess, pixels_bundle: Path, words: str) -> None:
+        """Of rows that lie apart, blue first: turned and flattened as Pillow does it, and Python's to the bit."""
+        stored = np.random.default_rng(6).integers(0, 256, (9, 14, 4), np.uint8)
+        rows = np.pad(stored[:, :, [2, 1, 0, 3]].reshape(9, -1), ((0, 0), (0, 5)), constant_values=9)
+        with opened(face, pixels_bundle) as bundle:
+            ask = partial(face.ask, "infer", bundle=bundle, outputs={"y": None})
+            told = ask(inputs={"x": tensor(rows, type=f"bgra8 {words}", shape=(9, 14))})["y"]
+            with pytest.raises(Refusal, match="exif-9") as refusal:
+                ask(inputs={"x": tensor(rows, type="bgra8 exif-9", shape=(9, 14))})
+        assert refusal.value.code == "usage" and "exif-8" in refusal.value.next
+        made = np.frombuffer(base64.b64decode(told["data"]), told["type"]).reshape(told["shape"])[0]
+        assert np.array_equal(made, upright(stored, f"rgba8 {words}"))
+        if words.startswith("exif"):
+            picture = Image.fromarray(stored)
+            white = Image.new("RGBA", picture.size, images.WHITE)
+            flat = Image.alpha_composite(white, picture).convert("RGB")
+            flat.getexif()[0x0112] = int(words[-1])
+            assert np.array_equal(made, np.asarray(ImageOps.exif_transpose(flat)))
+
+    def test_what_such_a_picture_shows(self, face: FaceProcess, classes_bundle: Path) -> None:
+        pixels = np.random.default_rng(7).integers(0, 256, (33, 47, 4), np.uint8)
+        reference = open_bundle(classes_bundle)
+        assert isinstance(reference, TensorBundle)
+        picture = {"pixels": base64.b64encode(pixels.tobytes()).decode(), "width": 47, "height": 33}
+        with opened(face, classes_bundle) as bundle:
+            for words in ("rgba8", "bgrx8 exif-8"):
+                told = face.ask("classify", bundle=bundle, top=2, format=words, **picture)
+                wanted = reference.classify(pixels, top=2, pixel_format=words)
+                assert [each["index"] for each in told] == [each["index"] for each in wanted]
+                assert [each["score"] for each in told] == pytest.approx([each["score"] for each in wanted], rel=1e-5)
 
     def test_many_tensors_at_once(self, face: FaceProcess, case_bundle: Path) -> None:
         all_cases(face, case_bundle)

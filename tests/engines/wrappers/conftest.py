@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines.wrappers.conformance import BORDER, changed
 from tests.engines.wrappers.counting import Counted, compile_counting
-from tests.engines.wrappers.small_bundles import classes, seal_cases, seal_llm, seal_pictures
+from tests.engines.wrappers.small_bundles import classes, pixels, seal_cases, seal_llm, seal_pictures
 from tests.engines.wrappers.small_models import TOOLS
 
 
@@ -36,6 +36,13 @@ def classes_bundle(tensor_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 def same_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A net that gives back the floats that it is fed, of four dimensions."""
     return seal_pictures(tmp_path_factory.mktemp("same"))
+
+
+@pytest.fixture(scope="session")
+def pixels_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A net that gives back the pixels of a picture: bytes, upright, row by row."""
+    folder = tmp_path_factory.mktemp("pixels")
+    return changed(seal_pictures(folder, "uint8"), folder, pixels)
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,11 @@ def classes(manifest: dict[str, Any]) -> None:
     manifest["contract"]["inputs"][0]["preprocess"] = {"kind": "image", "resample": "lanczos", "fit": "crop-center"}
 
 
+def pixels(manifest: dict[str, Any]) -> None:
+    """Say in the manifest of seal_pictures's net of bytes that it takes a picture's pixels as they are."""
+    manifest["contract"]["inputs"][0]["preprocess"] = {"kind": "image", "layout": "NHWC", "scale": 1.0}
+
+
 def seal_cases(folder: Path, names: list[str] | None = None) -> Path:
     """The net of golden_cases.py, which gives back what it is fed.
 

@@ -90,7 +90,12 @@ edgekit::View view_of(const edgekit_tensor& tensor, bool filled) {
     edgekit::View view{string_of(tensor.name)};
     if (!filled) return view;
     const std::string type = string_of(tensor.type);
-    view.type = type == edgekit::RGB8.name ? &edgekit::RGB8 : edgekit::type_by_name(type);
+    if (const auto pixels = edgekit::pixel_format(type)) {
+        view.type = &edgekit::RGB8;
+        view.pixels = *pixels;
+    } else {
+        view.type = edgekit::type_by_name(type);
+    }
     if (!view.type) throw Refused("there is no type '" + type + "'", "", "usage");
     if (tensor.rank) view.shape.assign(tensor.shape, tensor.shape + tensor.rank);
     view.data = tensor.data;
@@ -270,7 +275,7 @@ edgekit_error* edgekit_classify(edgekit_bundle* bundle, const edgekit_tensor* pi
         require(out, "out");
         *out = nullptr;
         const edgekit::View view = view_of(known(picture), true);
-        if (view.type != &edgekit::RGB8) throw Refused("a picture is of the type rgb8", "", "usage");
+        if (view.type != &edgekit::RGB8) throw Refused("a picture is of the type rgb8, rgba8 or bgra8", "", "usage");
         Json classes = Json::array();
         for (const edgekit::Class& each : bundle->core.tensors()->classify(view, top > 0 ? static_cast<size_t>(top) : 5)) {
             const Json label = each.label.empty() ? Json(nullptr) : Json(each.label);

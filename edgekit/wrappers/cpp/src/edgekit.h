@@ -182,9 +182,17 @@ EDGEKIT_API edgekit_error* edgekit_infer(edgekit_bundle* bundle, const edgekit_t
                                          edgekit_tensor* outputs, size_t output_count, edgekit_values** owned);
 EDGEKIT_API void edgekit_values_free(edgekit_values* values);
 
-/* Pictures: a tensor of the type "rgb8" and the shape [height, width] is a picture, upright sRGB of three bytes a pixel (red,
- * green, blue), rows from the top, bytes / height apart. As an input of edgekit_infer it is cut, scaled and normalized as
- * the bundle's contract says, as Pillow would; where it says nothing of pictures, it is refused.
+/* Pictures: a tensor of the shape [height, width] is a picture where its type says how the pixels lie, as a decoder leaves
+ * them, rows from the top, bytes / height apart:
+ *     "rgb8", "bgr8"      three bytes a pixel
+ *     "rgba8", "bgra8"    four, the last is alpha: what is transparent lies on white, as Pillow's alpha_composite puts it
+ *     "rgbx8", "bgrx8"    four, the last says nothing
+ * and, behind it and a blank each, in any order, what else is so:
+ *     "premultiplied"     the colours are, by alpha: 255 - alpha is added to each
+ *     "exif-1" ... "exif-8"  what EXIF calls its orientation: it is turned upright; height and width are as it is stored
+ *     "display-p3"        the colours are Display P3's, and become sRGB's, clipped (after what was transparent); else sRGB's
+ * So "rgba8 premultiplied exif-6" is a picture that lies on its side. As an input of edgekit_infer it is turned, cut,
+ * scaled and normalized as the bundle's contract says, as Pillow would; where it says nothing of pictures, it is refused.
  *
  * What a picture shows, by a model of classes; picture: of any name. top: how many; 0: five.
  * out: {"classes": [{"index", "label": null where the bundle has none, "score": as the model gives it}, ...]}, the best

@@ -162,8 +162,7 @@ inline void check(edgekit_error* error) {
 
 }  // namespace detail
 
-/* A JSON document: facts, preflight, or any text. What lies in it is named by its path, "/engines/onnxruntime/version".
- */
+/* A JSON document: facts, preflight, any text. What lies in it is named by its path, "/engines/onnxruntime/version". */
 class Document {
   public:
     explicit Document(edgekit_document* made) : document_(made) {}
@@ -284,10 +283,11 @@ struct Tensor {
         return made;
     }
 
-    /* Upright sRGB of three bytes a pixel; rows lie `stride` bytes apart, 0: without a gap. */
-    static Tensor picture(const uint8_t* pixels, int64_t width, int64_t height, int64_t stride = 0) {
-        const auto bytes = static_cast<size_t>(height * (stride ? stride : 3 * width));
-        return {"picture", "rgb8", {height, width}, const_cast<uint8_t*>(pixels), bytes};
+    /* Pixels as edgekit.h says of pictures; rows lie `stride` bytes apart, 0: without a gap. */
+    static Tensor picture(const uint8_t* pixels, int64_t width, int64_t height, int64_t stride = 0,
+                          std::string format = "rgb8") {
+        const auto bytes = static_cast<size_t>(height * (stride ? stride : width * (format.find('8') == 3 ? 3 : 4)));
+        return {"picture", std::move(format), {height, width}, const_cast<uint8_t*>(pixels), bytes};
     }
 
     template <typename T>

@@ -6,6 +6,7 @@
 
 #include "arrays.h"
 #include "ort.h"
+#include "upright.h"
 
 namespace edgekit {
 
@@ -16,6 +17,7 @@ struct View {
     std::vector<int64_t> shape = {};
     void* data = nullptr;
     size_t bytes = 0;
+    PixelFormat pixels = {};  // of a picture (RGB8)
 };
 
 // Runs the session; outputs without data are filled in, and theirs live as long as the result. Throws Refused where

@@ -26,18 +26,20 @@ struct Size {
 
 Pixels pixels_of(const View& view) {
     const auto shape = view.shape;
-    const bool flat = shape.size() == 2 || (shape.size() == 3 && shape[2] == 3);
+    const auto pixel = static_cast<size_t>(view.pixels.bytes);
+    const bool flat = shape.size() == 2 || (shape.size() == 3 && shape[2] == view.pixels.bytes);
     if (!flat || shape[0] < 1 || shape[1] < 1 || shape[0] > MOST_PIXELS / shape[1]) {
         throw wrong("a picture has the shape " + shape_words(shape),
                     "give [height, width], of at most " + std::to_string(MOST_PIXELS) + " pixels");
     }
     const auto height = static_cast<size_t>(shape[0]), width = static_cast<size_t>(shape[1]);
-    if (!view.data || view.bytes % height || view.bytes / height < 3 * width) {
+    if (!view.data || view.bytes % height || view.bytes / height < pixel * width) {
         throw wrong("a picture of " + shape_words(shape) + " has " + std::to_string(view.bytes) + " bytes",
-                    "give rows of three bytes a pixel, all as long as one another");
+                    std::string("give rows of ") + (pixel == 3 ? "three" : "four") +
+                        " bytes a pixel, all as long as one another");
     }
-    return {static_cast<const uint8_t*>(view.data), static_cast<int>(width), static_cast<int>(height), 3,
-            view.bytes / height};
+    return {static_cast<const uint8_t*>(view.data), static_cast<int>(width), static_cast<int>(height),
+            view.pixels.bytes, view.bytes / height};
 }
 
 // As Pillow makes grey of RGB.
@@ -218,6 +220,8 @@ Array of_picture(const Json& input, const View& picture) {
     }
     const auto order = value_or<std::string>(form, "channels", "RGB");
     Pixels pixels = pixels_of(picture);
+    const Picture turned = picture.pixels.plain() ? Picture(0, 0, 3) : upright(pixels, picture.pixels);
+    if (!picture.pixels.plain()) pixels = turned.pixels();
     const Size size = size_of(form, input.at("shape"), pixels);
     const Picture plain = order == "L" ? grey(pixels) : Picture(0, 0, 3);
     if (order == "L") pixels = plain.pixels();

@@ -9,8 +9,8 @@
 
 namespace edgekit {
 
-// The type of a View that is a picture: upright sRGB, three bytes a pixel (red, green, blue), of the shape [height,
-// width] or [height, width, 3]; its rows are bytes / height apart.
+// The type of a View that is a picture, of the shape [height, width] or [height, width, bytes of a pixel]; its rows are
+// bytes / height apart, and `pixels` says how they lie.
 extern const Type RGB8;
 
 // The array that a contract's input is made of a picture. Refused where the contract does not say how, or nothing

@@ -64,10 +64,10 @@ public sealed class Bundle : IAsyncDisposable {
     public Task<Tensor[]> InferAsync(
         IEnumerable<Tensor> inputs, IEnumerable<Tensor> outputs, CancellationToken token = default) =>
         Ask(_ => Tensor.Infer(_handle, inputs.ToArray(), outputs.ToArray()), token);
-    /// <summary>What a picture shows, the best first. Pixels: upright sRGB, three bytes each, in equal rows.</summary>
-    public Task<Category[]> ClassifyAsync(
-        Memory<byte> pixels, int width, int height, int top = 5, CancellationToken token = default) => Ask(pins => {
-            Native.Array rows = new Tensor("picture", "rgb8", pixels, height, width).Pinned(pins);
+    /// <summary>What a picture shows, the best first; its pixels in equal rows, of a format as edgekit.h has it.</summary>
+    public Task<Category[]> ClassifyAsync(Memory<byte> pixels, int width, int height, int top = 5,
+        string pixelFormat = "rgb8", CancellationToken token = default) => Ask(pins => {
+            Native.Array rows = new Tensor("picture", pixelFormat, pixels, height, width).Pinned(pins);
             string told = Native.Take(Native.edgekit_classify(_handle, ref rows, top, out DocumentHandle made), made);
             return JsonReader.Objects(told).Select(category => new Category(category)).ToArray();
         }, token);

@@ -39,8 +39,7 @@ internal static unsafe class Native {
     internal struct Array {
         internal UIntPtr Size;
         internal Utf8 Name, Type;
-        internal long* Shape; internal UIntPtr Rank;
-        internal byte* Data; internal UIntPtr Bytes;
+        internal long* Shape; internal UIntPtr Rank; internal byte* Data; internal UIntPtr Bytes;
     }
 
     [DllImport(Dll, CallingConvention = C)] private static extern int edgekit_abi();

@@ -96,14 +96,17 @@ public class ModelBundle private constructor() : AutoCloseable {
     }
 
     /**
-     * What a picture shows, the best first. [pixels] is direct: upright sRGB, three bytes a pixel, rows from the top, each
-     * of as many bytes as the next.
+     * What a picture shows, the best first. [pixels] is direct: rows from the top, each of as many bytes as the next.
+     * [pixelFormat] says how they lie, as edgekit.h has it: a Bitmap's are "rgba8 premultiplied", or of its getPixels
+     * "bgra8", and " exif-6" behind that where the camera was held so and the decoder did not turn it.
      */
     @JvmOverloads
-    public suspend fun classify(pixels: ByteBuffer, width: Int, height: Int, top: Int = 5): List<Category> {
+    public suspend fun classify(
+        pixels: ByteBuffer, width: Int, height: Int, top: Int = 5, pixelFormat: String = "rgb8",
+    ): List<Category> {
         direct(pixels)
-        val rows = pixels.slice()
-        val told = Json.readObject(asked { bundle, why -> Native.classify(bundle, rows, width, height, top, why) })
+        val (rows, type) = pixels.slice() to pixelFormat.toByteArray()
+        val told = Json.readObject(asked { bundle, why -> Native.classify(bundle, rows, type, width, height, top, why) })
         return (told["classes"] as List<*>).map { category ->
             val fields = category as Map<*, *>
             val score = (fields["score"] as Number?)?.toDouble() ?: Double.NaN

@@ -44,7 +44,7 @@ internal object Native {
         why: Texts,
     ): Long
     @JvmStatic external fun classify(
-        bundle: Long, pixels: ByteBuffer, width: Int, height: Int, top: Int, why: Texts,
+        bundle: Long, pixels: ByteBuffer, format: ByteArray, width: Int, height: Int, top: Int, why: Texts,
     ): ByteArray?
     @JvmStatic external fun freeValues(values: Long)
 }

@@ -210,19 +210,23 @@ FACE(jlong, infer, jlong bundle, jint inputs, jobjectArray names, jobjectArray t
     });
 }
 
-FACE(jbyteArray, classify, jlong bundle, jobject pixels, jint width, jint height, jint top, jobjectArray why) {
-    const jlong shape[] = {height, width};
-    edgekit_tensor picture{sizeof picture, {}, edgekit_utf8("rgb8"), nullptr, 2, nullptr, 0};
-    picture.shape = reinterpret_cast<const int64_t*>(shape);
-    picture.data = env->GetDirectBufferAddress(pixels);
-    picture.bytes = static_cast<size_t>(env->GetDirectBufferCapacity(pixels));
-    edgekit_document* document = nullptr;
-    jbyteArray made = nullptr;
-    if (!refused(env, edgekit_classify(bundle_of(bundle), &picture, top, &document), why)) {
-        made = array_of(env, edgekit_document_text(document));
-    }
-    edgekit_document_free(document);
-    return made;
+FACE(jbyteArray, classify, jlong bundle, jobject pixels, jbyteArray format, jint width, jint height, jint top,
+     jobjectArray why) {
+    return guarded(env, [&]() -> jbyteArray {
+        const jlong shape[] = {height, width};
+        const Bytes type = bytes_of(env, format);
+        edgekit_tensor picture{sizeof picture, {}, view(type), nullptr, 2, nullptr, 0};
+        picture.shape = reinterpret_cast<const int64_t*>(shape);
+        picture.data = env->GetDirectBufferAddress(pixels);
+        picture.bytes = static_cast<size_t>(env->GetDirectBufferCapacity(pixels));
+        edgekit_document* document = nullptr;
+        jbyteArray made = nullptr;
+        if (!refused(env, edgekit_classify(bundle_of(bundle), &picture, top, &document), why)) {
+            made = array_of(env, edgekit_document_text(document));
+        }
+        edgekit_document_free(document);
+        return made;
+    });
 }
 
 FACE(void, freeValues, jlong values) { edgekit_values_free(pointer<edgekit_values>(values)); }

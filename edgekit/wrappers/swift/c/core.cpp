@@ -28,4 +28,5 @@
 #include "../../cpp/src/tensor.cpp"
 #include "../../cpp/src/text.cpp"
 #include "../../cpp/src/unicode.cpp"
+#include "../../cpp/src/upright.cpp"
 #include "../../cpp/src/words.cpp"

@@ -112,10 +112,11 @@ public final class ModelBundle: Sendable {
         try thread.sync { try TensorView.infer(opened(), inputs, outputs) }
     }
 
-    /// What a picture shows, the best first. Its pixels: upright sRGB, three bytes each, in equal rows from the top.
-    public func classify(_ pixels: Data, width: Int, height: Int, top: Int = 5) async throws -> [Category] {
+    /// What a picture shows, the best first. Its pixels: in equal rows from the top, of a format as edgekit.h has it.
+    public func classify(_ pixels: Data, width: Int, height: Int, top: Int = 5, pixelFormat: String = "rgb8") async throws
+        -> [Category] {
         let told: [String: [Category]] = try await document { bundle, lent, made in pixels.withUnsafeBytes { rows in
-            var picture = TensorView.described("picture", TensorView("rgb8", [height, width], rows), lent)
+            var picture = TensorView.described("picture", TensorView(pixelFormat, [height, width], rows), lent)
             return edgekit_classify(bundle, &picture, Int32(clamping: top), &made)
         } }
         return told["classes"]!

@@ -253,7 +253,8 @@ std::string classify(const Document& asked) {
     const auto height = asked.get<int64_t>("/height").value();
     const auto* const data = reinterpret_cast<const uint8_t*>(pixels.data());
     const auto stride = static_cast<int64_t>(pixels.size()) / height;
-    const auto picture = edgekit::Tensor::picture(data, asked.get<int64_t>("/width").value(), height, stride);
+    const std::string format = asked.has("/format") ? asked.get("/format") : "rgb8";
+    const auto picture = edgekit::Tensor::picture(data, asked.get<int64_t>("/width").value(), height, stride, format);
     std::vector<std::string> all;
     for (const edgekit::Category& each :
          at(bundles, asked, "/bundle").classify(picture, asked.get<int32_t>("/top").value())) {

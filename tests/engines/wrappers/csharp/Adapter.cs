@@ -89,7 +89,7 @@ internal static class Adapter {
                 return await Large(asked);
             case "classify":
                 return (await asked.Bundle.ClassifyAsync(asked.Data("pixels"), asked.Int("width") ?? 0,
-                    asked.Int("height") ?? 0, asked.Int("top") ?? 0)).Select(category => new Fields {
+                    asked.Int("height") ?? 0, asked.Int("top") ?? 0, asked.Text("format") ?? "rgb8")).Select(category => new Fields {
                         ["index"] = category.Index, ["label"] = category.Label, ["score"] = category.Score,
                     });
             case "chat":

@@ -193,7 +193,8 @@ private suspend fun large(asked: Asked): Boolean {
 
 private suspend fun classify(asked: Asked): List<Any> {
     val pixels = buffer(Base64.getDecoder().decode(asked.text("pixels")!!), true)
-    val told = asked.bundle.classify(pixels, asked.int("width")!!, asked.int("height")!!, asked.int("top")!!)
+    val (width, height, top) = listOf("width", "height", "top").map { asked.int(it)!! }
+    val told = asked.bundle.classify(pixels, width, height, top, asked.text("format") ?: "rgb8")
     return told.map { mapOf("index" to it.index, "label" to it.label, "score" to it.score) }
 }
 

@@ -30,7 +30,7 @@ struct Asked: Decodable {
     var verify, foreign, lazy, in_prompt: Bool?
     var bundle, chat, slots, threads, piece, pieces, chars, events, tokens, rounds, width, height, top, floats, ms: Int?
     var request, said: Said? // said: request, or what stands beside it
-    var raw, text, id, json, what: String?
+    var raw, text, id, json, what, format: String?
     var pixels: Data?
     var inputs: [String: Array]?
     var outputs: [String: Array?]?
@@ -91,7 +91,9 @@ struct Driver {
         case "large": return try large(bundle, asked)
         case "classify":
             let (width, height, top) = (asked.width!, asked.height!, asked.top!)
-            return try await json(bundle.classify(asked.pixels!, width: width, height: height, top: top))
+            let format = asked.format ?? "rgb8"
+            return try await json(
+                bundle.classify(asked.pixels!, width: width, height: height, top: top, pixelFormat: format))
         case "chat":
             chats[chats.count] = bundle.conversation(asked.said!.messages ?? [], settings: settings(asked.said!))
             return chats.count - 1

@@ -10,7 +10,7 @@ import android.net.Uri
 import android.os.Build
 import java.io.IOException
 
-/** A picture that the user chose, upright and in sRGB. */
+/** A picture that the user chose, in sRGB. */
 object Gallery {
     fun bitmap(context: Context, picture: Uri): Bitmap {
         if (Build.VERSION.SDK_INT >= 28) { // which turns by EXIF itself
@@ -30,11 +30,10 @@ object Gallery {
     fun pixels(context: Context, picture: Uri, bitmap: Bitmap): Pixels {
         val argb = IntArray(bitmap.width * bitmap.height)
         bitmap.getPixels(argb, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
-        val pixels = Pixels.of(argb, bitmap.width)
-        if (Build.VERSION.SDK_INT >= 28) return pixels
+        if (Build.VERSION.SDK_INT >= 28) return Pixels(argb, bitmap.width)
         val orientation = context.contentResolver.openInputStream(picture)?.use {
             ExifInterface(it).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1)
         }
-        return pixels.turned(orientation ?: 1)
+        return Pixels(argb, bitmap.width, orientation ?: 1)
     }
 }

@@ -119,7 +119,7 @@ class MainActivity : Activity() {
         val bitmap = withContext(Dispatchers.IO) { Gallery.bitmap(this@MainActivity, picture) }
         findViewById<ImageView>(R.id.picture).apply { visibility = View.VISIBLE }.setImageBitmap(bitmap)
         val pixels = withContext(Dispatchers.Default) { Gallery.pixels(this@MainActivity, picture, bitmap) }
-        val classes = bundle.classify(pixels.bytes(), pixels.width, pixels.height)
+        val classes = bundle.classify(pixels.bytes, pixels.width, pixels.height, pixelFormat = pixels.format)
         classes.forEach { say("${it.label ?: "class ${it.index}"}  ${it.score}\n") }
     }
 
