@@ -15,6 +15,7 @@ import numpy as np
 
 from edgekit.contract.manifest import Draft
 from edgekit.kinds import Package
+from edgekit.model import TextInput
 
 # Where a package comes from -> what its lines are in a README, how they are marked, and what takes exactly the versions
 # that the target allows.
@@ -27,6 +28,12 @@ CHANNELS = {
     "release-page": ("By hand", "text"),
     "system": ("Of the system", "text"),
 }
+# What reads a tokenizer.json, by language; Python's alone has been run here (docs/embedding.md).
+TOKENIZERS = (
+    "tokenizers (Python), ai.djl.huggingface:tokenizers (JVM), swift-transformers (Swift), Tokenizers.DotNet (C#), "
+    "tokenizers-cpp (C++)"
+)
+FEATURES = {"ids": "its tokens", "mask": "1 for each", "types": "0 for each"}
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+ -]+")  # names that are the same text in every language
 _EACH = re.compile(r"@(INPUT|OUTPUT)@")
 
@@ -40,6 +47,7 @@ def text(known: Draft, hello: Path, language: str, suffix: str, program: str) ->
         f"# {known.name}, embedded in {language}",
         f"A bundle for {target.title}. Its runtime in {language} lies here as sources, of edgekit {_version(known)}.",
         *(["## A program", _fenced(suffix, program)] if program else []),
+        *_of_texts(known),
         "## What it needs",
         *(
             _needed(channel, packages)
@@ -84,6 +92,24 @@ def line(package: Package) -> str:
     if package.channel == "npm":
         return f"npm install {package.name}@{package.floor}"
     return f"{package.name} {package.floor} or later: {package.source}"
+
+
+def _of_texts(known: Draft) -> Iterator[str]:
+    """Who makes the inputs that are made of texts: the app, with which file."""
+    tensors = getattr(known.contract, "inputs", ())
+    forms = [(tensor.name, tensor.preprocess) for tensor in tensors if isinstance(tensor.preprocess, TextInput)]
+    if not forms:
+        return
+    named = ", ".join(f"`{name}` ({FEATURES[form.feature]})" for name, form in forms)
+    folder = Path(known.variants[0].path).parent.as_posix()
+    decode = getattr(known.contract, "decode", "none")
+    yield "## Texts"
+    yield (
+        f"No face has an `embed(text)`: the app makes {named} of a text, of at most {forms[0][1].max_tokens} tokens, "
+        f"by `{folder}/tokenizer.json`, a file of Hugging Face's tokenizers, and `infer` does the rest. What reads it: "
+        f"{TOKENIZERS}. `edgekit run --input FILE.txt` does the same, to compare with."
+        + (f" What comes out is read as `{decode}`." if decode != "none" else "")
+    )
 
 
 def _needed(channel: str, packages: Iterable[Package]) -> str:

@@ -22,7 +22,7 @@ from edgekit.data import jsonable, part, pretty
 from edgekit.errors import TargetError
 from edgekit.faces import _readme
 from edgekit.kinds.llm import LlmContract
-from edgekit.model import Tensor
+from edgekit.model import Tensor, TextInput
 from tests.unit.bundle.planted import sealed_again
 from tests.unit.bundle.tiny_bundle import PASS, draft, write_model
 
@@ -85,6 +85,17 @@ def test_a_program_names_the_tensors_of_its_bundle_and_their_bytes() -> None:
     assert isinstance(program, str)
     assert '"in" to Tensor("int64", *longArrayOf(1, 3), data = ByteBuffer.allocateDirect(24)),' in program
     assert '"mask" to Tensor("bool", *longArrayOf(), data = ByteBuffer.allocateDirect(1)),' in program
+
+
+def test_a_net_of_texts_says_who_makes_its_tokens() -> None:
+    forms = [("tokens", TextInput(feature="ids", max_tokens=77)), ("seen", TextInput(feature="mask", max_tokens=77))]
+    inputs = tuple(Tensor(name=name, dtype="int64", shape=(1, None), preprocess=form) for name, form in forms)
+    contract = draft().contract.model_copy(update={"inputs": inputs, "decode": "mean-pool"})
+    for face in faces.names():
+        readme = str(faces.staged(known("linux-cpu", face, contract=contract))["README.md"])
+        assert "## Texts" in readme and "`tokens` (its tokens), `seen` (1 for each)" in readme
+        assert "at most 77 tokens, by `model/portable/tokenizer.json`" in readme and "`mean-pool`" in readme
+        assert "## Texts" not in str(faces.staged(known("linux-cpu", face))["README.md"])
 
 
 @pytest.mark.parametrize("tensor", [('a"b', "int64"), ("a$b", "int64"), ("x", "str"), ("x", "object")])
