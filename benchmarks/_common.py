@@ -85,13 +85,19 @@ def wall_seconds(command: list[str], *, cwd: Path | None = None, **environment: 
     return time.perf_counter() - started
 
 
-def report(name: str, samples: dict[str, list[float]], *, unit: str = "s", **facts: Any) -> None:
-    """Print medians for people, whether the machine was quiet, and everything as one line of JSON."""
+def report(
+    name: str, samples: dict[str, list[float]], *, unit: str = "s", beside: float | None = None, **facts: Any
+) -> None:
+    """Print medians for people, whether the machine was quiet, and everything as one line of JSON.
+
+    Args:
+        beside: cores' worth of others' work while the samples were taken; None: since this benchmark began.
+    """
     for run, values in samples.items():
         print(f"{name}: {run:<12} median {statistics.median(values):.3f} {unit} of {len(values)}")
     for key, value in facts.items():
         print(f"{name}: {key} = {value}")
-    beside = others()
+    beside = others() if beside is None else beside
     print(f"{name}: quiet: {'yes' if beside <= QUIET else 'no'} (others took {beside:.2f} cores)")
     machine = {"cpu_count": os.cpu_count(), "machine": platform.machine(), "others_cores": round(beside, 3)}
     print(json.dumps({"benchmark": name, "samples": samples, **facts, "machine": machine}))

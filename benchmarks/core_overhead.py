@@ -25,7 +25,6 @@ from _common import core, report, smollm2
 
 from edgekit.devices import _runner
 from edgekit.verdicts import ab
-from edgekit.verdicts.validity import BACKGROUND_CORES
 from edgekit.wrappers.python.machine import Watch
 
 AIM = 1.02
@@ -155,7 +154,6 @@ for _ in range(BLOCKS):
     for clock, each in enumerate(blocks):
         each.append((first[clock], second[clock], third[clock], fourth[clock]))
 watch.lap()
-others = watch.report()["other_cores_mean"]
 (ratio, low, high), wall = map(ab.interval, blocks)
 report(
     "core_overhead",
@@ -167,6 +165,5 @@ report(
     same_text=same,
     aim=AIM,
     reached=high <= AIM,
-    quiet="yes" if others is not None and others <= BACKGROUND_CORES else "no",
-    other_cores=None if others is None else round(others, 2),
+    beside=watch.report()["other_cores_mean"],
 )
