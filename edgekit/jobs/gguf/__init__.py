@@ -15,20 +15,15 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.errors import SourceError
+from edgekit.jobs.gguf import rope
 from edgekit.jobs.gguf import tokenizer as gguf_tokenizer
 from edgekit.jobs.gguf import weights as gguf_weights
-from edgekit.jobs.gguf.file import Gguf, read
+from edgekit.jobs.gguf.file import CHECKPOINT, Gguf, float32, read, size
 from edgekit.jobs.gguf.weights import Weight
 from edgekit.model import MAX_LAYERS
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-CHECKPOINT = "use the model's Hugging Face checkpoint as source instead"
 
 # Parts of a block, GGUF name -> Hugging Face name and shape; the letters are resolved by _sizes().
 _COMMON = {
@@ -70,13 +65,6 @@ ARCHITECTURES = {
     "qwen2": ("Qwen2ForCausalLM", _QWEN2),
     "qwen3": ("Qwen3ForCausalLM", _QWEN3),
 }
-_SCALED = {  # kinds of rope scaling besides "none"
-    "phi3": ("longrope",),
-    "gemma3": ("linear",),
-    **dict.fromkeys(("llama", "qwen2", "qwen3"), ("linear", "yarn")),
-}
-_OWN_FACTORS = {"attn_factor": 1.0, "yarn_attn_factor": 1.0, "yarn_ext_factor": 1.0, "yarn_log_multiplier": 0.0}
-_ROPE_TENSORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 # general.type of what is no model -> what it is, and what to do
 _NO_MODELS = {
     "adapter": (
@@ -161,25 +149,11 @@ def _architecture(file: Gguf) -> str:
     return arch
 
 
-def _size(file: Gguf, key: str, default: int | None = None, *, most: int = 2**31 - 1) -> int:
-    value = file.integer(key, default)
-    if not 0 < value <= most:
-        raise file.bad(f"{key} is {value}")
-    return value
-
-
-def _float32(value: float) -> float:
-    """The shortest decimal that is this float32: 1e-05 where the file's four bytes say 9.99999975e-06."""
-    import numpy as np
-
-    return float(str(np.float32(value)))
-
-
 def _config(file: Gguf, arch: str) -> dict[str, Any]:
     """config.json: every field that changes the network is written, none is left to a class default."""
-    heads = _size(file, f"{arch}.attention.head_count")
-    hidden = _size(file, f"{arch}.embedding_length")
-    head_dim = _size(file, f"{arch}.attention.key_length", hidden // heads)
+    heads = size(file, f"{arch}.attention.head_count")
+    hidden = size(file, f"{arch}.embedding_length")
+    head_dim = size(file, f"{arch}.attention.key_length", hidden // heads)
     if file.integer(f"{arch}.attention.value_length", head_dim) != head_dim:
         raise SourceError(f"{file.path.name}: keys and values of different length are not supported", next=CHECKPOINT)
     embedding = file.tensors.get("token_embd.weight")
@@ -190,18 +164,18 @@ def _config(file: Gguf, arch: str) -> dict[str, Any]:
         "model_type": arch,
         "vocab_size": embedding.shape[0],  # may exceed the number of tokens: rows are padded
         "hidden_size": hidden,
-        "intermediate_size": _size(file, f"{arch}.feed_forward_length"),
-        "num_hidden_layers": _size(file, f"{arch}.block_count", most=MAX_LAYERS),
+        "intermediate_size": size(file, f"{arch}.feed_forward_length"),
+        "num_hidden_layers": size(file, f"{arch}.block_count", most=MAX_LAYERS),
         "num_attention_heads": heads,
-        "num_key_value_heads": _size(file, f"{arch}.attention.head_count_kv", heads),
+        "num_key_value_heads": size(file, f"{arch}.attention.head_count_kv", heads),
         "head_dim": head_dim,
         "hidden_act": "silu",
-        "rms_norm_eps": _float32(file.number(f"{arch}.attention.layer_norm_rms_epsilon")),
-        "max_position_embeddings": _size(file, f"{arch}.context_length"),
+        "rms_norm_eps": float32(file.number(f"{arch}.attention.layer_norm_rms_epsilon")),
+        "max_position_embeddings": size(file, f"{arch}.context_length"),
         "tie_word_embeddings": "output.weight" not in file.tensors,
         "attention_dropout": 0.0,
         "use_cache": True,
-        **_rope(file, arch, head_dim),
+        **rope.settings(file, arch, head_dim),
         "bos_token_id": gguf_tokenizer.special_id(file, "bos"),
         "eos_token_id": gguf_tokenizer.special_id(file, "eos"),
         "pad_token_id": gguf_tokenizer.special_id(file, "padding"),
@@ -227,7 +201,7 @@ def _gemma3(file: Gguf, config: dict[str, Any]) -> dict[str, Any]:
         "query_pre_attn_scalar": config["hidden_size"] // heads if layers == _GEMMA3_27B else head_dim,
         "sliding_window": window,
         "layer_types": kinds,
-        "rope_local_base_freq": _float32(file.number("gemma3.rope.freq_base_swa", 10000.0)),
+        "rope_local_base_freq": float32(file.number("gemma3.rope.freq_base_swa", 10000.0)),
         "attn_logit_softcapping": None,
         "final_logit_softcapping": None,
     }
@@ -240,104 +214,6 @@ def _generation_config(file: Gguf) -> dict[str, Any]:
         "pad_token_id": gguf_tokenizer.special_id(file, "padding"),
     }
     return {name: value for name, value in special.items() if value is not None}
-
-
-def _rope(file: Gguf, arch: str, head_dim: int) -> dict[str, Any]:
-    """Rotary settings; scaling lies partly in metadata, partly in tensors of factors, one per pair."""
-    theta = _float32(file.number(f"{arch}.rope.freq_base", 10000.0))
-    turned = _size(file, f"{arch}.rope.dimension_count", head_dim)
-    # llama.cpp (load_hparams) takes a factor without a type for a linear one; its first files named it otherwise.
-    factor = file.number(f"{arch}.rope.scaling.factor", file.number(f"{arch}.rope.scale_linear", 0.0))
-    unnamed = "linear" if factor not in (0.0, 1.0) else "none"
-    scaling = str(file.metadata.get(f"{arch}.rope.scaling.type", unnamed))[:40]
-    known = ("none", *_SCALED.get(arch, ()))
-    if scaling not in known or (arch != "phi3" and turned != head_dim) or turned > head_dim or turned % 2:
-        what = f"rope scaling {scaling!r}" if scaling not in known else f"rotating {turned} of {head_dim} dimensions"
-        raise SourceError(f"{file.path.name}: {what} is not supported for {arch}", next=CHECKPOINT)
-    rope: dict[str, Any] = {"rope_theta": theta, "rope_scaling": None}
-    if arch == "phi3":
-        return rope | _phi3_rope(file, head_dim, turned)
-    if scaling != "none" and factor <= 0:
-        raise file.bad(f"its rope scaling {scaling!r} has no factor")
-    if scaling != "none" and factor != 1.0:
-        rope["rope_scaling"] = {"rope_type": scaling, "factor": _float32(factor)}
-    if scaling == "yarn" and factor != 1.0:
-        rope["rope_scaling"] |= _yarn(file, f"{arch}.rope.scaling")
-    if "rope_freqs.weight" in file.tensors and (by_pair := _llama3_scaling(file, theta, head_dim)):
-        if rope["rope_scaling"]:
-            raise SourceError(f"{file.path.name}: rope factors beside {scaling!r} are not supported", next=CHECKPOINT)
-        rope["rope_scaling"] = by_pair
-    return rope
-
-
-def _yarn(file: Gguf, key: str) -> dict[str, Any]:
-    """YaRN besides its factor; llama.cpp (ggml_rope_yarn) rounds the range and scales as transformers does."""
-    for name, default in _OWN_FACTORS.items():
-        if not math.isclose(file.number(f"{key}.{name}", default), default, rel_tol=1e-6):
-            raise SourceError(f"{file.path.name}: {key}.{name} is not YaRN's own", next=CHECKPOINT)
-    length = _size(file, f"{key.partition('.')[0]}.context_length")
-    return {
-        "original_max_position_embeddings": _size(file, f"{key}.original_context_length", length),
-        "beta_fast": _float32(file.number(f"{key}.yarn_beta_fast", 32.0)),
-        "beta_slow": _float32(file.number(f"{key}.yarn_beta_slow", 1.0)),
-    }
-
-
-def _factors(file: Gguf, name: str, length: int) -> npt.NDArray[np.float32]:
-    tensor = file.tensors[name]
-    if tensor.shape != (length,) or tensor.type_name != "F32":
-        raise file.bad(f"tensor {name!r} is {tensor.type_name} {list(tensor.shape)}, not F32 [{length}]")
-    return next(gguf_weights.rows(file, Weight(name, tensor)))
-
-
-def _llama3_scaling(file: Gguf, theta: float, head_dim: int) -> dict[str, Any] | None:
-    """Llama 3.1's rope scaling, found again from the factors that llama.cpp computed from it.
-
-    The file holds only the factors. The bounds and the old context are 1, 4 and 8192 in every release; they
-    are believed only if they give the file's own factors back.
-    """
-    import numpy as np
-
-    given = _factors(file, "rope_freqs.weight", head_dim // 2)
-    factor = float(given.max())
-    if factor == 1.0:
-        return None
-    low, high, old = 1.0, 4.0, 8192
-    wavelength = 2 * np.pi * theta ** (np.arange(0, head_dim, 2) / head_dim)
-    smooth = np.clip((old / wavelength - low) / (high - low), 0.0, 1.0)
-    if not np.allclose(given, 1 / ((1 - smooth) / factor + smooth), rtol=1e-4):
-        raise SourceError(f"{file.path.name}: its rope factors are not those of Llama 3", next=CHECKPOINT)
-    return {
-        "rope_type": "llama3",
-        "factor": factor,
-        "low_freq_factor": low,
-        "high_freq_factor": high,
-        "original_max_position_embeddings": old,
-    }
-
-
-def _phi3_rope(file: Gguf, head_dim: int, turned: int) -> dict[str, Any]:
-    length = _size(file, "phi3.context_length")
-    original = _size(file, "phi3.rope.scaling.original_context_length", length)
-    window = file.integer("phi3.attention.sliding_window", 0)  # llama.cpp writes 0 for none
-    rope: dict[str, Any] = {
-        "original_max_position_embeddings": original,
-        "partial_rotary_factor": turned / head_dim,
-        "sliding_window": window if window > 0 else None,
-    }
-    if "rope_factors_long.weight" not in file.tensors:
-        if original != length:
-            raise file.bad("its long context has no rope factors")
-        return rope
-    if length > original:
-        formula = math.sqrt(1 + math.log(length / original) / math.log(original))
-    else:
-        formula = 1.0
-    if not math.isclose(file.number("phi3.rope.scaling.attn_factor", formula), formula, rel_tol=1e-5):
-        raise SourceError(f"{file.path.name}: its rope attention factor is not LongRoPE's own", next=CHECKPOINT)
-    long, short = (_factors(file, f"rope_factors_{name}.weight", turned // 2) for name in ("long", "short"))
-    factors = {"long_factor": [_float32(x) for x in long], "short_factor": [_float32(x) for x in short]}
-    return rope | {"rope_scaling": {"type": "longrope", **factors}}
 
 
 def _weights(file: Gguf, arch: str, config: dict[str, Any]) -> list[Weight]:
@@ -359,7 +235,7 @@ def _weights(file: Gguf, arch: str, config: dict[str, Any]) -> list[Weight]:
         raise file.bad(f"the tensor {missing[0]!r} is missing")
     weights = []
     for name, tensor in file.tensors.items():
-        if name in _ROPE_TENSORS:
+        if name in rope.TENSORS:
             continue
         if name not in wanted:
             raise SourceError(f"{file.path.name}: the tensor {name!r} is not known for {arch}", next=CHECKPOINT)

@@ -30,6 +30,7 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 # The shortest entries, in bytes: an empty key, a type, one byte; an empty name, no dims, a type, an offset.
 MIN_PAIR, MIN_TENSOR = 8 + 4 + 1, 8 + 4 + 4 + 8
 
+CHECKPOINT = "use the model's Hugging Face checkpoint as source instead"
 DAMAGED = "the file is damaged or half downloaded: get it again and compare its sha256 with the publisher's"
 
 
@@ -93,6 +94,20 @@ def _typed(file: Gguf, key: str, kind: type[T], default: T | None) -> T:
     if not isinstance(value, kind):
         raise file.bad(f"{key} is {_kind(value)}, not {kind.__name__}")
     return value
+
+
+def size(file: Gguf, key: str, default: int | None = None, *, most: int = 2**31 - 1) -> int:
+    value = file.integer(key, default)
+    if not 0 < value <= most:
+        raise file.bad(f"{key} is {value}")
+    return value
+
+
+def float32(value: float) -> float:
+    """The shortest decimal that is this float32: 1e-05 where the file's four bytes say 9.99999975e-06."""
+    import numpy as np
+
+    return float(str(np.float32(value)))
 
 
 class _Cursor:
