@@ -110,9 +110,9 @@ def prepare(ref: str, target_names: Sequence[str | Target], options: Options, *,
     asked.check(options.calibration, options.labels, options.text)
     if read:
         require("build")
-    trust, task = options.trust_remote_code, options.task
+    trust, task, fetched = options.trust_remote_code, options.task, read or bool(options.adapters)
     with console.step(f"opening {ref}"):
-        plain = sources.open_source(ref, task=task, trust_remote_code=trust, whole=False, fetched=read)
+        plain = sources.open_source(ref, task=task, trust_remote_code=trust, whole=False, fetched=fetched)
     opened = sources.adapted(plain, options.adapters, merge=options.merge_adapter)
     spoken = parse(options.inputs, opened.model)
     inferred = {name: by for name, by in opened.inferred.items() if name not in spoken}

@@ -17,8 +17,8 @@ from edgekit.commands import _offered, _where
 def command(model: str, on: str | None, ram: str | None, context: int | None, into: str | None) -> None:
     """Estimate what MODEL takes on a device, from its card or its config.json alone.
 
-    MODEL is a member of the catalogue (edgekit models), a folder with a config.json, or that file. An estimate is no
-    verdict: the exit code is 0 whatever the answer is.
+    MODEL is a member of the catalogue (edgekit models), a folder with a config.json, that file, or a .gguf file. An
+    estimate is no verdict: the exit code is 0 whatever the answer is.
     """
     from edgekit.catalog import device
     from edgekit.commands import _fit

@@ -18,6 +18,7 @@ from edgekit.lint.engines import unshippable
 from edgekit.model import Model
 from edgekit.plan import Plan
 from edgekit.predict import build as building
+from edgekit.sources import Options, gguf
 from edgekit.sources.facts import config_alone
 from edgekit.target import Target
 
@@ -81,7 +82,7 @@ class Fit:
 
 
 def described(ref: str) -> tuple[Model, Card | None]:
-    """The model that a user names: a member of the catalogue, or a folder's config.json.
+    """The model that a user names: a member of the catalogue, or a folder's config.json, or a .gguf file's header.
 
     Raises:
         SourceError: neither, or one of which nothing can be built.
@@ -91,7 +92,7 @@ def described(ref: str) -> tuple[Model, Card | None]:
         card = cards.load(ref)
         return matrix.described(card), card
     if path.exists():
-        return config_alone.described(path), None
+        return gguf.described(ref, Options()).model if gguf.matches(ref) else config_alone.described(path), None
     known = [name for name in cards.names() if cards.load(name).member]
     raise SourceError(
         f"unknown model {ref[:200]!r}{nearest(ref, known)}", next=f"a folder with a config.json, or {', '.join(known)}"

@@ -30,7 +30,7 @@ def open_source(
         task: of an encoder, vision or audio model that is exported ("feature-extraction"); None infers it.
         trust_remote_code: code that lies beside the weights may be run; recorded in the manifest.
         emit: told what takes time, one line each.
-        fetched: False takes a language model's card or config.json for it, where that is enough for a plan.
+        fetched: False takes a language model's card, config.json or GGUF header for it, where a plan needs no more.
         whole: False leaves the digest of a decoder's bytes to Source.whole, for who may refuse it before.
 
     Raises:

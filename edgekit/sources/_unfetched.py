@@ -1,4 +1,4 @@
-"""A language model as its card or its configuration describes it: enough for a plan, and no weights are fetched."""
+"""A language model as its card, config.json or GGUF header describes it: enough for a plan, without its weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit import cache
 from edgekit.catalog import cards, member
-from edgekit.sources import catalog, hub
+from edgekit.sources import catalog, gguf, hub
 from edgekit.sources.facts import architectures, config_alone, hub_files, modules
 from edgekit.sources.facts.files import slug
 from edgekit.sources.facts.hf_folder import is_llm, read_config
@@ -25,6 +25,8 @@ def unfetched(ref: str, options: Options) -> Source | None:
     """
     if catalog.matches(ref):
         return _carded(ref)
+    if gguf.matches(ref):
+        return gguf.described(ref, options)
     return _configured(hub.parse(ref, code=options.trust_remote_code), options) if hub.matches(ref) else None
 
 

@@ -136,11 +136,7 @@ def check_trust(folder: Path, config: Config, trusted: bool) -> str | None:
 
 
 def _decoder(folder: Path, taken: Snapshot, config: Config, options: Options) -> Source:
-    if options.task not in (None, "text-generation"):
-        raise SourceError(
-            f"{config['architectures'][0]} generates text, it cannot be built for the task {options.task!r}",
-            next="leave the task out",
-        )
+    architectures.generates(config["architectures"][0], options.task)
     model = llm_model(folder, config, name=options.name or name_of(folder))
     licenses = license_files(folder)
     doubtful = doubts.of(folder, read_weights(folder), model.llm) if model.llm else ()

@@ -100,15 +100,9 @@ def convert(gguf: Path, out: Path, on_event: Callable[[str], None] = lambda s: N
         SourceError: not a GGUF, damaged, or a model or tokenizer that is not known to come out right.
         OSError: `out` cannot be written.
     """
-    file = read(gguf)
-    arch = _architecture(file)
-    config = _config(file, arch)
-    weights = _weights(file, arch, config)
-    dtype = gguf_weights.dtype(file, weights)
-    config["torch_dtype"] = dtype
-    on_event("rebuilding the tokenizer")
-    documents = gguf_tokenizer.build(file, config["max_position_embeddings"])
-    documents |= {"config.json": config, "generation_config.json": _generation_config(file)}
+    file, weights, documents = described(gguf, on_event)
+    config, arch = documents["config.json"], file.text("general.architecture")
+    dtype = config["torch_dtype"]
     out.mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
         indent = None if name == "tokenizer.json" else 2
@@ -128,6 +122,22 @@ def convert(gguf: Path, out: Path, on_event: Callable[[str], None] = lambda s: N
         "pre_tokenizer": str(file.metadata.get("tokenizer.ggml.pre", "")),
         "files": sorted([*documents, *names]),
     }
+
+
+def described(gguf: Path, on_event: Callable[[str], None]) -> tuple[Gguf, list[Weight], dict[str, dict[str, Any]]]:
+    """The header, what is to become of each tensor, and the folder's documents by name; the matrices are not read.
+
+    Raises:
+        SourceError: as convert does, but for what only the weights' values show.
+    """
+    file = read(gguf)
+    arch = _architecture(file)
+    config = _config(file, arch)
+    weights = _weights(file, arch, config)
+    config["torch_dtype"] = gguf_weights.dtype(file, weights)
+    on_event("rebuilding the tokenizer")
+    documents = gguf_tokenizer.build(file, config["max_position_embeddings"])
+    return file, weights, documents | {"config.json": config, "generation_config.json": _generation_config(file)}
 
 
 def _architecture(file: Gguf) -> str:

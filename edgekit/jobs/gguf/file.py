@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgekit.errors import SourceError
+from edgekit.jobs.gguf.types import TYPES
 
 T = TypeVar("T")
 Value = int | float | bool | str | list[int] | list[float] | list[bool] | list[str]
@@ -258,16 +259,12 @@ def _tensor_info(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
 
 
 def _placed(cursor: _Cursor, name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
-    try:
-        quant = GGMLQuantizationType(kind)
-        block, size = GGML_QUANT_SIZES[quant]  # elements and bytes of one block
-    except (ValueError, KeyError):
-        raise cursor.bad(f"tensor {name!r} has the unknown type {kind}") from None
-    if min(shape) < 1 or shape[-1] % block:
+    quant = TYPES.get(kind)
+    if quant is None:
+        raise cursor.bad(f"tensor {name!r} has the unknown type {kind}")
+    if min(shape) < 1 or shape[-1] % quant.block:
         raise cursor.bad(f"tensor {name!r} has the impossible shape {list(shape)} for {quant.name}")
-    nbytes = prod(shape) // block * size
+    nbytes = prod(shape) // quant.block * quant.nbytes
     if offset + nbytes > len(cursor.data):
         raise cursor.bad(f"tensor {name!r} should end at byte {offset + nbytes} of {len(cursor.data)}")
     return Tensor(name, shape, kind, quant.name, offset, nbytes)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edgekit.errors import SourceError
 from edgekit.jobs.gguf.file import Gguf, Tensor
+from edgekit.jobs.gguf.types import TYPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SHARD_BYTES = 5_000_000_000  # transformers' own limit for one file
 CHUNK_BYTES = 16_000_000  # of float32 rows held at once
 CODES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+PLAIN = {"F32": "<f4", "F16": "<f2"}  # GGUF type -> numpy's
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -44,23 +46,16 @@ class Weight:
 
 
 def check_type(file: Gguf, tensor: Tensor) -> None:
-    """Refuse a tensor whose quantization the gguf package cannot undo; a block of zeros is tried.
+    """Refuse a tensor whose quantization the gguf package cannot undo.
 
     Raises:
         SourceError: it cannot.
     """
-    import numpy as np
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-    from gguf.quants import dequantize
-
-    kind = GGMLQuantizationType(tensor.type)
-    try:
-        dequantize(np.zeros((1, GGML_QUANT_SIZES[kind][1]), np.uint8), kind)
-    except NotImplementedError:
+    if not TYPES[tensor.type].readable:
         raise SourceError(
             f"{file.path.name}: tensors of type {tensor.type_name} cannot be read back",
             next="use the model's Hugging Face checkpoint, or a GGUF in another quantization",
-        ) from None
+        )
 
 
 def dtype(file: Gguf, weights: list[Weight]) -> str:
@@ -99,8 +94,6 @@ def _widened(block: npt.NDArray[np.float32], narrow: str) -> npt.NDArray[np.floa
 def rows(file: Gguf, weight: Weight) -> Iterator[npt.NDArray[np.float32]]:
     """The tensor's rows in float32 and Hugging Face's order, as blocks [rows, columns]; a vector as [n]."""
     import numpy as np
-    from gguf import GGMLQuantizationType
-    from gguf.quants import dequantize
 
     tensor = weight.tensor
     count = prod(tensor.shape[:-1])
@@ -110,11 +103,24 @@ def rows(file: Gguf, weight: Weight) -> Iterator[npt.NDArray[np.float32]]:
     for start in range(0, count, step):
         chosen = np.ascontiguousarray(raw[order[start : start + step]])
         with np.errstate(all="ignore"):  # damaged scales; the result is looked at below
-            block = dequantize(chosen, GGMLQuantizationType(tensor.type)).astype(np.float32, copy=False)
+            block = _floats(chosen, tensor)
             block = block - np.float32(weight.shift) if weight.shift else block
         if not np.isfinite(block).all():
             raise file.bad(f"tensor {tensor.name!r} holds values that are not finite")
         yield block if len(tensor.shape) > 1 else block.reshape(-1)
+
+
+def _floats(raw: npt.NDArray[np.uint8], tensor: Tensor) -> npt.NDArray[np.float32]:
+    """Rows of bytes as numbers; what is no quantization needs no package that undoes one."""
+    import numpy as np
+
+    if tensor.type_name in PLAIN:
+        return raw.view(PLAIN[tensor.type_name]).astype(np.float32, copy=False)
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    values: npt.NDArray[np.float32] = dequantize(raw, GGMLQuantizationType(tensor.type)).astype(np.float32, copy=False)
+    return values
 
 
 def _order(count: int, heads: int) -> npt.NDArray[np.int64]:

@@ -161,3 +161,12 @@ def unpublished(ref: str) -> SourceError | None:
         return None
     row = TABLE["PhiSilicaForCausalLM"]
     return SourceError(f"Phi Silica cannot be built: {row.reason}", next=row.next)
+
+
+def generates(named: str, task: str | None) -> None:
+    """Refuse another task of a decoder than the one that it has."""
+    if task not in (None, "text-generation"):
+        raise SourceError(
+            f"{named} generates text, it cannot be built for the task {task!r}",
+            next="leave the task out",
+        )

@@ -22,6 +22,8 @@ def described(path: Path) -> Model:
         SourceError: no configuration, none of a decoder, or one that cannot be built.
     """
     folder = path.parent if path.name == "config.json" else path
+    if folder.is_file():
+        raise SourceError(f"{folder.name} is no language model", next="edgekit build --dry-run plans other models")
     if not (folder / "config.json").is_file():
         raise SourceError(f"there is no {folder.name}/config.json", next="give a folder with a config.json")
     try:

@@ -136,13 +136,16 @@ def read_weights(folder: Path) -> dict[str, Weight]:
     )
 
 
-def llm_model(folder: Path, config: Config, *, name: str) -> Model:
+def llm_model(folder: Path, config: Config, *, name: str, weights: dict[str, Weight] | None = None) -> Model:
     """The facts of a decoder's folder; its bytes are not read through (Source.whole does).
+
+    Args:
+        weights: what the folder will hold, where they are not there yet.
 
     Raises:
         SourceError: parts that are missing or that disagree with each other.
     """
-    weights = read_weights(folder)
+    weights = read_weights(folder) if weights is None else weights
     quantized.refuse(folder, config, weights)
     facts, repairs = _decoder_facts(folder, config, weights)
     _check_shapes(config, facts, weights)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import SourceError
-from edgekit.jobs.gguf import convert
+from edgekit.jobs.gguf import convert, types
 from tests import needs
 
 gguf, safetensors = map(needs.module, ("gguf", "safetensors.numpy"))
@@ -36,6 +36,19 @@ SHAPES = {
     "blk.0.ffn_up": (HIDDEN, HIDDEN),
     "blk.0.ffn_down": (HIDDEN, HIDDEN),
 }
+
+
+def test_the_types_are_the_packages() -> None:
+    """Numbers, names, sizes, and whether the package undoes one: a block of zeros is tried."""
+    theirs = {int(kind): (kind.name, *sizes) for kind, sizes in gguf.GGML_QUANT_SIZES.items()}
+    assert {number: (kind.name, kind.block, kind.nbytes) for number, kind in types.TYPES.items()} == theirs
+    for number, kind in types.TYPES.items():
+        try:
+            gguf.quants.dequantize(np.zeros((1, kind.nbytes), np.uint8), TYPES(number))
+        except NotImplementedError:
+            assert not kind.readable
+        else:
+            assert kind.readable
 
 
 def blocks(kind: Any, shape: tuple[int, int], rng: Any) -> Any:
