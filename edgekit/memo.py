@@ -102,7 +102,7 @@ def _set_aside(path: Path) -> None:
     away = path.with_name(f"{path.name}.damaged")
     console.warn(f"{path} is damaged and set aside as {away.name}: what it held is found out again")
     try:
-        if away.is_dir() and not away.is_symlink():
+        if os.path.lexists(away) and (path.is_dir() or away.is_dir()):  # neither takes the other's place
             away = away.with_name(f"{away.name}.{secrets.token_hex(4)}")
         path.replace(away)
     except OSError as error:

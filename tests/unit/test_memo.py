@@ -62,6 +62,23 @@ def test_damage_of_any_shape_is_set_aside_and_said(
         path.unlink()
 
 
+@pytest.mark.parametrize("older", ["file", "folder"])
+def test_a_folder_in_its_place_is_set_aside_once(
+    older: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside what was set aside before, which it cannot replace."""
+    path, away = tmp_path / "memo.json", tmp_path / "memo.json.damaged"
+    path.mkdir()
+    (path / "what").write_text("somebody's")
+    away.mkdir() if older == "folder" else away.write_text("older")
+    for _ in range(3):
+        with memo.kept(path, 10) as known:
+            known["a"] = 1
+    assert capsys.readouterr().err.count("is damaged and set aside") == 1
+    assert [other.read_text() for other in tmp_path.glob("memo.json.damaged.*/what")] == ["somebody's"]
+    assert json.loads(path.read_text())["known"] == {"a": 1}
+
+
 def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "digests.json"
     _remember(path, "a file")
