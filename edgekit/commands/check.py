@@ -173,6 +173,10 @@ def _meter(word: str) -> Meter:
         path, starts_at = rest, None  # an @ of the file's own name
     if kind != "csv" or not path:
         raise UsageError(f"{word!r} is no meter", next="write --meter csv:FILE")
+    if not Path(path).is_file():
+        raise UsageError(
+            f"the meter's file {path} is not there", next="begin with the meter's program, which writes it"
+        )
     return ExternalMeter(Path(path), starts_at)
 
 

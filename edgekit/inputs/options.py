@@ -57,8 +57,10 @@ def parse(words: Sequence[str], model: Model) -> dict[str, Preprocess | Array]:
 
     Raises:
         UsageError: an unknown input, form or key (the nearest is suggested), a wrong value, an input named twice, the
-            state of an output that the model does not have.
+            state of an output that the model does not have; a model without tensors.
     """
+    if words and not model.inputs:
+        raise UsageError(f"{model.name} takes texts, --input-spec is for tensors", next="leave it out")
     found: dict[str, Preprocess | Array] = {}
     for word in words:
         name, rest = _name(word, model)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit import console, kinds
-from edgekit.errors import NotMeasured
+from edgekit.errors import NotMeasured, UsageError
 from edgekit.inputs import labels, layouts, standins
 from edgekit.inputs.calibration import Calibration, Feed, open_calibration
 from edgekit.inputs.llm_texts import open_text
@@ -36,11 +36,17 @@ def data_of(folder: Path | None, source: Source, labels_table: Path | None, text
         text: the user's, that the gate judges by.
 
     Raises:
+        UsageError: what this kind of model does not read.
         UsageError, SourceError: as open_calibration and open_text.
     """
+    reads_text = kinds.of(source.model.kind).settings.OWN_TEXT
+    if text is not None and not reads_text:
+        raise UsageError(f"{source.model.name} takes tensors, --text is for language models", next="leave it out")
+    if labels_table is not None and reads_text:
+        raise UsageError(f"{source.model.name} takes texts, --labels is for tensors", next="leave it out")
     if folder is None:
         return None
-    if kinds.of(source.model.kind).settings.OWN_TEXT:
+    if reads_text:
         return open_text(folder, documents(text))
     return open_calibration(folder, source.model, source.decode, source.path, labels_table)
 

@@ -8,6 +8,7 @@ from edgekit.sources._places import fetch
 from edgekit.sources._sized import sized
 from edgekit.sources._trial import trial
 from edgekit.sources._unfetched import unfetched
+from edgekit.sources._unread import tell
 from edgekit.sources.source import Emit, Options, Source
 
 __all__ = ["Options", "Source", "adapted", "open_source", "sized", "trial", "whole"]
@@ -39,6 +40,6 @@ def open_source(
     """
     options = Options(task=task, trust_remote_code=trust_remote_code, emit=emit)
     if not fetched and (described := unfetched(ref, options)) is not None:
-        return described
-    source = fetch(ref, options)
+        return tell(described, options)
+    source = tell(fetch(ref, options), options)
     return source.whole() if whole else source
