@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ MOST = 5  # commands
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 
 
-def with_face(bundle: Path, face: str, root: Path) -> Path:
-    """A copy of a bundle whose target has this face, as edgekit build would have staged it."""
+def with_face(bundle: Path, face: str, root: Path, target: Mapping[str, Any] | None = None) -> Path:
+    """A copy of a bundle whose target, or this other one, has this face, as edgekit build would have staged it."""
     known = read(bundle)
     home = root / known.name
     shutil.copytree(bundle, home)
@@ -40,7 +41,7 @@ def with_face(bundle: Path, face: str, root: Path) -> Path:
     shutil.rmtree(home / "runtime")
     data = json.loads((home / "edgekit.json").read_text(encoding="utf-8"))
     kept = [entry for entry in data["files"] if entry["role"] != "runtime"]
-    named = {"target": {**data["target"], "face": face}, "tools": {**data["tools"], "edgekit": __version__}}
+    named = {"target": {**(target or data["target"]), "face": face}, "tools": {**data["tools"], "edgekit": __version__}}
     sealed_again(home, (), files=kept, **named)
     below = faces.staged(read(home))
     for inside, origin in below.items():
