@@ -79,14 +79,14 @@ def _llama3_scaling(file: Gguf, theta: float, head_dim: int) -> dict[str, Any] |
     """
     import numpy as np
 
-    given = _factors(file, "rope_freqs.weight", head_dim // 2)
-    factor = float(given.max())
+    stored = _factors(file, "rope_freqs.weight", head_dim // 2)
+    factor = float(stored.max())
     if factor == 1.0:
         return None
     low, high, old = 1.0, 4.0, 8192
     wavelength = 2 * np.pi * theta ** (np.arange(0, head_dim, 2) / head_dim)
     smooth = np.clip((old / wavelength - low) / (high - low), 0.0, 1.0)
-    if not np.allclose(given, 1 / ((1 - smooth) / factor + smooth), rtol=1e-4):
+    if not np.allclose(stored, 1 / ((1 - smooth) / factor + smooth), rtol=1e-4):
         raise SourceError(f"{file.path.name}: its rope factors are not those of Llama 3", next=CHECKPOINT)
     return {
         "rope_type": "llama3",
