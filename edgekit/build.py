@@ -165,16 +165,10 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
     )
 
 
-def build(
-    job: Job,
-    options: Options,
-    workers: optimize.Workers | None = None,
-    agreed: Callable[[dict[str, Any]], None] = lambda key: None,
-) -> Built:
+def build(job: Job, options: Options, agreed: Callable[[dict[str, Any]], None] = lambda key: None) -> Built:
     """Build one bundle in options.out; an unchanged one is found and left alone.
 
     Args:
-        workers: that run Olive, shared with other builds.
         agreed: is told the bundle's key (`key_of`) before anything is done, and may refuse it.
 
     Raises:
@@ -193,7 +187,7 @@ def build(
     aside.check_destination(destination, job.name, force=options.force)
     with aside.workspace(destination) as room:
         with digests.unchanged(*read):
-            it = _judged(job, options, room, workers)
+            it = _judged(job, options, room)
         for whose, findings in it.quality.items():
             _accept(findings, job, destination, options, whose.partition("/")[2])
         with digests.unchanged(*read), console.step("recording goldens"):
@@ -219,23 +213,23 @@ class _Judged:
     quality: dict[str, Quality]
 
 
-def _judged(job: Job, options: Options, room: Path, workers: optimize.Workers | None) -> _Judged:
+def _judged(job: Job, options: Options, room: Path) -> _Judged:
     """Stage and judge. What the gate refuses of what an earlier build left in the cache is made again, once."""
     with cache.session() as used:
-        first = _once(job, options, room, workers)
+        first = _once(job, options, room)
     if all(found.verdict != "fail" for found in first.quality.values()) or not (suspects := used.suspects()):
         return first
     console.warn(f"{job.name}: the gate refuses what the cache held; it is made again, once")
     aside.remove(first.staged)
     with cache.session(distrusted=suspects):
-        return _once(job, options, room, None)
+        return _once(job, options, room)
 
 
-def _once(job: Job, options: Options, room: Path, workers: optimize.Workers | None) -> _Judged:
+def _once(job: Job, options: Options, room: Path) -> _Judged:
     """From the source to a staged bundle and the gate's findings."""
     fallback = job.target.settings(job.plan.kind).fallback == "cpu"
     optimized = {}
-    for (name, entry), variant in zip(quantized(job, room, workers).items(), job.plan.variants, strict=True):
+    for (name, entry), variant in zip(quantized(job, room).items(), job.plan.variants, strict=True):
         if entry.hit:
             console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
         optimized[name] = entry.path / "model"
@@ -275,19 +269,18 @@ def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[
     """
     built: list[Built] = []
     failed: dict[str, EdgekitError] = {}
-    with optimize.Workers() as workers:
-        if len(jobs) == 1:
-            return [build(jobs[0], options, workers)], {}
-        for job in jobs:
-            try:
-                built.append(build(job, options, workers))
-            except EdgekitError as error:
-                console.failure(error)
-                failed[job.name] = error
+    if len(jobs) == 1:
+        return [build(jobs[0], options)], {}
+    for job in jobs:
+        try:
+            built.append(build(job, options))
+        except EdgekitError as error:
+            console.failure(error)
+            failed[job.name] = error
     return built, failed
 
 
-def quantized(job: Job, room: Path, workers: optimize.Workers | None = None) -> dict[str, Entry]:
+def quantized(job: Job, room: Path) -> dict[str, Entry]:
     """Each variant's model, in a folder of its entry; calibration data is written out for as long as Olive needs it."""
     data = job.calibration if job.plan.calibrated else None
     source = job.source.path, job.source.model.sha256
@@ -296,7 +289,7 @@ def quantized(job: Job, room: Path, workers: optimize.Workers | None = None) -> 
         if data is not None:
             data.write_feeds(Path(name))
         return {
-            variant.name: optimize.run(job.plan, variant, *source, folder, sha256, workers, read=job.read)
+            variant.name: optimize.run(job.plan, variant, *source, folder, sha256, job.read)
             for variant in job.plan.variants
         }
 

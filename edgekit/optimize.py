@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit import cache, console, passes, tools
+from edgekit import cache, console, passes, tools, warm
 from edgekit.cache import Entry
 from edgekit.code import Basis
 from edgekit.digests import Snapshot
-from edgekit.errors import BuildError, EdgekitError, SourceError
+from edgekit.errors import BuildError, SourceError
 from edgekit.extras import require
 from edgekit.kinds.variant import Variant
 from edgekit.plan import FLOAT, Plan
 from edgekit.sources.facts.onnx_graph import external_files, is_quantized
-from edgekit.warm import Warm
 
 ENGINES = ("olive-ai", "onnx", "onnxruntime", "onnxruntime-genai", "torch", "transformers", "numpy")
 OLIVE = tools.module("edgekit.jobs.olive.run")
 TIMEOUT = 6 * 3600.0  # seconds; a 14B model on a small machine takes hours
-
-
-class Workers:
-    """Olive, loaded once for all steps of a run: what takes seconds is done by the first. Steps may run at once."""
-
-    def __init__(self) -> None:
-        self._free: list[Warm] = []
-        self._all: list[Warm] = []
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *why: object) -> None:
-        for worker in self._all:
-            worker.close()
-
-    @contextmanager
-    def taken(self) -> Iterator[Callable[[Path], tools.Child | None]]:
-        """What forks one that nobody uses; gives none where no process can be forked, and the step starts its own."""
-        worker = self._free.pop() if self._free else self._started()
-        try:
-            yield worker.fork if worker is not None else _none
-        finally:
-            if worker is not None and worker.process.poll() is None:
-                self._free.append(worker)
-
-    def _started(self) -> Warm | None:
-        if sys.platform != "linux":
-            return None
-        with suppress(OSError, EdgekitError):  # it would only have saved time
-            self._all.append(worker := Warm(OLIVE, tools.homes))
-            return worker
-        return None
-
-
-def _none(request: Path) -> tools.Child | None:
-    return None
 
 
 def key(plan: Plan, variant: Variant, source_sha256: str, calibration_sha256: str | None) -> dict[str, Any]:
@@ -82,7 +42,6 @@ def run(
     source_sha256: str,
     calibration: Path | None,
     calibration_sha256: str | None,
-    workers: Workers | None = None,
     read: Sequence[Snapshot] = (),
 ) -> Entry:
     """The optimized model of a variant: entry.path / "model" holds plan.files(variant).
@@ -101,7 +60,7 @@ def run(
 
     def make(folder: Path) -> dict[str, Any] | None:
         if wanted["config"]:
-            return _make(plan, variant, source, calibration, folder, workers)
+            return _make(plan, variant, source, calibration, folder)
         _keep(source, folder / "model")
         return None
 
@@ -121,18 +80,11 @@ def basis(config: Mapping[str, Any], *, calibrated: bool) -> Basis:
     if not config:
         return Basis((), ("edgekit.optimize", "edgekit.sources.facts.onnx_graph"), floats=False)
     data = ["edgekit.inputs.calibration"] if calibrated else []
-    roots = ("edgekit.jobs.olive.run", "edgekit.tools", *passes.modules(config), *data)
+    roots = ("edgekit.jobs.olive.run", "edgekit.jobs.warm", "edgekit.tools", *passes.modules(config), *data)
     return Basis(roots, ("edgekit.optimize",), ENGINES)
 
 
-def _make(
-    plan: Plan,
-    variant: Variant,
-    source: Path,
-    calibration: Path | None,
-    folder: Path,
-    workers: Workers | None,
-) -> dict[str, Any]:
+def _make(plan: Plan, variant: Variant, source: Path, calibration: Path | None, folder: Path) -> dict[str, Any]:
     """Run Olive; returns its account."""
     require("build")
     request: dict[str, Any] = {
@@ -142,9 +94,9 @@ def _make(
         "calibration": str(calibration.absolute()) if calibration else None,
         "expected": list(plan.files(variant)),
     }
-    # A language model's step takes minutes, and may run code that lies beside the weights.
-    taken = workers.taken() if workers is not None and plan.form == "onnx" else nullcontext(_none)
-    with console.step(f"quantizing with {variant.recipe}"), taken as fork:
+    trusted = request["config"]["input_model"].get("load_kwargs", {}).get("trust_remote_code", False)
+    # What runs code that lies beside the weights is forked from nothing that serves others.
+    with console.step(f"quantizing with {variant.recipe}"), warm.apart(alone=trusted):
         outcome = tools.job(
             OLIVE,
             request,
@@ -153,7 +105,6 @@ def _make(
             what="Olive",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
             env=tools.homes(folder / "hf"),
-            fork=fork,
         )
     if variant.precision not in FLOAT and not any(map(is_quantized, (folder / "model").glob("*.onnx"))):
         keep = "--recipe keep ships it as it is (quantizers take the float32 weights of matrix products)"

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -36,7 +37,7 @@ MEMORY_WORDS = (
 SEE_LOG = "run it again with --verbose, which shows what it logged"
 LOG = 20_000  # characters of a child's log that --verbose shows: the last
 CWD = "cwd"  # a job's working folder, in the job's own: empty, so that no name is also a file there
-PIPE = subprocess.PIPE
+PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 _alive: set[int] = set()  # the children that run
 _stopping = threading.Event()
 KILLED = (-9, 137)  # exit codes of SIGKILL: the OOM killer's, or somebody else's
@@ -154,6 +155,11 @@ class Child(Protocol):
     def wait(self) -> int: ...
 
 
+# By command line, request and variables beside ours a job's process (edgekit.warm), or None: a new one is started.
+Fork = Callable[[Sequence[str], Path, Mapping[str, str]], Child | None]
+forking: ContextVar[Fork | None] = ContextVar("edgekit_forking", default=None)
+
+
 def job(
     argv: Sequence[str | Path],
     request: Mapping[str, Any],
@@ -163,7 +169,6 @@ def job(
     what: str,
     on_event: Callable[[Event], None] = lambda event: None,
     env: Mapping[str, str] | None = None,
-    fork: Callable[[Path], Child | None] = lambda request: None,
 ) -> dict[str, Any]:
     """Run one of our own children by the job contract and return its outcome.
 
@@ -175,7 +180,6 @@ def job(
         timeout: seconds until the child and its whole group are killed.
         what: names the job in messages ("Olive").
         on_event: called for each event, on the calling thread's behalf, in order.
-        fork: gives a process for a request of this program (edgekit.warm), or None: a new one is started.
 
     Raises:
         EdgekitError: the one the child wrote down, or BuildError when it left no outcome.
@@ -188,7 +192,8 @@ def job(
     console.detail("+ " + " ".join(command))
     expired, kills = threading.Event(), killed.oom_kills()
     with (folder / "log.txt").open("wb") as log, _scratch(folder / CWD):
-        process = fork(folder / "request.json")
+        fork = forking.get()
+        process = fork(command, folder / "request.json", env or {}) if fork is not None else None
         if process is None:
             variables = {**environment(), **QUIET_ENGINES, **(env or {})}
             process = launch(command, folder / CWD, variables, PIPE, log)

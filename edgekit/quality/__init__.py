@@ -12,11 +12,11 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol, cast
 
-from edgekit import console, registry
+from edgekit import console, registry, warm
 from edgekit.contract.manifest import Quality
 from edgekit.errors import BuildError, EdgekitError, NotMeasured, QualityError
 from edgekit.model import Kind
-from edgekit.quality import _advice, _worker
+from edgekit.quality import _advice
 from edgekit.quality._advice import Cause, causes
 from edgekit.quality._context import EVIDENCE, Feed, GateContext, Mode, not_measured
 from edgekit.quality._inputs import FEW, OTHERS, SAME
@@ -87,7 +87,7 @@ def gate(ctx: GateContext) -> Quality:
     if ctx.mode == "off":
         notes = ("the gate was switched off", *ctx.notes)
         return Quality(verdict="not-measured", mode="off", evidence=EVIDENCE, notes=notes)
-    with _worker.kept():
+    with warm.kept():
         measurements = _measurements(ctx)
     evidence = weakest([one.evidence for one in measurements] or [EVIDENCE])
     verdicts, note = _judge(ctx, measurements)
@@ -110,7 +110,7 @@ def gate(ctx: GateContext) -> Quality:
 def with_adapters(ctx: GateContext) -> dict[str, Quality]:
     """What `gate` finds of the bare model, under an empty name, and with each adapter on, by its name."""
     worn = {lora.facts.name: replace(ctx, adapter=lora) for lora in ctx.source.adapters}
-    with _worker.kept():
+    with warm.kept():
         return {name: gate(asked) for name, asked in {"": ctx, **worn}.items()}
 
 

@@ -13,8 +13,8 @@ from edgekit import cache, console, files, tools
 from edgekit.code import Basis
 from edgekit.data import digest, file_digest
 from edgekit.extras import require
-from edgekit.quality import _worker
 from edgekit.quality._context import TIMEOUT, GateContext
+from edgekit.warm import PASSIVE
 
 SHARES = 0.25, 0.5, 1.0  # of the sample, at each look of a sequential comparison (_sequential.py)
 BEFORE, AFTER = 16, 112  # predictions compared on both sides of a place deep in the context
@@ -23,8 +23,8 @@ ROTARY_TOKENS, ROTARY_WINDOW = 512, 256  # predictions by which rotary settings 
 LONGROPE = ("longrope", "su", "yarn-longrope")
 CHUNK = 2000  # characters; a user's text is cut into documents of this size
 ENGINES = ("torch", "transformers", "tokenizers", "peft")
-ROOTS = ("edgekit.jobs.reference", "edgekit.tools", "edgekit.plain")
-BASIS = Basis(ROOTS, ("edgekit.quality._reference", "edgekit.quality._worker"), ENGINES)
+ROOTS = ("edgekit.jobs.reference", "edgekit.jobs.warm", "edgekit.tools", "edgekit.plain")
+BASIS = Basis(ROOTS, ("edgekit.quality._reference",), ENGINES)
 WEATHER = {
     "type": "function",
     "function": {
@@ -248,14 +248,13 @@ def _make(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     require("build")
     with console.step(f"float reference ({request['action']})"):
         outcome = tools.job(
-            _worker.PROGRAM,
+            tools.module("edgekit.jobs.reference"),
             {**request, "out": str(folder)},
             folder,
             timeout=TIMEOUT,
             what="the float reference",
             on_event=lambda event: console.tick(str(event.get("text", ""))),
-            env=_worker.ENVIRONMENT,
-            fork=_worker.fork,
+            env={"HF_HUB_OFFLINE": "1", **PASSIVE},
         )
     for name in ("request.json", "outcome.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from edgekit.sources.facts.onnx_graph import TYPES, parse
 from edgekit.sources.source import Source
 
 CHILD = "edgekit.inputs._trial"
-BASIS = Basis((CHILD, "edgekit.tools"), ("edgekit.sources._trial",), ("onnxruntime", "numpy"))
+BASIS = Basis((CHILD, "edgekit.jobs.warm", "edgekit.tools"), ("edgekit.sources._trial",), ("onnxruntime", "numpy"))
 TIMEOUT = 1800.0  # seconds; a graph of gigabytes on a slow disk
 OUTCOME = "outcome.json"
 # What ONNX Runtime 1.20 to 1.32 says of an operator that it lacks, has not for this type, or not in this version.

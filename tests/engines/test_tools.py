@@ -6,18 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from edgekit import console, start, tools
+from edgekit import console, start, tools, warm
 from edgekit.errors import BuildError, QualityError, ToolMissing, UsageError
-from edgekit.warm import Warm
 from tests import needs
 
 pytestmark = [pytest.mark.runtimes, needs.posix]
@@ -231,80 +233,135 @@ def test_a_child_imports_from_where_its_parent_does_and_works_in_an_empty_folder
     assert sorted(path.name for path in job.iterdir()) == ["log.txt", "outcome.json", "request.json"]
 
 
-WARM = """
-import os, sys
+LIBRARY = """
+import os
 from pathlib import Path
-from edgekit.jobs import warm
-from edgekit.wrappers.python.protocol import serve
-def load():
-    print("noise of a library")
-    Path(sys.argv[1]).open("a").write(os.environ["HF_HOME"] + "\\n")
+print("noise of a library")
+with Path(__file__).with_name("loaded").open("a") as file:
+    file.write(os.environ["HF_HOME"] + "\\n")
+"""
+JOB = """
+import os, sys, time
+from pathlib import Path
+import own_library
+from edgekit.used import serve
 def handler(request, emit):
     print("said by the handler")
     emit("progress", text="at work")
     if request["number"] < 0:
         os._exit(3)
-    return {"doubled": 2 * request["number"], "pid": os.getpid(), "parent": os.getppid(), "here": os.listdir()}
-sys.exit(serve(handler, warm.request(load)))
+    here = Path(own_library.__file__).parent
+    while request.get("beside") and len(list(here.glob("began-*"))) < request["beside"]:
+        (here / f"began-{os.getpid()}").touch()
+        time.sleep(0.01)
+    said = {"doubled": 2 * request["number"], "pid": os.getpid(), "cwd": os.listdir(), "set": os.environ.get("OWN")}
+    return {**said, "worker": os.getppid()}
+if __name__ == "__main__":
+    sys.exit(serve(handler, Path(sys.argv[1])))
 """
 
 
+class Own:
+    """A program whose library is loaded once, in a folder that is on the path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "own_library.py").write_text(LIBRARY)
+        (folder / "own_job.py").write_text(JOB)
+
+    @property
+    def loaded(self) -> list[str]:
+        """The HF_HOME of each process that loaded the library."""
+        path = self.folder / "loaded"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self, number: int, said: list[tools.Event] | None = None, **more: Any) -> dict[str, Any]:
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        told = [] if said is None else said
+        request, env = {"number": number, **more}, {"OWN": str(number), "HF_HOME": "elsewhere"}
+        program = tools.module("own_job")
+        return tools.job(program, request, folder, timeout=60, what="the child", on_event=told.append, env=env)
+
+
 @pytest.fixture
-def warm(tmp_path: Path) -> Iterator[tuple[list[str | Path], Warm, Path]]:
-    """A program, a child of it that is warm, and the file that it writes when it is loaded."""
-    script, loaded = tmp_path / "warm.py", tmp_path / "loaded"
-    script.write_text(WARM)
-    argv = [sys.executable, script, loaded]
-    worker = Warm(argv, lambda folder: {"HF_HOME": str(folder)})
-    yield argv, worker, loaded
-    worker.close()
-    assert not psutil.pid_exists(worker.process.pid)
-    assert not Path(loaded.read_text().splitlines()[0]).exists(), "its folder goes with it"
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Own:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setitem(warm.PROGRAMS, "own_job", ("own_library",))
+    return Own(tmp_path)
 
 
 @needs.linux
-def test_a_warm_child_loads_once_for_all_requests(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
-    argv, worker, loaded = warm
-    pids = set()
-    for number in (21, 4):
+def test_libraries_are_loaded_once_for_all_jobs(own: Own) -> None:
+    fresh = own.run(21)
+    with warm.kept(), warm.kept():
         said: list[tools.Event] = []
-        outcome = tools.job(
-            argv, {"number": number}, tmp_path, timeout=60, what="the child", on_event=said.append, fork=worker.fork
-        )
-        assert outcome["doubled"] == 2 * number and outcome["parent"] == worker.process.pid and outcome["here"] == []
-        assert [event["text"] for event in said] == ["at work"]
-        assert (tmp_path / "log.txt").read_text() == "said by the handler\n"
-        pids.add(outcome["pid"])
-    assert len(pids) == 2 and len(loaded.read_text().splitlines()) == 1
-    # One that fails says so, and leaves the next alone.
-    with pytest.raises(BuildError, match=r"stopped without a result \(exit 3\)"):
-        tools.job(argv, {"number": -1}, tmp_path, timeout=60, what="the child", fork=worker.fork)
-    assert tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", fork=worker.fork)["doubled"] == 2
-    assert len(loaded.read_text().splitlines()) == 1
-
-
-def test_a_warm_child_that_died_is_replaced(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
-    argv, worker, loaded = warm
-    while not (loaded.exists() and loaded.read_text()):
-        time.sleep(0.01)
-    worker.process.kill()
-    worker.process.wait()
-    outcome = tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", fork=worker.fork)
-    assert outcome["doubled"] == 2
+        forked = [own.run(21, said), own.run(4)]
+        with pytest.raises(BuildError, match=r"stopped without a result \(exit 3\)"):
+            own.run(-1)  # and leaves the next alone
+        forked.append(own.run(1))
+        with warm.apart(alone=True):
+            own.run(1)
+    assert [event["text"] for event in said] == ["at work"]
+    assert [each["doubled"] for each in forked] == [42, 8, 2] and len({each["pid"] for each in forked}) == 3
+    assert [each["set"] for each in forked] == ["21", "4", "1"] and all(each["cwd"] == [] for each in forked)
+    # What a job uses of edgekit it tells as one that was started for it alone.
+    assert forked[0]["used"]["files"] == fresh["used"]["files"]
+    first, home, alone = own.loaded
+    assert first == alone == "elsewhere" and not Path(home).exists(), "its folder goes with it"
+    assert psutil.Process().children() == []
 
 
 @needs.linux
-def test_what_a_request_leaves_running_ends_with_it(warm: tuple[list[str | Path], Warm, Path], tmp_path: Path) -> None:
-    """A job whose caller goes away in mid answer ends, and so does the worker that would speak to nobody."""
-    argv, worker, _ = warm
+def test_a_worker_serves_several_at_once(own: Own) -> None:
+    with warm.kept(), ThreadPoolExecutor(3) as pool:
+        context = [copy_context() for _ in range(3)]
+        answers = pool.map(lambda at: context[at].run(own.run, at, beside=3), range(3))
+        assert [answer["doubled"] for answer in answers] == [0, 2, 4]
+    assert len(own.loaded) == 1
+
+
+@needs.linux
+def test_a_worker_that_died_is_replaced(own: Own) -> None:
+    with warm.kept():
+        own.run(1)
+        (worker,) = psutil.Process().children()
+        worker.kill()
+        worker.wait()
+        assert own.run(2)["doubled"] == 4
+    assert len(own.loaded) == 2
+
+
+@needs.linux
+def test_a_job_whose_worker_dies_is_over(own: Own) -> None:
+    """The system ends it with the one it was forked from, and whoever waits for it is told."""
+
+    def kill(event: tools.Event) -> None:
+        (worker,) = psutil.Process().children()
+        worker.kill()
+
+    folder = Path(tempfile.mkdtemp(dir=own.folder))
+    request, program = {"number": 1, "beside": 2}, tools.module("own_job")
+    with warm.kept(), pytest.raises(BuildError):
+        tools.job(program, request, folder, timeout=60, what="the child", on_event=kill)
+
+
+@needs.linux
+def test_what_a_request_leaves_running_ends_with_it(own: Own) -> None:
+    """A job whose caller goes away in mid answer ends; the next is served."""
 
     def leave(event: tools.Event) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        tools.job(argv, {"number": 1}, tmp_path, timeout=60, what="the child", on_event=leave, fork=worker.fork)
-    assert worker.process.wait(60) == -9
-    assert worker.fork(tmp_path / "request.json") is None
+    folder = Path(tempfile.mkdtemp(dir=own.folder))
+    request, program = {"number": 1, "beside": 2}, tools.module("own_job")
+    with warm.kept():
+        with pytest.raises(KeyboardInterrupt):
+            tools.job(program, request, folder, timeout=60, what="the child", on_event=leave)
+        own.run(1)
+        (worker,) = psutil.Process().children()
+        while worker.children():
+            time.sleep(0.01)
+    assert len(own.loaded) == 1
 
 
 def test_run_returns_output_and_exit_code() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgekit import tools
-from edgekit.quality import _reference, _worker
+from edgekit import tools, warm
+from edgekit.quality import _reference
 from tests.olive import tiny_llm
 
 pytestmark = pytest.mark.olive
@@ -38,7 +38,7 @@ def test_one_process_loads_the_libraries_for_all(tmp_path: Path, monkeypatch: py
         return (folder / "nll.npy").read_bytes()
 
     texts = [text[:400] for text in _reference.shipped_text()[:3]]
-    with _worker.kept(), _worker.kept():
+    with warm.kept(), warm.kept():
         forked = [said("first", texts), said("second", texts[1:])]
     assert len(started) == 1 and started[0].poll() is not None
     assert said("third", texts[1:]) == forked[1] != forked[0] and len(started) == 2

@@ -19,7 +19,6 @@ from typing import Any
 from edgekit import passes, registry, used
 from edgekit.contract import genai_config
 from edgekit.errors import BuildError, EdgekitError, from_oserror
-from edgekit.jobs import warm
 from edgekit.jobs.olive import qnn_pipeline
 from edgekit.jobs.olive.passes import _kept
 from edgekit.tools import MEMORY_WORDS, SEE_LOG
@@ -219,9 +218,5 @@ def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
-def _libraries() -> None:
-    import olive.workflows  # noqa: F401
-
-
 if __name__ == "__main__":
-    sys.exit(used.serve(optimize, warm.request(_libraries)))
+    sys.exit(used.serve(optimize, Path(sys.argv[1])))
