@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from edgekit import cache, compile, console, digests, engines, faces, optimize, output, plan, quality, sources, target
 from edgekit.adapters import put_beside, refuse_early
@@ -28,7 +28,7 @@ from edgekit.code import Basis
 from edgekit.contract.manifest import Draft, Manifest, Quality, subject
 from edgekit.data import digest, jsonable, pretty
 from edgekit.digests import Snapshot
-from edgekit.errors import EdgekitError, NotMeasured
+from edgekit.errors import NotMeasured
 from edgekit.extras import require
 from edgekit.inputs import asked, static
 from edgekit.inputs.calibration import Calibration, Feed
@@ -101,6 +101,10 @@ class Built:
     archive: Path | None = None
 
 
+Stage = Literal["optimize", "compile", "gate", "seal"]
+Steps = Generator[Stage, None, Built]
+
+
 def prepare(ref: str, target_names: Sequence[str | Target], options: Options, *, read: bool = True) -> list[Job]:
     """Resolve and check everything before the first slow step; opens the source, and may `read` its bytes through."""
     metrics.parse_limits(options.limits, by="gate")
@@ -165,8 +169,18 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
     )
 
 
-def build(job: Job, options: Options, agreed: Callable[[dict[str, Any]], None] = lambda key: None) -> Built:
-    """Build one bundle in options.out; an unchanged one is found and left alone.
+def build(job: Job, options: Options) -> Built:
+    """Build one bundle, all stages one after another; raises as they do."""
+    steps = stages(job, options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return cast(Built, ended.value)
+
+
+def stages(job: Job, options: Options, agreed: Callable[[dict[str, Any]], None] = lambda key: None) -> Steps:
+    """Build one bundle in options.out; an unchanged one is found and left alone. Before a stage begins, it is given.
 
     Args:
         agreed: is told the bundle's key (`key_of`) before anything is done, and may refuse it.
@@ -185,11 +199,13 @@ def build(job: Job, options: Options, agreed: Callable[[dict[str, Any]], None] =
         console.say(f"{job.name}: unchanged, nothing to do")
         return Built(destination, found, True, archived(destination) if options.zip else None)
     aside.check_destination(destination, job.name, force=options.force)
+    yield "optimize"
     with aside.workspace(destination) as room:
         with digests.unchanged(*read):
-            it = _judged(job, options, room)
+            it = yield from _judged(job, options, room)
         for whose, findings in it.quality.items():
             _accept(findings, job, destination, options, whose.partition("/")[2])
+        yield "seal"
         with digests.unchanged(*read), console.step("recording goldens"):
             check_data.write_check(it.staged, it.draft, it.shipped)
         with console.step("sealing"):
@@ -213,19 +229,20 @@ class _Judged:
     quality: dict[str, Quality]
 
 
-def _judged(job: Job, options: Options, room: Path) -> _Judged:
+def _judged(job: Job, options: Options, room: Path) -> Generator[Stage, None, _Judged]:
     """Stage and judge. What the gate refuses of what an earlier build left in the cache is made again, once."""
     with cache.session() as used:
-        first = _once(job, options, room)
+        first = yield from _once(job, options, room)
     if all(found.verdict != "fail" for found in first.quality.values()) or not (suspects := used.suspects()):
         return first
     console.warn(f"{job.name}: the gate refuses what the cache held; it is made again, once")
     aside.remove(first.staged)
+    yield "optimize"
     with cache.session(distrusted=suspects):
-        return _once(job, options, room)
+        return (yield from _once(job, options, room))
 
 
-def _once(job: Job, options: Options, room: Path) -> _Judged:
+def _once(job: Job, options: Options, room: Path) -> Generator[Stage, None, _Judged]:
     """From the source to a staged bundle and the gate's findings."""
     fallback = job.target.settings(job.plan.kind).fallback == "cpu"
     optimized = {}
@@ -233,6 +250,7 @@ def _once(job: Job, options: Options, room: Path) -> _Judged:
         if entry.hit:
             console.say(f"quantizing with {variant.recipe}: already done, taken from the cache")
         optimized[name] = entry.path / "model"
+    yield "compile"
     compiled = compile.compiled(job.plan.variants, optimized, job.target, fallback=fallback)
     models = put_beside({name: made.folder for name, made in compiled.items()}, job.source, room)
     facts = {name: made.facts for name, made in compiled.items()}
@@ -241,6 +259,7 @@ def _once(job: Job, options: Options, room: Path) -> _Judged:
     with console.step("staging"), tempfile.TemporaryDirectory(prefix="settled-", dir=room) as work:
         settled = settle(models, job.plan.form, drafted.contract, job.source, job.target, work, options.keep_metadata)
         stage(room / "new", drafted, settled.files, faces.staged(drafted), draft.licenses(job.source))
+    yield "gate"
     with console.step("placement"):
         simulator = compile.simulator(job.plan.variants)
         placed = inspect.placement(room / "new", drafted, job.target, simulator, require_ep=options.require_ep)
@@ -259,25 +278,6 @@ def _once(job: Job, options: Options, room: Path) -> _Judged:
 def _read(job: Job, text: Path | None) -> tuple[Snapshot, ...]:
     """What a build reads, as it was when it was opened."""
     return (*job.read, *([digests.snapshot(text, what=f"the text {text.name}")] if text else []))
-
-
-def build_all(jobs: Sequence[Job], options: Options) -> tuple[list[Built], dict[str, EdgekitError]]:
-    """Build each job; one that fails does not keep the others from being built. Returns bundles, and errors by name.
-
-    Raises:
-        EdgekitError: the only job failed.
-    """
-    built: list[Built] = []
-    failed: dict[str, EdgekitError] = {}
-    if len(jobs) == 1:
-        return [build(jobs[0], options)], {}
-    for job in jobs:
-        try:
-            built.append(build(job, options))
-        except EdgekitError as error:
-            console.failure(error)
-            failed[job.name] = error
-    return built, failed
 
 
 def quantized(job: Job, room: Path) -> dict[str, Entry]:

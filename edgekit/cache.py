@@ -94,7 +94,7 @@ def locked(path: Path, waiting: str) -> Iterator[FileLock]:
     """Hold a lock until the block is left; where another process has it, say so and wait."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path)
+    lock = FileLock(path, thread_local=False)  # a build goes on in another thread
     try:
         lock.acquire(timeout=0.1)
     except Timeout:

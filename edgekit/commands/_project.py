@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgekit.project.run import Outcome
 
 # The options of `edgekit build` that a project takes; the others are keys of its file.
-FREE = {"source", "out", "only", "locked", "jobs", "memory", "dry_run", "archive", "force", "refresh"}
+FREE = {"source", "out", "only", "locked", "jobs", "memory", "cores", "dry_run", "archive", "force", "refresh"}
 
 
 def check_words(ctx: click.Context) -> None:
@@ -92,8 +92,9 @@ def build(
     only: Sequence[str],
     *,
     locked: bool,
-    jobs: int,
+    jobs: int | None,
     memory: str | None,
+    cores: int | None,
     dry_run: bool,
     zip: bool,
     force: bool,
@@ -118,7 +119,7 @@ def build(
         return
     check_writable(chosen[0].options.out)
     size = estimate.size(memory) if memory else None
-    outcomes = run.build(chosen, home, locked=locked, jobs=jobs, memory=size)
+    outcomes = run.build(chosen, home, locked=locked, jobs=jobs, memory=size, cores=cores)
     written = not locked and run.write_lock(home, pairs, outcomes)
     _show(outcomes, written)
 

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, help="Of the project alone these: model=NAME,target=NAME, or one of the two.")
 @click.option("--locked", is_flag=True, help="Refuse whatever differs from the project's edgekit.lock (exit 12).")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Pairs of the project built at once."
+    "--jobs", type=click.IntRange(1, 256), help="Stages of the project at once, at most.  [default: what fits]"
 )
 @click.option("--memory", help="What these may take together, as 12GB.  [default: what is free]")
+@click.option("--cores", type=click.IntRange(1, 1024), help="That these may keep busy together.  [default: all]")
 @click.option(
     "--recipe",
     shell_complete=_offered.recipes,
@@ -86,8 +87,9 @@ def command(
     out: Path | None,
     only: tuple[str, ...],
     locked: bool,
-    jobs: int,
+    jobs: int | None,
     memory: str | None,
+    cores: int | None,
     recipe: str | None,
     size: str | None,
     calibration: Path | None,
@@ -126,9 +128,9 @@ def command(
         _project.check_words(click.get_current_context())
         with cache.session(refresh=refresh), warm.kept():
             how = {"dry_run": dry_run, "zip": archive, "force": force, "refresh": refresh}
-            _project.build(out, only, locked=locked, jobs=jobs, memory=memory, **how)
+            _project.build(out, only, locked=locked, jobs=jobs, memory=memory, cores=cores, **how)
         return
-    _project.check_single(targets, only=only, locked=locked, jobs=jobs > 1, memory=memory)
+    _project.check_single(targets, only=only, locked=locked, jobs=jobs, memory=memory, cores=cores)
     options = builder.Options(
         out=out or Path("out"),
         recipe=recipe,
@@ -169,6 +171,7 @@ def _build(source: str, names: list[Target], options: Options, dry_run: bool, ro
     from edgekit import build as builder
     from edgekit.bundle.aside import check_writable
     from edgekit.commands import _room, _sized
+    from edgekit.project import graph
 
     if options.recipe == "auto":
         _sized.refuse_auto(sized)
@@ -184,7 +187,7 @@ def _build(source: str, names: list[Target], options: Options, dry_run: bool, ro
     if dry_run:
         _show_plans(jobs)
         return
-    built, failed = builder.build_all(jobs, options)
+    built, failed = graph.of_jobs(jobs, options)
     _show_built(built, failed)
     _project.raise_worst(failed)
 

@@ -15,6 +15,15 @@ BUILT_FIRST = 39e9 / 3.836e9
 # those of larger models are added to: the graph, its copies in the optimizer, the result, and a session of each.
 TENSOR_ENGINES = 0.9e9
 TENSOR_WEIGHTS = 6.0
+# What stays in memory for a whole build: Olive and ONNX Runtime, loaded once, from which jobs are forked.
+LOADED = 600_000_000
+# A process that runs a net beside its source, or looks at it: ONNX Runtime, and copies of the graph and the answers.
+ONNX_ENGINE = 0.25e9
+# The float reference: torch, keys and values and logits of what is answered at once (jobs/reference.py).
+TORCH_ENGINE = 2.4e9
+FLOAT32, SPARE = 4, 1.25  # bytes of a float weight, and what a model takes beside its weights
+SMALL = 32_000_000  # bytes of weights up to which a net's stages keep one core busy: they are loading and bookkeeping
+ALL_CORES = 1 << 20
 
 
 def on_torch(passes: Sequence[object]) -> bool:
@@ -30,3 +39,31 @@ def memory(parameters: int, quantized_first: bool) -> int:
 def tensor(weights: int) -> int:
     """Peak bytes of the build of any other model, from the bytes of its weights."""
     return int(TENSOR_ENGINES + weights * TENSOR_WEIGHTS)
+
+
+def tensor_stage(stage: str, weights: int) -> int:
+    """Peak bytes of a stage of it: Olive's step takes most, the others one engine."""
+    return tensor(weights) if stage == "optimize" else int(ONNX_ENGINE + weights * TENSOR_WEIGHTS)
+
+
+def tensor_cores(stage: str, weights: int) -> int:
+    """Cores that a stage of it keeps busy."""
+    return 1 if weights <= SMALL or stage in ("compile", "seal") else ALL_CORES
+
+
+def language_stage(stage: str, parameters: int, quantized_first: bool) -> int:
+    """Peak bytes of a stage of a language model: quantizing, the float reference of the gate, or a session."""
+    if stage == "optimize":
+        return memory(parameters, quantized_first)
+    weights = parameters * FLOAT32 * SPARE
+    return int(weights + (TORCH_ENGINE if stage == "gate" else ONNX_ENGINE))
+
+
+def language_cores(stage: str) -> int:
+    """Cores that a stage of a language model keeps busy."""
+    return 1 if stage == "compile" else ALL_CORES
+
+
+def imported(size: int) -> int:
+    """Peak bytes of opening a source whose files have this size: it is tried in an engine, or converted."""
+    return int(ONNX_ENGINE + size * TENSOR_WEIGHTS)

@@ -1,31 +1,28 @@
 """Build the pairs of a project: work is shared, one that fails keeps no other from being built, the lock is held.
 
-As many are built at once as memory and processors allow (edgekit.project.schedule). A pair is a task: compile, stage,
-gate and seal share a workspace. What is imported is so before, for what a pair will take is known from its model alone;
-of pairs that share a step of Olive that the cache lacks, the first is built before the others.
+The stages of all pairs are one graph (edgekit.project.graph), of which as much is worked on at once as memory and cores
+allow (edgekit.project.schedule).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from edgekit import build as builder
-from edgekit import cache, console, optimize, output
-from edgekit.build import Built, Job
+from edgekit import console, output
+from edgekit.build import Built, Job, Steps
 from edgekit.contract.manifest import Manifest
-from edgekit.data import digest
 from edgekit.errors import EdgekitError, LockMismatch
-from edgekit.jobs import layered
-from edgekit.predict import build as predicted
+from edgekit.project import graph as graphs
 from edgekit.project import lock as locks
-from edgekit.project import schedule
+from edgekit.project.graph import Graph, Line
 from edgekit.project.lock import Lock, Locked
 from edgekit.project.pairs import Pair
-from edgekit.project.schedule import Task
 
 
 @dataclass(frozen=True)
@@ -75,15 +72,22 @@ def _named(job: Job, pair: Pair) -> Job:
 
 
 def build(
-    pairs: Sequence[Pair], home: Path, *, locked: bool = False, jobs: int = 1, memory: int | None = None
+    pairs: Sequence[Pair],
+    home: Path,
+    *,
+    locked: bool = False,
+    jobs: int | None = None,
+    memory: int | None = None,
+    cores: int | None = None,
 ) -> list[Outcome]:
     """Build the pairs.
 
     Args:
         home: the folder of edgekit.toml and edgekit.lock.
         locked: refuse what differs from the lock.
-        jobs: pairs that are built at once, at most.
+        jobs: stages that are worked on at once, at most; by default as many as memory and cores allow.
         memory: bytes that they may take together, as predicted; by default what is free now.
+        cores: that they may keep busy together, as predicted; by default all of this machine.
 
     Raises:
         LockMismatch: `locked`, and there is no lock, or it was made with other tools.
@@ -94,70 +98,53 @@ def build(
         if lock is None:
             raise LockMismatch(f"there is no {locks.NAME} beside edgekit.toml", next=locks.AGAIN)
         locks.check_tools(lock)
-    ready = prepared(pairs, lock)
-    outcomes: dict[str, Outcome] = {}
-    budget = memory or (layered.available_bytes() if jobs > 1 else 0)
+    limits = graphs.budget(memory, cores, jobs)
+    graph = Graph(limits, named=len(pairs) > 1 and min(limits.cores, limits.jobs) > 1)
+    lines: dict[str, tuple[Line, _Held]] = {}
 
-    def task(at: int, entry: Ready, needs: frozenset[str]) -> Task:
-        def build_it() -> None:
-            console.say(f"[{at}/{len(ready)}] {entry.pair.name}")
-            outcomes[entry.pair.name] = _outcome(entry, lock, locked)
+    def opened(group: list[Pair], at: int) -> list[Line]:
+        here = []
+        for place, ready in enumerate(_group(group, lock, read=True), start=at):
+            held = _Held(ready.pair, ready.job, lock if locked else None)
+            steps = _steps(ready, held, f"[{place + 1}/{len(pairs)}] {ready.pair.name}")
+            line = Line(ready.pair.name, ready.job, steps, place)
+            lines[line.name] = line, held
+            here.append(line)
+        return here
 
-        return Task(entry.pair.name, _bytes(entry, budget, jobs), build_it, needs)
+    tasks, at = [], 0
+    for _, entries in groupby(pairs, key=lambda pair: (pair.model, locks.pinned(pair, lock), pair.options)):
+        group = list(entries)
+        tasks.append(graph.opened(group[0].model, _size(group[0].ref), at, partial(opened, group, at)))
+        at += len(group)
+    graph.run(tasks)
+    return [_outcome(pair, *lines[pair.name], lock) for pair in pairs]
 
-    after = _after(ready) if jobs > 1 else [frozenset[str]()] * len(ready)
-    tasks = [task(at, entry, needs) for at, (entry, needs) in enumerate(zip(ready, after, strict=True), start=1)]
-    schedule.run(tasks, memory=budget, jobs=jobs)
-    return [outcomes[entry.pair.name] for entry in ready]
+
+def _size(ref: str) -> int:
+    """Bytes of a source's files, where it lies on this machine."""
+    path = Path(ref)
+    files = [path] if path.is_file() else path.rglob("*") if path.is_dir() else ()
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _bytes(ready: Ready, budget: int, jobs: int) -> int:
-    """What a pair will take at most, as predicted; nothing of one that is refused."""
+def _steps(ready: Ready, held: _Held, said: str) -> Steps:
+    """A pair's stages, or why it has none."""
+    console.say(said)
     if ready.job is None:
-        return 0
-    model, plan = ready.job.source.model, ready.job.plan
-    if model.llm is None:
-        return predicted.tensor(sum(model.weight_bytes_by_op.values()))
-    passes = [step["type"] for step in plan.optimize_step(plan.main).config.get("passes", {}).values()]
-    taken = predicted.memory(model.parameters, predicted.on_torch(passes))
-    if jobs > 1 and taken > budget:
-        needs = f"may take {taken / 1e9:.1f} GB of memory (estimated), {budget / 1e9:.1f} GB are free for it"
-        console.warn(f"{ready.pair.name} {needs}: nothing is built beside it")
-    return taken
+        assert ready.error is not None
+        raise ready.error
+    built = yield from builder.stages(ready.job, ready.pair.options, held.agreed)
+    held.sealed(built.manifest)
+    return built
 
 
-def _after(ready: Sequence[Ready]) -> list[frozenset[str]]:
-    """For each pair the earlier ones that make a step of Olive which it shares with them, and which the cache lacks."""
-    makers: dict[str, str] = {}
-    after = []
-    for entry in ready:
-        steps = [digest(key) for key in _steps(entry.job)] if entry.job is not None else []
-        after.append(frozenset(makers[step] for step in steps if step in makers))
-        makers = dict.fromkeys(steps, entry.pair.name) | makers
-    return after
-
-
-def _steps(job: Job) -> Iterator[dict[str, Any]]:
-    data = job.calibration.sha256 if job.calibration is not None else None
-    for variant in job.plan.variants:
-        key = optimize.key(job.plan, variant, job.source.model.sha256, data)
-        if key["config"] and cache.lookup("optimize", key) is None:
-            yield key
-
-
-def _outcome(ready: Ready, lock: Lock | None, locked: bool) -> Outcome:
-    pair, known = ready.pair, lock.bundles.get(ready.pair.name) if lock is not None else None
-    try:
-        if ready.job is None:
-            assert ready.error is not None
-            raise ready.error
-        held = _Held(pair, ready.job, lock if locked else None)
-        built = builder.build(ready.job, pair.options, held.agreed)
-        after = held.sealed(built.manifest)
-    except EdgekitError as error:
-        console.failure(error)
-        return Outcome(pair, error=error)
-    return Outcome(pair, built, now=after, changed=tuple(locks.differences(known, after)) if known is not None else ())
+def _outcome(pair: Pair, line: Line, held: _Held, lock: Lock | None) -> Outcome:
+    if line.error is not None or held.now is None:
+        return Outcome(pair, error=line.error)
+    known = lock.bundles.get(pair.name) if lock is not None else None
+    changed = tuple(locks.differences(known, held.now)) if known is not None else ()
+    return Outcome(pair, line.built, now=held.now, changed=changed)
 
 
 @dataclass
@@ -165,12 +152,13 @@ class _Held:
     """What a pair is made of, held to a lock where there is one."""
 
     pair: Pair
-    job: Job
+    job: Job | None
     lock: Lock | None
     now: Locked | None = None
 
     def agreed(self, key: dict[str, Any]) -> None:
         """Before it is built."""
+        assert self.job is not None
         self._set(locks.locked(self.pair, self.job, key))
 
     def sealed(self, manifest: Manifest) -> Locked:

@@ -1,8 +1,7 @@
-"""Run tasks beside one another, as far as memory and processors allow; each when what it needs is done.
+"""Run the tasks of a graph beside one another, as far as memory and cores allow; each when what it needs is done.
 
-The tasks of a project are its pairs (compile, stage, gate and seal share a workspace, so they are one task) and the
-Olive steps that two pairs or more share, which come before these. Sources are opened before: what a pair will take is
-known from its model alone.
+What a task leads to is often known only when it is done (which pairs a source gives, whether one is unchanged), so a
+task gives the tasks that follow it, and the graph grows while it is worked through.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import Any
 
-from edgekit import console, progress, tools
+from edgekit import console, tools
 
 
 @dataclass(frozen=True)
@@ -20,54 +20,80 @@ class Task:
     """A piece of work.
 
     Attributes:
-        name: of its own, for people too.
+        name: of its own.
         bytes: of memory that it takes at most, as predicted.
-        run: does it; what it raises ends the whole run.
-        needs: names of the tasks that must be done before, which stand before it in the list.
+        cores: that it keeps busy, as predicted; of a machine with fewer, all.
+        run: does it, and gives what can be done next; what it raises ends the whole run.
+        needs: names of the tasks that must be done before.
+        order: of two that could begin, the lower does.
     """
 
     name: str
     bytes: int
-    run: Callable[[], None]
+    run: Callable[[], Sequence[Task]]
     needs: frozenset[str] = frozenset()
+    cores: int = 1
+    order: tuple[int, ...] = ()
 
 
-def run(tasks: Sequence[Task], *, memory: int, jobs: int) -> None:
-    """Run all tasks, at most `jobs` at once, and only so many that their bytes are within `memory`.
+@dataclass(frozen=True)
+class Budget:
+    """What tasks may take together.
 
-    One that is larger than all of it runs alone. With one job they run in their order, in the caller's own thread.
+    Attributes:
+        memory: bytes.
+        cores: of the processor.
+        jobs: tasks at once.
     """
-    if jobs == 1:
-        for task in tasks:
-            task.run()
+
+    memory: int
+    cores: int
+    jobs: int
+
+    def admitted(self, waiting: Iterable[Task], running: Collection[Task], done: Collection[str]) -> list[Task]:
+        """Those that may begin now, beside the ones that run; one that is larger than all there is runs alone."""
+        chosen: list[Task] = []
+        memory = self.memory - sum(task.bytes for task in running)
+        cores = self.cores - sum(self._cores(task) for task in running)
+        for task in waiting:
+            fits = task.bytes <= memory and self._cores(task) <= cores and len(running) + len(chosen) < self.jobs
+            if task.needs <= set(done) and (fits or not (running or chosen)):
+                chosen.append(task)
+                memory -= task.bytes
+                cores -= self._cores(task)
+        return chosen
+
+    def _cores(self, task: Task) -> int:
+        return min(task.cores, self.cores)
+
+
+def run(tasks: Iterable[Task], budget: Budget) -> None:
+    """Run all tasks and those that they lead to; where one runs at a time, in the caller's own thread."""
+    waiting, done = list(tasks), set[str]()
+    if min(budget.jobs, budget.cores) > 1 and len(waiting) > 0:
+        _beside(waiting, budget)
         return
-    waiting, running, done = list(tasks), dict[Future[None], Task](), set[str]()
-    with ThreadPoolExecutor(jobs) as pool, console.step("building"):
+    while waiting:
+        waiting.sort(key=lambda task: task.order)
+        task = budget.admitted(waiting, (), done)[0]
+        waiting.remove(task)
+        waiting += task.run()
+        done.add(task.name)
+
+
+def _beside(waiting: list[Task], budget: Budget) -> None:
+    running, done = dict[Future[Any], Task](), set[str]()
+    with ThreadPoolExecutor(min(budget.jobs, budget.cores)) as pool, console.step("building"):
         try:
             while waiting or running:
-                for task in admitted(waiting, running.values(), done, memory=memory, jobs=jobs):
+                waiting.sort(key=lambda task: task.order)
+                for task in budget.admitted(waiting, running.values(), done):
                     waiting.remove(task)
-                    context = copy_context()
-                    context.run(progress.who.set, task.name)
-                    running[pool.submit(context.run, task.run)] = task
+                    running[pool.submit(copy_context().run, task.run)] = task
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     done.add(running.pop(future).name)
-                    future.result()
+                    waiting += future.result()
         except BaseException:
             with tools.stopped():
                 pool.shutdown(cancel_futures=True)
             raise
-
-
-def admitted(
-    waiting: Iterable[Task], running: Collection[Task], done: Collection[str], *, memory: int, jobs: int
-) -> list[Task]:
-    """Those that may begin now, beside the ones that run."""
-    chosen: list[Task] = []
-    free = memory - sum(task.bytes for task in running)
-    for task in waiting:
-        alone = not running and not chosen
-        if len(running) + len(chosen) < jobs and task.needs <= set(done) and (task.bytes <= free or alone):
-            chosen.append(task)
-            free -= task.bytes
-    return chosen

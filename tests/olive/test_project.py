@@ -13,6 +13,9 @@ import pytest
 from onnx import helper
 
 from edgekit import commands
+from edgekit.project import schedule
+from edgekit.project.schedule import Task
+from tests.engines.project.test_schedule import Peak
 from tests.unit.inputs.nets import save, value
 
 pytestmark = pytest.mark.olive
@@ -53,7 +56,46 @@ def write(folder: Path) -> None:
     (folder / "edgekit.toml").write_text(PROJECT, encoding="utf-8")
 
 
-def test_a_project(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+class Watched:
+    """The stages of a project as they begin, each with what runs beside it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch, self.beside = monkeypatch, list[tuple[Task, tuple[Task, ...], schedule.Budget]]()
+        self.admitted = schedule.Budget.admitted
+
+    def __enter__(self) -> Watched:
+        admitted = self.admitted
+
+        def seen(self_: Any, waiting: Any, running: Any, done: Any) -> list[Task]:
+            chosen = admitted(self_, waiting, running, done)
+            for at, task in enumerate(chosen):
+                self.beside.append((task, (*running, *chosen[:at]), self_))
+                assert task.needs <= set(done)
+            return chosen
+
+        self.monkeypatch.setattr(schedule.Budget, "admitted", seen)
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self.monkeypatch.setattr(schedule.Budget, "admitted", self.admitted)
+
+    def hold(self) -> None:
+        """Each stage of each pair is a task of its own, a shared step is made once, and none exceeds the budget."""
+        tasks = {task.name: task for task, _, _ in self.beside}
+        pairs = ("first/linux-cpu", "first/linux-arm64", "second/linux-cpu")
+        stages = [f"{pair}: {stage}" for pair in pairs for stage in ("optimize", "compile", "gate", "seal")]
+        assert sorted(tasks) == sorted([*stages, *(f"{name}: import" for name in ("first", "second", "broken"))])
+        assert len(self.beside) == len(tasks)
+        assert tasks["first/linux-arm64: optimize"].needs == {"first/linux-cpu: optimize"}
+        assert tasks["second/linux-cpu: optimize"].needs == frozenset()
+        assert tasks["first/linux-cpu: optimize"].bytes > tasks["first/linux-cpu: gate"].bytes > 0
+        for task, running, budget in self.beside:
+            assert task.bytes + sum(each.bytes for each in running) <= budget.memory < 3 * 2**30
+            assert task.cores + sum(each.cores for each in running) <= budget.cores == 2
+        assert any(running for _, running, _ in self.beside), "some are worked on at once"
+
+
+def test_a_project(home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*words: str, code: int = 0) -> Any:
         capfd.readouterr()
         assert commands.main([*words, "--json", "-q"]) == code
@@ -64,7 +106,10 @@ def test_a_project(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
         return {name: (entry["state"], "; ".join(entry["why"])) for name, entry in told.items()}
 
     # One that cannot be built keeps no other from being built, and its code is the command's.
-    built = run("build", code=4)
+    with Watched(monkeypatch) as watched, Peak() as peak:
+        built = run("build", "--memory", "3GB", "--cores", "2", code=4)
+    watched.hold()
+    assert 0 < peak.bytes <= 3 * 2**30, "what it really takes"
     assert set(built["bundles"]) == {"first/linux-cpu", "first/linux-arm64", "second/linux-cpu"}
     assert set(built["failed"]) == {"broken/linux-cpu", "broken/linux-arm64"} and built["lock_written"]
     assert built["bundles"]["second/linux-cpu"]["recipe"] == "int8_qdq"

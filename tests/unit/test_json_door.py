@@ -18,6 +18,7 @@ MAY = {
     "project/ci.py": "likewise",
     "wrappers/python/strict.py": "is the door",
     "wrappers/python/protocol.py": "a request, which edgekit wrote",
+    "warm.py": "what edgekit.jobs.warm says of a process",
     "wrappers/python/calls.py": "a model's answer, of which anything may come",
     "wrappers/python/functions.py": "likewise",
     "contract/check_plan.py": "the bytes that the door has let through",

@@ -7,13 +7,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from edgekit import tools
 from edgekit.project import schedule
-from edgekit.project.schedule import Task
+from edgekit.project.schedule import Budget, Task
 
 pytestmark = pytest.mark.runtimes
 
@@ -60,23 +61,28 @@ def test_a_schedule_stays_within_its_memory() -> None:
 
     def task(at: int, size: int) -> Task:
         command = [sys.executable, "-I", "-S", "-c", JOB, str(size)]
-        return Task(str(at), (size + PYTHON) * MB, lambda: ended.append(tools.run(command, timeout=60).returncode))
+
+        def run() -> list[Task]:
+            ended.append(tools.run(command, timeout=60).returncode)
+            return []
+
+        return Task(str(at), (size + PYTHON) * MB, run)
 
     ended: list[int] = []
     budget = 2 * (80 + PYTHON) * MB - 1  # two large ones are never together
     with Peak() as peak:
-        schedule.run([task(at, size) for at, size in enumerate(sizes)], memory=budget, jobs=3)
+        schedule.run([task(at, size) for at, size in enumerate(sizes)], Budget(budget, 4, 3))
     assert ended == [0] * len(sizes)
     assert 80 * MB < peak.bytes <= budget and peak.processes >= 2
 
 
 def test_a_run_that_is_interrupted_ends_its_children() -> None:
-    def talk(at: int) -> None:
+    def talk(at: int) -> Any:
         folder = Path(tempfile.mkdtemp())
         program = [sys.executable, "-I", "-S", "-c", SLEEPER]
         tools.job(program, {}, folder, timeout=60, what="the child", on_event=lambda event: begun.append(at))
 
-    def interrupt() -> None:
+    def interrupt() -> list[Task]:
         while len(begun) < 2:
             time.sleep(0.01)
         raise KeyboardInterrupt
@@ -84,5 +90,5 @@ def test_a_run_that_is_interrupted_ends_its_children() -> None:
     begun: list[int] = []
     tasks = [Task("a", 0, lambda: talk(0)), Task("b", 0, lambda: talk(1)), Task("c", 0, interrupt)]
     with pytest.raises(KeyboardInterrupt):
-        schedule.run(tasks, memory=1, jobs=3)
+        schedule.run(tasks, Budget(1, 3, 3))
     assert psutil.Process().children() == [] and sorted(begun) == [0, 1]
