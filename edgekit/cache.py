@@ -77,8 +77,7 @@ _session: ContextVar[Session | None] = ContextVar("edgekit_cache_session", defau
 def session(*, refresh: bool = False, distrusted: frozenset[Path] = frozenset()) -> Iterator[Session]:
     """Everything that is taken from the cache until the block is left, and whether it may be."""
     outer = _session.get()
-    inherited = outer is not None and outer.refresh
-    opened = Session(refresh or inherited, distrusted, made=outer.made if outer else set())
+    opened = Session(refresh or bool(outer and outer.refresh), distrusted, made=outer.made if outer else set())
     token = _session.set(opened)
     try:
         yield opened
@@ -310,5 +309,6 @@ def files_of(path: Path) -> Iterator[Path]:
 
 def _clear(home: Path, name: str) -> None:
     """Remove what a killed build of the same thing left; its lock is ours, so nobody is writing there."""
-    for leftover in home.glob(f".{name}.*"):
+    refresh = (opened := _session.get()) is not None and opened.refresh  # begun/: what a job goes on with else
+    for leftover in (*home.glob(f".{name}.*"), *([root() / "begun" / name] if refresh else [])):
         discard(leftover)

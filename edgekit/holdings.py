@@ -21,9 +21,9 @@ class EntryInfo:
 
 
 def entries() -> list[EntryInfo]:
-    """Every whole result and download, least recently used first."""
+    """Every whole result and download, and what killed builds began; least recently used first."""
     listed = []
-    for stage in (*STAGES, "downloads"):
+    for stage in (*STAGES, "begun", "downloads"):
         for path in sorted((root() / stage).glob("*")):
             if path.name.startswith(".") or path.suffix == ".lock":
                 continue

@@ -13,16 +13,19 @@ import resource
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edgekit import passes, registry, used
 from edgekit.contract import genai_config
 from edgekit.errors import BuildError, EdgekitError, from_oserror
-from edgekit.jobs.olive import qnn_pipeline
+from edgekit.jobs.olive import builder, checkpoint, qnn_pipeline, surgeries
 from edgekit.jobs.olive.passes import _kept
 from edgekit.tools import MEMORY_WORDS, SEE_LOG
 from edgekit.used import Emit
+
+BEGUN = "begun"  # the folder of the cache for what a killed build need not make again
 
 
 def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -51,6 +54,10 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     from olive.workflows import run
 
     _data_registry()
+    begun = _begun(work)
+    checkpoint.install(begun)
+    builder.install()
+    surgeries.install()
     for module in passes.modules(config):  # surgeons register themselves
         registry.named(module)
     if config["input_model"].get("load_kwargs", {}).get("trust_remote_code"):
@@ -68,7 +75,19 @@ def optimize(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         _modernize(work / "model" / "model.onnx")
     emit("progress", text="loading the result")
     _load(work / "model", files)
+    shutil.rmtree(begun, ignore_errors=True)
+    with suppress(OSError):  # another build's lies there
+        begun.parent.rmdir()
     return {"files": files, "peak_mb": _peak_mb()}
+
+
+def _begun(work: Path) -> Path:
+    """Where what is quantized lies until the model is whole: in the cache, by the name of the entry that is made.
+
+    A folder that is no entry's (.NAME.PID, edgekit/cache.py) keeps it itself, and with it loses it.
+    """
+    _, name, process = work.name.split(".") if work.name.count(".") == 2 else ("", "", "")
+    return work.parent.parent / BEGUN / name if process else work / "olive" / BEGUN
 
 
 def _fill(value: Any, request: dict[str, Any]) -> Any:
@@ -201,6 +220,7 @@ def _load(model: Path, files: list[str]) -> None:
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.disable_prepacking", "1")  # a second copy of all weights
     try:
         for graph in sorted(model.glob("*.onnx")):  # several are a pipeline
             onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])

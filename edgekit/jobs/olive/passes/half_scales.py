@@ -14,6 +14,8 @@ import onnx
 from olive.passes.onnx.graph_surgeries import ProtoSurgeon
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.jobs.olive.passes import _weights
+
 OPERATORS = ("MatMulNBits", "GatherBlockQuantized")
 SCALES = 2  # the input that holds them, in both
 WEIGHTS = ("MatMul", "Gather", "Gemm")
@@ -25,6 +27,8 @@ SMALL = 2.0**-24  # half's smallest step: weights below its normal range lose no
 class EdgekitHalfScales(ProtoSurgeon):  # type: ignore[misc]
     """Stores the scales of quantized weights as float16; those that half precision would distort are left alone."""
 
+    edgekit_lean = True
+
     def __call__(self, model: onnx.ModelProto) -> onnx.ModelProto:
         names = (node.input[SCALES] for node in model.graph.node if node.op_type in OPERATORS)
         return store_half(model, names, absolute=0.0)
@@ -32,6 +36,8 @@ class EdgekitHalfScales(ProtoSurgeon):  # type: ignore[misc]
 
 class EdgekitHalfWeights(ProtoSurgeon):  # type: ignore[misc]
     """Stores float32 weight matrices and embeddings as float16."""
+
+    edgekit_lean = True
 
     def __call__(self, model: onnx.ModelProto) -> onnx.ModelProto:
         names = (name for node in model.graph.node if node.op_type in WEIGHTS for name in node.input)
@@ -51,7 +57,7 @@ def store_half(model: onnx.ModelProto, names: Iterable[str], absolute: float) ->
         tensor = stored.get(name)
         if tensor is None:
             continue
-        exact = numpy_helper.to_array(tensor)
+        exact = _weights.array(tensor)
         half = exact.astype(np.float16)
         if not np.all(np.abs(half.astype(np.float32) - exact) <= WORST * np.abs(exact) + absolute):
             continue

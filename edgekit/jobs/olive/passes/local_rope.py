@@ -15,6 +15,7 @@ from olive.passes.onnx.graph_surgeries import ProtoSurgeon
 from onnx import numpy_helper
 
 from edgekit.errors import BuildError
+from edgekit.jobs.olive.passes import _weights
 
 TABLES = {"cos_cache_local": np.cos, "sin_cache_local": np.sin}  # [positions, rotary dimensions / 2]
 
@@ -29,6 +30,8 @@ class EdgekitLocalRope(ProtoSurgeon):  # type: ignore[misc]
         BuildError: the graph has no such tables.
     """
 
+    edgekit_lean = True
+
     def __init__(self, source: str) -> None:
         super().__init__()
         self.source = Path(source)
@@ -41,7 +44,7 @@ class EdgekitLocalRope(ProtoSurgeon):  # type: ignore[misc]
         if len(tables) != len(TABLES):
             raise BuildError("the graph has no tables of local layers", next="this is a bug in the recipe: report it")
         for tensor in tables:
-            before = numpy_helper.to_array(tensor)
+            before = _weights.array(tensor)
             positions, half = before.shape
             inverse = float(config["rope_local_base_freq"]) ** -(np.arange(half, dtype=np.float64) / half)
             values = TABLES[tensor.name](np.arange(positions)[:, None] * inverse)

@@ -33,6 +33,8 @@ class EdgekitNormEpsilon(ProtoSurgeon):  # type: ignore[misc]
         BuildError: the value is no epsilon, or the graph has no normalization.
     """
 
+    edgekit_lean = True
+
     def __init__(self, source: str, key: str) -> None:
         super().__init__()
         self.source, self.key = Path(source), key
