@@ -1,4 +1,4 @@
-"""The float32 model of a Hugging Face folder: whole where it fits in memory, else a layer at a time.
+"""The float32 model of a Hugging Face folder: whole where it fits in half of the memory, else a layer at a time.
 
 By layer, every module is empty until it is called: its weights are read from the safetensors files, used, and let go.
 Nothing else changes: the same modules compute the same numbers, and generate() works on it. It costs a read of
@@ -20,6 +20,7 @@ from edgekit.wrappers.python.protocol import Emit
 
 FLOAT32 = 4  # bytes
 SPARE = 0.25  # of the float weights' size: what the interpreter, activations and key-value cache take beside them
+SHARE = 0.5  # of the free memory: a build is not alone on its machine, and by layer it takes a fraction of it
 CGROUPS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
 
@@ -34,7 +35,7 @@ def load(folder: Path, *, trust_remote_code: bool, emit: Emit) -> Any:
 
     needed = float_bytes(folder)
     room = available_bytes()
-    if needed is None or needed * (1 + SPARE) <= room:
+    if needed is None or needed * (1 + SPARE) <= room * SHARE:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, trust_remote_code=trust_remote_code, local_files_only=True
         )

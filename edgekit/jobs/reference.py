@@ -50,7 +50,7 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     chat.json: ids (of the strings), rendered (text and ids of each conversation, None where the template refuses it or
     takes no tools), template_error (why the template refuses a first conversation; "" where there is none, or it does
     not), control (the template's control tokens), unknown (those that the tokenizer does not have), end_token_id,
-    eos_token_ids, prompts and answers (ids).
+    eos_token_ids, prompts and answers (ids), by_layer: the model does not fit in memory, and was asked nothing.
     """
     emit("progress", text="source: loading")
     tokenizer = _tokenizer(request)
@@ -58,7 +58,8 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     control = {token for one in rendered if one for token in CONTROL_TOKEN.findall(one["text"])}
     model = _load(request, emit)
     eos = _eos_ids(model)
-    prompts = [_prompt_ids(tokenizer, prompt) for prompt in request["prompts"]]
+    by_layer = layered.is_by_layer(model)  # every token of an answer would read all weights
+    prompts = [_prompt_ids(tokenizer, prompt) for prompt in request["prompts"] if not by_layer]
     found = {
         "ids": [tokenizer(text)["input_ids"] for text in request["strings"]],
         "rendered": rendered,
@@ -67,6 +68,7 @@ def chat(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "unknown": sorted(control - set(tokenizer.get_vocab())),
         "end_token_id": _end_token(tokenizer),
         "eos_token_ids": eos,
+        "by_layer": by_layer,
         "prompts": prompts,
         "answers": _answer(model, prompts, eos, request["new_tokens"], emit),
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit import console
 from edgekit.quality import _reference, _stats
-from edgekit.quality._context import GateContext, measured, run_child
+from edgekit.quality._context import GateContext, measured, not_measured, run_child
 from edgekit.results import metrics as m
 from edgekit.results.measurement import Measurement
 
@@ -13,6 +14,7 @@ KIND = "llm"
 ADAPTED = True
 METRICS = (m.EOS_RATE, m.REPETITION_RATE)
 ADVICE = "check the end tokens first, then try a recipe that keeps more bits"
+TEXT_ALONE = "the float source does not fit in memory: it was read layer by layer, and compared on text alone"
 INSTEAD = {
     "float": "check the end tokens of the source; the recipe keeps all bits, so nothing else is to blame but the build",
     "fixed": "check the end tokens first; another recipe needs a target of your own (edgekit targets new --help)",
@@ -22,9 +24,13 @@ INSTEAD = {
 def measure(ctx: GateContext) -> list[Measurement]:
     """Greedy answers to the prompt set, beside the source's.
 
-    The agreement of the first tokens is reported and never judged: one near-tie changes the rest of an answer.
+    The agreement of the first tokens is reported and never judged: one near-tie changes the rest of an answer. A source
+    that does not fit in memory is not asked: every token of its answers would read all of its weights.
     """
     source = _reference.chat(ctx)
+    if source["by_layer"]:
+        console.warn(f"{ctx.source.model.name}: {TEXT_ALONE}")
+        return [not_measured(m.GREEDY_PREFIX_AGREEMENT, TEXT_ALONE)]
     _, built = run_child(
         ctx,
         "_child_llm",
