@@ -26,14 +26,20 @@ def words(taken: Footprint) -> str:
     return f"on the device (estimated): {', '.join([*parts, load(taken)])}"
 
 
-def building(job: Job, taken: Footprint) -> dict[str, Any]:
-    """What a build makes and takes: bytes of the bundle, of memory while it is made, and time; None: not known."""
+def building(job: Job, taken: Footprint, *, gate: bool = True) -> dict[str, Any]:
+    """What a build makes and takes: bytes of the bundle, of memory and disk while it is made, and time.
+
+    None: not known. Of memory what is anonymous, with the gate or without it, where so much is free as now.
+    """
+    from edgekit.commands import _room
     from edgekit.fit import estimate
 
     if job.source.model.llm is None:  # of other models no build was measured
-        return {"bundle_bytes": taken.mapped_bytes, "memory_bytes": None, "time": None}
-    fit = estimate.of_plan(job.plan, job.source.model, job.target, None, None)
-    return {"bundle_bytes": fit.bundle, "memory_bytes": fit.build_memory, "time": fit.build_time}
+        return {"bundle_bytes": taken.mapped_bytes, "memory_bytes": None, "disk_bytes": None, "time": None}
+    free = _room.free_memory()
+    fit = estimate.of_plan(job.plan, job.source.model, job.target, None, None, free=free, gate=gate)
+    taken_here = {"memory_bytes": fit.build_memory, "disk_bytes": fit.build_disk}
+    return {"bundle_bytes": fit.bundle, **taken_here, "time": fit.build_time}
 
 
 def built(takes: dict[str, Any]) -> str:
@@ -41,7 +47,8 @@ def built(takes: dict[str, Any]) -> str:
     bundle = f"a bundle of {_mb(takes['bundle_bytes'])}"
     if takes["memory_bytes"] is None:
         return f"building (estimated): {bundle} beside its runtime; memory and time unknown: no such build was measured"
-    return f"building (estimated): {bundle}, {_mb(takes['memory_bytes'])} of memory; time {takes['time']}"
+    here = f"{_mb(takes['memory_bytes'])} of memory, {_mb(takes['disk_bytes'])} of disk"
+    return f"building (estimated): {bundle}, {here}; time {takes['time']}"
 
 
 COLUMNS = ("bundle", "memory there", "memory here", "time here")

@@ -88,7 +88,12 @@ def _rows(taken: Fit) -> Iterator[tuple[str, str, str, str]]:
     limit = "unknown" if taken.room.limit is None else gb(taken.room.limit)
     yield "limit", limit, taken.room.how, taken.room.why
     yield from (_speed(each) for each in taken.speed)
-    yield "build: memory", gb(taken.build_memory), guess, "in proportion to one build of Phi-4-mini's shape"
+    yield (
+        "build: memory",
+        gb(taken.build_memory),
+        guess,
+        "anonymous, with a gate that has the float source whole (docs/choosing.md)",
+    )
     time, _, how = taken.build_time.partition(", ")
     yield "build: time", time, "unknown" if time == "unknown" else guess, how
 

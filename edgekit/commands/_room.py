@@ -46,7 +46,7 @@ def warnings(jobs: Iterable[Job], room: Asked, machine: int | None) -> Iterator[
         model = job.source.model
         if model.llm is None:
             continue
-        taken = estimate.of_plan(job.plan, model, job.target, room.device, room.ram)
+        taken = estimate.of_plan(job.plan, model, job.target, room.device, room.ram, free=free_memory())
         if room != Asked() and taken.fits != "yes":
             word = "will not fit" if taken.fits == "no" else "may not fit"
             where = taken.device or "the memory given"
@@ -54,6 +54,16 @@ def warnings(jobs: Iterable[Job], room: Asked, machine: int | None) -> Iterator[
         if machine is not None and taken.build_memory > machine:
             needs, has = gb(taken.build_memory), gb(machine)
             yield f"building {job.name} may take {needs} of memory (estimated), this machine has {has}"
+
+
+def free_memory() -> int | None:
+    """Bytes that a process may take here now; None where nothing says so."""
+    try:
+        from edgekit.jobs import layered
+
+        return layered.available_bytes()
+    except ImportError:
+        return None
 
 
 def machine_memory() -> int | None:

@@ -185,7 +185,7 @@ def _build(source: str, names: list[Target], options: Options, dry_run: bool, ro
     for line in _room.warnings(jobs, room, _room.machine_memory()):
         console.warn(line)
     if dry_run:
-        _show_plans(jobs)
+        _show_plans(jobs, gate=options.quality != "off")
         return
     built, failed = graph.of_jobs(jobs, options)
     _show_built(built, failed)
@@ -222,7 +222,7 @@ def _show_ladders(ladders: list[Ladder], plots: list[Path]) -> None:
         console.out(f"plot: {plot}")
 
 
-def _show_plans(jobs: list[Job]) -> None:
+def _show_plans(jobs: list[Job], *, gate: bool) -> None:
     from edgekit.commands import _estimates
     from edgekit.data import jsonable
     from edgekit.plan import footprint
@@ -231,7 +231,7 @@ def _show_plans(jobs: list[Job]) -> None:
     if console.json_mode():
         plans = [jsonable(job.plan) for job in jobs]
         estimated = [jsonable(each) for each in taken]
-        builds = [_estimates.building(job, each) for job, each in zip(jobs, taken, strict=True)]
+        builds = [_estimates.building(job, each, gate=gate) for job, each in zip(jobs, taken, strict=True)]
         data = {"dry_run": True, "plans": plans, "estimated": estimated, "building": builds}
         console.document("edgekit.build/1", data)
         return
@@ -243,7 +243,7 @@ def _show_plans(jobs: list[Job]) -> None:
             [[step.stage, step.name, ", ".join(step.variants), step.reason] for step in plan.steps],
         )
         console.out(_estimates.words(each))
-        console.out(_estimates.built(_estimates.building(job, each)))
+        console.out(_estimates.built(_estimates.building(job, each, gate=gate)))
         for note in plan.notes:
             console.out(f"note: {note}")
         console.out(f"files: {', '.join(plan.expected_files)}")

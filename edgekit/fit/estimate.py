@@ -70,6 +70,7 @@ class Fit:
     reasons: tuple[str, ...]
     speed: tuple[speeds.Estimate, ...]
     build_memory: int
+    build_disk: int
     build_time: str
     notes: tuple[str, ...] = ()
 
@@ -170,8 +171,17 @@ def fit(model: Model, card: Card | None, on: Device | None, ram: int | None, int
     return of_plan(made, model, into, on, ram)
 
 
-def of_plan(made: Plan, model: Model, into: Target, on: Device | None, ram: int | None) -> Fit:
-    """What a plan's bundle takes, on a device or in a memory."""
+def of_plan(
+    made: Plan,
+    model: Model,
+    into: Target,
+    on: Device | None,
+    ram: int | None,
+    *,
+    free: int | None = None,
+    gate: bool = True,
+) -> Fit:
+    """What a plan's bundle takes, on a device or in a memory; of the build, where so much memory is free here."""
     taken = plan.footprint(made, model, into)
     anonymous = taken.predicted_peak_bytes - taken.mapped_bytes
     room = room_of(into, on, ram)
@@ -197,7 +207,8 @@ def of_plan(made: Plan, model: Model, into: Target, on: Device | None, ram: int 
         fits=fits,
         reasons=reasons,
         speed=tuple(speeds.estimates(on, model.name, model, taken.mapped_bytes, cache, cpu=ep == "cpu")),
-        build_memory=building.memory(model.parameters, by_torch),
+        build_memory=building.memory(model, anonymous, quantized_first=by_torch, free=free, gate=gate),
+        build_disk=building.disk(taken.mapped_bytes),
         build_time=timed.words(model.parameters),
         notes=(
             *(note for note in made.notes if note.startswith("runs on")),

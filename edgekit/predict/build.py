@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekit.model import Model
 from edgekit.predict.weights import ON_TORCH
 
-# Bytes a parameter, of Phi-4-mini's shape (3.84e9 parameters, tied) for int4 on the CPU: 17 GB by Olive's Rtn with
-# lm_head and embeddings and then the graph builder, 39 GB by the graph builder alone, as peak resident memory.
-QUANTIZED_FIRST = 17e9 / 3.836e9
+# Of language models, bytes of anonymous memory (benchmarks/build_memory.py). Quantized weights go to disk by module and
+# float ones stay mapped, so that the depth of a model counts for nothing until its bundle is run.
+ENGINES = 0.56e9  # Olive, torch, transformers, and what pieces of weights take while they are quantized
+PACKED = 1.2  # of a weight of the largest matrix in 8 bits, with scales and zero points
+RUNNER = 0.25e9  # edgekit's own process, beside one that runs the bundle or the float source
+# Where the graph is built of float weights: 39 GB, of Phi-4-mini's shape (3.84e9 parameters, tied).
 BUILT_FIRST = 39e9 / 3.836e9
+# The gate's float source: whole where it takes no more than this share of what is free (jobs/layered.py), else a layer
+# at a time: the largest matrix in float32, and the logits of one pass in three forms.
+FLOAT, SHARE = 5.0, 0.5
+LIBRARIES, LOGITS = 0.6e9, 3.2e9
+# Disk, in bytes of the bundle's weights: the checkpoint, the graph as it is built, the finished one and Olive's copy.
+COPIES = 4.4
 # Of models other than language models, as the peak of all processes of a build with shared pages counted once: 839 MB
 # with 10.9 MB of weights (ppocrv4-rec, float32), 798 MB with 90 MB (all-minilm-l6-v2, int8_dynamic): the engines, which
 # those of larger models are added to: the graph, its copies in the optimizer, the result, and a session of each.
@@ -31,9 +41,31 @@ def on_torch(passes: Sequence[object]) -> bool:
     return any(name in ON_TORCH for name in passes)
 
 
-def memory(parameters: int, quantized_first: bool) -> int:
-    """Peak bytes of a build, in proportion to the parameters."""
-    return int(parameters * (QUANTIZED_FIRST if quantized_first else BUILT_FIRST))
+def memory(model: Model, running: int, *, quantized_first: bool, free: int | None, gate: bool = True) -> int:
+    """Peak bytes of anonymous memory of a language model's build.
+
+    Args:
+        running: of the bundle's own anonymous memory, which the build runs.
+        free: bytes of memory that are free here, which decide how the gate reads the source; None: not known, enough.
+        gate: the bundle is compared with its source.
+    """
+    ends = model.llm.vocab_size * model.llm.hidden_size if model.llm is not None else 0
+    parts = [quantizing(model.parameters, ends, quantized_first), RUNNER + running]
+    if gate:
+        whole = FLOAT * model.parameters
+        by_layer = free is not None and whole > SHARE * free
+        parts.append(RUNNER + LIBRARIES + (4 * ends + LOGITS if by_layer else whole))
+    return int(max(parts))
+
+
+def quantizing(parameters: int, largest: int, quantized_first: bool) -> float:
+    """Peak bytes of Olive's step; `largest`: weights of the largest matrix."""
+    return ENGINES + PACKED * largest if quantized_first else parameters * BUILT_FIRST
+
+
+def disk(weights: int) -> int:
+    """Peak bytes of disk beside the source, from the bytes of the bundle's weights."""
+    return int(weights * COPIES)
 
 
 def tensor(weights: int) -> int:
@@ -54,7 +86,7 @@ def tensor_cores(stage: str, weights: int) -> int:
 def language_stage(stage: str, parameters: int, quantized_first: bool) -> int:
     """Peak bytes of a stage of a language model: quantizing, the float reference of the gate, or a session."""
     if stage == "optimize":
-        return memory(parameters, quantized_first)
+        return int(quantizing(parameters, parameters, quantized_first))  # at most: as if it were one matrix
     weights = parameters * FLOAT32 * SPARE
     return int(weights + (TORCH_ENGINE if stage == "gate" else ONNX_ENGINE))
 
