@@ -11,6 +11,7 @@ import click
 import pytest
 
 from edgekit import commands, recipes
+from edgekit.schemas import MODELS
 from tests.golden import advice
 from tests.golden.advice import OPTION, PACKAGE, Advice
 from tests.golden.text import FOLDER
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.unit
 # What follows edgekit's name where a sentence goes on.
 PROSE = re.compile(r"(build (wrote|cuts|replaces)|check wrote|cuts|does|kept|reads|runs)\b")
 KEY = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+OURS = re.compile(r"\b(targets?|profile|cards?|edgekit\.toml)\b")
+TABLE = re.compile(r"\[([a-z]+(?:\.[a-z]+)*)\]")
 VARIABLE = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
 OTHERS = {"PIP_INDEX_URL", "PIP_FIND_LINKS", "HF_ENDPOINT", "HF_TOKEN"}  # pip's and the hub's own
 ELSEWHERE = {  # functions and folders of other programs
@@ -89,6 +92,27 @@ def test_a_key_that_is_advised_is_one_that_something_reads() -> None:
         assert set(KEY.findall(words)) - ELSEWHERE <= known, each
         named = set(VARIABLE.findall(re.sub(r"\bedgekit [^;,]*", "", words)))  # without what stands for a bundle
         assert named - OTHERS <= known, each
+
+
+def test_a_key_of_our_own_files_that_is_advised_is_in_its_schema() -> None:
+    """Of a card, a target or a project: what the advice names is a property there, a table with its key."""
+    asked = []
+    for each in advice.everywhere():
+        words = re.sub(r"\{[^{}]*\}", "", each.own)
+        if OURS.search(words):
+            asked += [(each, key) for key in (*KEY.findall(words), *TABLE.findall(words))]
+    assert len(asked) >= 4
+    schemas = [_properties(model.model_json_schema()) for model in MODELS.values()]
+    for each, key in asked:
+        assert any(set(key.split(".")) <= properties for properties in schemas), (each, key)
+
+
+def _properties(schema: object) -> set[str]:
+    """The names of all properties of a schema, at any depth."""
+    if isinstance(schema, dict):
+        own = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
+        return own.union(*map(_properties, schema.values()))
+    return set().union(*map(_properties, schema)) if isinstance(schema, list) else set()
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
