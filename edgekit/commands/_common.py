@@ -86,7 +86,7 @@ def run(cli: click.Command, args: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, stdio.ReaderGone):
         return _reader_gone()
     except click.exceptions.NoArgsIsHelpError as error:
-        console.out(error.format_message())
+        console.page(error.format_message())
         return _fail(explain(error, words), words) if console.json_mode() else error.exit_code
     except (Exception, KeyboardInterrupt) as error:
         return _fail(explain(error, words), words)

@@ -184,3 +184,10 @@ def test_a_bug_is_reported_even_where_no_log_can_be_written(
     monkeypatch.setenv("EDGEKIT_CACHE", str(folder / "file"))
     assert commands.main(["probe"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["ci"], ["devices", "--help"]])
+def test_help_without_a_command_is_a_page(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    commands.main(words)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5 and max(map(len, lines)) <= 80 and "?" not in lines[0]
