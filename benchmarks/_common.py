@@ -22,7 +22,7 @@ EDGEKIT = [sys.executable, "-m", "edgekit"]
 QUIET = 0.1  # cores' worth of work by others, at most
 
 
-def _busy() -> tuple[float, float, float]:
+def busy() -> tuple[float, float, float]:
     """The machine's CPU seconds that were work, those of this process and its children that ended, and the time."""
     all_cores, own = psutil.cpu_times(), os.times()
     idle = all_cores.idle + getattr(all_cores, "iowait", 0.0)
@@ -30,13 +30,13 @@ def _busy() -> tuple[float, float, float]:
     return sum(all_cores[:8]) - idle, mine, time.perf_counter()
 
 
-_BEGAN = _busy()
+_BEGAN = busy()
 
 
-def others() -> float:
-    """Cores' worth of work that other processes did since this benchmark began."""
-    busy, mine, now = (after - before for after, before in zip(_busy(), _BEGAN, strict=True))
-    return max(0.0, busy - mine) / now
+def others(since: tuple[float, float, float] = _BEGAN) -> float:
+    """Cores' worth of work that other processes did since then, by default since this benchmark began."""
+    work, mine, seconds = (after - before for after, before in zip(busy(), since, strict=True))
+    return max(0.0, work - mine) / seconds
 
 
 def alternate(rounds: int, **runs: Callable[[], float]) -> dict[str, list[float]]:
