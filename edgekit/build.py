@@ -1,6 +1,6 @@
 """build(): a model and a target become a proven bundle. One straight line.
 
-    Target.load -> open_source -> plan.make -> optimize -> compile -> settle -> stage -> placement
+    Target.load -> open_source -> plan.make -> optimize -> compile -> int8 cache -> settle -> stage -> placement
         -> quality.gate(staged) -> check data -> seal
 
 A failed gate seals nothing and leaves NAME.quality.json beside where the bundle would be.
@@ -33,6 +33,8 @@ from edgekit.extras import require
 from edgekit.inputs import asked, static
 from edgekit.inputs.calibration import Calibration, Feed
 from edgekit.inputs.options import described, how_made, parse
+from edgekit.int8_cache import CHILD as INT8_CACHE
+from edgekit.int8_cache import int8_cached
 from edgekit.partition import inspect
 from edgekit.plan import Plan
 from edgekit.quality import GateContext, Mode
@@ -252,7 +254,8 @@ def _once(job: Job, options: Options, room: Path) -> Generator[Stage, None, _Jud
         optimized[name] = entry.path / "model"
     yield "compile"
     compiled = compile.compiled(job.plan.variants, optimized, job.target, fallback=fallback)
-    models = put_beside({name: made.folder for name, made in compiled.items()}, job.source, room)
+    folders = int8_cached(job.plan, {name: made.folder for name, made in compiled.items()}, room)
+    models = put_beside(folders, job.source, room)
     facts = {name: made.facts for name, made in compiled.items()}
     data = job.calibration.facts() if job.calibration is not None else None
     drafted = draft.draft(job.plan, job.source, job.target, models, facts, data, engines.versions(optimize.ENGINES))
@@ -343,7 +346,7 @@ def key_of(job: Job, options: Options) -> dict[str, Any]:
     """All that a bundle depends on."""
     plan, source = job.plan, job.source
     data = job.calibration.sha256 if job.calibration is not None else None
-    own = ("edgekit.jobs.opset", "edgekit.partition._child")
+    own = ("edgekit.jobs.opset", "edgekit.partition._child", INT8_CACHE)
     children = (*quality.children(plan.kind), *own, *compile.roots(plan.variants))
     return {
         "plan": jsonable(plan),

@@ -17,7 +17,7 @@ from edgekit.kinds import Footprint, Form, Settings
 from edgekit.kinds.variant import Chosen, Variant
 from edgekit.model import NORM_EPSILON, SMALL, Kind, Model
 from edgekit.predict import weights
-from edgekit.recipes import Recipe
+from edgekit.recipes import Recipe, _int8_cache
 from edgekit.recipes._workflow import workflow
 from edgekit.target import Target
 
@@ -102,7 +102,8 @@ def make(
         remarks: what else of the source a reader of the plan must know.
 
     Raises:
-        UsageError: a recipe of the other model kind, or one that needs calibration data without any.
+        UsageError: a recipe of the other model kind, or one that needs calibration data without any; an int8 cache
+            where the target's engine or graph has none.
         SourceError: a language model that somebody has quantized already, whatever recipe is asked for.
         BuildError: require_ep, and this kind of model does not run on the target's accelerator.
     """
@@ -130,7 +131,13 @@ def make(
         target=target.name,
         kind=model.kind,
         variants=variants,
-        steps=(*imports, *_optimize(chosen), *_compile(variants), *_after(settings, target)),
+        steps=(
+            *imports,
+            *_optimize(chosen),
+            *_int8(model, settings, target, variants),
+            *_compile(variants),
+            *_after(settings, target),
+        ),
         expected_files=tuple(dict.fromkeys(name for one in variants for name in one.files or FILES[form])),
         notes=(*remarks, *said, *_notes(model, target, settings, variants)),
         max_length=max_length,
@@ -237,6 +244,14 @@ def _optimize(chosen: list[tuple[Variant, dict[str, Any]]]) -> tuple[Step, ...]:
     return tuple(steps.values())
 
 
+def _int8(model: Model, settings: Settings, target: Target, variants: tuple[Variant, ...]) -> tuple[Step, ...]:
+    """The calibration of an int8 key-value cache, where the settings ask for one."""
+    if not (config := _int8_cache.config(model, target, settings)):
+        return ()
+    names, reason = tuple(variant.name for variant in variants), _int8_cache.REASON.format(settings.least_engine)
+    return (Step(stage="optimize", name=_int8_cache.NAME, reason=reason, variants=names, config=config),)
+
+
 def _compile(variants: tuple[Variant, ...]) -> tuple[Step, ...]:
     return tuple(
         Step(
@@ -269,5 +284,6 @@ def _notes(model: Model, target: Target, settings: Settings, variants: tuple[Var
     if target.status != "supported":
         notes.append(f"{target.name} is {target.status} ({target.status_date}): {target.status_reason}")
     notes += kinds.of(model.kind).notes(model, settings)
+    notes += [offered] if (offered := _int8_cache.offer(model, target, settings)) else []
     notes += [f"variant {one.name}: {one.note}" for one in variants if one.note]
     return tuple(notes)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, ValidationInfo, create_model, field
 
 from edgekit import files, kinds, registry, strangers
 from edgekit.data import Strict, first_fault, nearest
+from edgekit.ep._releases import numbers
 from edgekit.errors import TargetError
 from edgekit.kinds import Package, Settings
 from edgekit.model import Kind
@@ -74,7 +75,8 @@ class _Target(Strict):
     def engine_floor(self, kind: Kind) -> str | None:
         """The lowest ONNX Runtime that a kind of model may meet, some in GenAI; None where no package says it."""
         known = (one for one in self.runtime if kind in one.kinds and (one.engine or one.name == "onnxruntime"))
-        return next((package.engine or package.floor for package in known), None)
+        floor = next((package.engine or package.floor for package in known), None)
+        return max(floor, self.settings(kind).least_engine or floor, key=numbers) if floor else None
 
 
 if TYPE_CHECKING:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     help="A quantization recipe's name or .py file, or auto: the smallest that passes.",
 )
 @click.option("--size", help="Of a language model's bundle, as 130MB: each matrix gets the bits that fit into it.")
+@click.option(
+    "--cache-bits", type=click.Choice(["8", "32"]), help="Language models: of the key-value cache.  [default: target's]"
+)
 @click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy; or text.")
 @click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")
 @click.option(
@@ -92,6 +95,7 @@ def command(
     cores: int | None,
     recipe: str | None,
     size: str | None,
+    cache_bits: str | None,
     calibration: Path | None,
     labels: Path | None,
     inputs: tuple[str, ...],
@@ -153,10 +157,18 @@ def command(
         zip=archive,
     )
     with cache.session(refresh=refresh), warm.kept():
-        _build(source, _tuned(targets, size), options, dry_run, _room.asked(on, ram), sized=size is not None)
+        _build(
+            source,
+            _tuned(targets, size, cache_bits),
+            options,
+            dry_run,
+            _room.asked(on, ram),
+            sized=size is not None,
+            cached=cache_bits is not None,
+        )
 
 
-def _tuned(names: tuple[str, ...], size: str | None) -> list[Target]:
+def _tuned(names: tuple[str, ...], size: str | None, cache_bits: str | None) -> list[Target]:
     """Each target once, with what is asked of its settings."""
     from edgekit import target
     from edgekit.predict import allocation
@@ -164,13 +176,23 @@ def _tuned(names: tuple[str, ...], size: str | None) -> list[Target]:
 
     if size is not None:
         allocation.size(size)
-    return [tuned(target.load(name), size=size) for name in dict.fromkeys(names)]
+    bits = None if cache_bits is None else int(cache_bits)
+    return [tuned(target.load(name), size=size, cache_bits=bits) for name in dict.fromkeys(names)]
 
 
-def _build(source: str, names: list[Target], options: Options, dry_run: bool, room: Asked, *, sized: bool) -> None:
+def _build(
+    source: str,
+    names: list[Target],
+    options: Options,
+    dry_run: bool,
+    room: Asked,
+    *,
+    sized: bool,
+    cached: bool,
+) -> None:
     from edgekit import build as builder
     from edgekit.bundle.aside import check_writable
-    from edgekit.commands import _room, _sized
+    from edgekit.commands import _cache_bits, _room, _sized
     from edgekit.project import graph
 
     if options.recipe == "auto":
@@ -182,6 +204,8 @@ def _build(source: str, names: list[Target], options: Options, dry_run: bool, ro
     jobs = builder.prepare(source, names, options, read=not dry_run)
     if sized:
         _sized.refuse(jobs)
+    if cached:
+        _cache_bits.refuse(jobs)
     for line in _room.warnings(jobs, room, _room.machine_memory()):
         console.warn(line)
     if dry_run:
@@ -197,7 +221,7 @@ def _climb(source: str, targets: list[Target], options: Options) -> None:
     from edgekit import search
     from edgekit.commands import _ladder
 
-    ladders = [search.climb(source, name, options) for name in targets]
+    ladders = [search.climb(source, each, options) for each in targets]
     plots = [path for ladder in ladders if (path := _ladder.plot(ladder, options.out))]
     errors = [error for ladder in ladders if (error := _ladder.error(ladder))]
     error = worst(errors)

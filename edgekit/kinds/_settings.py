@@ -46,7 +46,7 @@ class Memory(Strict):
     """How bytes on disk become bytes in memory; predictions use these."""
 
     prepack_factor: float = Field(default=1.0, ge=1.0, description="weights in memory over weights on disk, at worst")
-    kv_bytes_per_value: int = Field(default=4, description="llm: of the key-value cache; 4 float32, 2 float16")
+    kv_bytes_per_value: int = Field(default=4, description="llm: of a float key-value cache; 4 float32, 2 float16")
     logits_bytes_per_value: int = Field(default=4, description="llm: of the logits")
     engine_bytes: int | None = Field(
         default=None,
@@ -125,6 +125,11 @@ class Settings(Strict):
 
     def small(self, model: Model) -> str:
         """The recipe for a model that is too small for `recipe`; empty where that serves any."""
+        return ""
+
+    @property
+    def least_engine(self) -> str:
+        """The first ONNX Runtime that runs what these settings ask for; empty where any does."""
         return ""
 
     def lengths(self, model: Model) -> tuple[int | None, int | None]:

@@ -14,6 +14,7 @@ from edgekit.kinds._settings import Settings
 from edgekit.model import SMALL, Answers, DecoderFacts, Model
 from edgekit.results import metrics as m
 
+INT8_CACHE, BITS_OF_INT8 = "1.27.0", 8  # the first ONNX Runtime whose CPU kernel of attention takes scales
 UNDESCRIBED = "a source of a language model gives its window, vocabulary and key-value cache (Model.llm)"
 
 
@@ -51,12 +52,20 @@ class LlmSettings(Settings):
         description="floats of a graph that is made for a GPU; 32 for one without float16 (the CPU's has 32)",
     )
     accuracy_level: int = Field(default=4, description="MatMulNBits: 4 computes in int8, 0 or 1 in float32")
+    cache_bits: Literal[8, 32] = Field(
+        default=32, description="of a value of the key-value cache; 8: int8, calibrated; 32: in the graph's own floats"
+    )
     max_length: int = Field(default=4096, description="tokens of prompt and answer; the key-value cache is this long")
     window: int | None = Field(default=None, description="tokens a call of a static graph takes; None where any number")
 
     def small(self, model: Model) -> str:
         """`recipe_small` for one of under half a billion parameters."""
         return self.recipe_small or "" if model.parameters < SMALL else ""
+
+    @property
+    def least_engine(self) -> str:
+        """Scales of the cache need a newer one."""
+        return INT8_CACHE if self.cache_bits == BITS_OF_INT8 else ""
 
     def lengths(self, model: Model) -> tuple[int, int | None]:
         """max_length, of which GenAI allocates all, if the model's own is not shorter; the window of static graphs."""
@@ -165,7 +174,8 @@ def _describe(model: Model, settings: LlmSettings, built: Built) -> LlmContract:
 
 def _footprint(model: Model, settings: LlmSettings, weight_bytes: int) -> Footprint:
     decoder, factors = _decoder(model), settings.memory
-    per_token = 2 * decoder.layers * decoder.kv_heads * decoder.head_size * factors.kv_bytes_per_value
+    bytes_per_value = 1 if settings.cache_bits == BITS_OF_INT8 else factors.kv_bytes_per_value
+    per_token = 2 * decoder.layers * decoder.kv_heads * decoder.head_size * bytes_per_value
     cache = per_token * settings.lengths(model)[0]
     logits = (512 if factors.prefill_logits else 1) * decoder.vocab_size * factors.logits_bytes_per_value
     prepacked = int(weight_bytes * (factors.prepack_factor - 1))
@@ -173,7 +183,7 @@ def _footprint(model: Model, settings: LlmSettings, weight_bytes: int) -> Footpr
         mapped_bytes=weight_bytes,
         engine_bytes=factors.engine_bytes,
         prepacked_bytes=prepacked,
-        kv_dtype={4: "float32", 2: "float16", 1: "int8"}[factors.kv_bytes_per_value],
+        kv_dtype={4: "float32", 2: "float16", 1: "int8"}[bytes_per_value],
         kv_bytes_per_token=per_token,
         kv_bytes_at_max_length=cache,
         logits_bytes_pp512=logits,

@@ -25,6 +25,7 @@ class Choices(Strict):
 
     recipe: str | None = Field(default=None, description="a quantization recipe's name or .py file")
     size: str | None = Field(default=None, description="of a language model's bundle, as 130MB: bits are found for it")
+    cache_bits: Literal[8, 32] | None = Field(default=None, description="of a language model's key-value cache")
     calibration: str | None = Field(default=None, description="folder of pictures, recordings, texts or arrays")
     labels: str | None = Field(default=None, description="CSV of the calibration files and their classes")
     text: str | None = Field(default=None, description="text for the gate instead of the one that ships")

@@ -128,7 +128,7 @@ def _pair(project: Project, name: str, entry: ModelEntry, word: str, home: Path,
         zip=project.zip,
     )
     profile = budgeted(target.load(_path(word, home, ".toml") or word), budget)
-    profile = tuned(profile, size=both["size"])
+    profile = tuned(profile, size=both["size"], cache_bits=both["cache_bits"])
     return Pair(name, _ref(entry.source, home), profile, options, project.devices.get(word, ""))
 
 

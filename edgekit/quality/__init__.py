@@ -62,6 +62,7 @@ def gates(kind: Kind) -> dict[str, Gate]:
         "logits",
         "simulator",
         "depth",
+        "kv_cache",
         "behaviour",
         "structured",
         "labels",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.contract import genai_config
 from edgekit.errors import BuildError
 
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int8)": np.int8}
 LAST_ONLY = "its graph gives the logits of the last token only"
 Caches = dict[str, tuple[str, NDArray[Any]]]  # by input: the output that is its next, keys or values of every row
 
@@ -24,15 +24,17 @@ class Session:
         BuildError: a model of several graphs, pruned logits, or an input that is not known.
     """
 
-    def __init__(self, folder: Path, adapter: str | None = None) -> None:
+    def __init__(self, folder: Path, adapter: str | None = None, graph: bytes | None = None) -> None:
+        """Open it; `graph` is another one of the same folder's weights."""
         import onnxruntime
 
         self._decoder = genai_config.read(folder).model.decoder
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a third faster on a busy machine
-        path = folder / self._decoder.filename
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        source = graph or str(folder / self._decoder.filename)
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self._past = dict(self._empty_past())
         self._run = onnxruntime.RunOptions()
         if adapter is not None:

@@ -193,8 +193,10 @@ TOP1_AGREEMENT = Metric("top1_agreement", "same best", "share", "higher",
     places=("", "simulator", "N"), range=(0.0, 1.0), headline="agreement")
 KL_MEAN = _distribution("kl_mean", "divergence", "nats", "lower",
     "divergence of the next-token distributions from the float source's, mean",
-    places=("", "half_context", "sliding_window", "longrope", "simulator", "one_token"), headline="divergence")
-KL_P99 = _distribution("kl_p99", "divergence, p99", "nats", "lower", "99th percentile of that divergence")
+    places=("", "half_context", "sliding_window", "longrope", "simulator", "one_token", "float_cache", "deep_cache"),
+    headline="divergence")
+KL_P99 = _distribution("kl_p99", "divergence, p99", "nats", "lower", "99th percentile of that divergence",
+    places=("", "float_cache"))
 PERPLEXITY_RATIO = _distribution("perplexity_ratio", "perplexity ratio", "", "lower",
     "perplexity of the bundle over that of the source, on the same text")
 PERPLEXITY = _distribution("perplexity", "perplexity", "", "lower", "perplexity on the gate's text",

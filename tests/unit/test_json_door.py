@@ -22,6 +22,7 @@ MAY = {
     "wrappers/python/calls.py": "a model's answer, of which anything may come",
     "wrappers/python/functions.py": "likewise",
     "contract/check_plan.py": "the bytes that the door has let through",
+    "quality/kv_cache.py": "the float reference's windows, which edgekit wrote",
     "quality/_reference.py": "texts of the package and what a reference job wrote",
     "inputs/function_calls.py": "cases of the package",
     "inputs/boxes.py": "the labels that the user gives",

@@ -40,7 +40,7 @@ LAYERS = (
     ("sources",),
     ("recipes",),
     ("plan",),
-    ("jobs", "adapters", "optimize", "compile", "partition", "quality", "bundle"),
+    ("jobs", "adapters", "int8_cache", "optimize", "compile", "partition", "quality", "bundle"),
     ("devices", "meters"),
     ("metering",),
     ("report", "lint"),

@@ -177,6 +177,19 @@ class Responses:
             after = talker.answer(prompt=prompt, max_tokens=8, **GREEDY)
             assert after.text == self.fresh(talking_bundle, prompt, max_tokens=8)
 
+    def test_an_int8_cache(self, opens: Opens, int8_bundle: Path) -> None:
+        """A kept cache is gone on with, and rewound, as one of floats is."""
+        messages = [said("the café and a hand in the can")]
+        with opens(int8_bundle, piece=16) as talker:
+            for turn in range(3):
+                answer = talker.answer(messages=messages, max_tokens=20, **GREEDY)
+                assert answer.text == self.fresh(int8_bundle, messages, max_tokens=20)
+                assert answer.reused > 10 if turn else answer.reused == 0
+                messages = [*messages, {"role": "assistant", "content": answer.text}, said(f"and then {turn}?")]
+            first = talker.answer(messages=messages[:1], max_tokens=20, **GREEDY)  # back at the beginning
+            assert first.text == self.fresh(int8_bundle, messages[:1], max_tokens=20)
+            assert first.reused == first.prompt_tokens - 1
+
     def test_trim(self, opens: Opens, talking_bundle: Path) -> None:
         request = {"prompt": "the café and the hand", "max_tokens": 8, **GREEDY}
         with opens(talking_bundle) as talker:

@@ -102,3 +102,9 @@ def worn_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pruned_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As llm_bundle; its model gives the last token's logits only."""
     return seal_llm(tmp_path_factory.mktemp("pruned"), pruned=True)
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As talking_bundle, with an attention layer whose keys and values are int8."""
+    return seal_llm(tmp_path_factory.mktemp("int8"), max_length=4096, int8_cache=True)

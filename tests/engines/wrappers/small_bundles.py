@@ -23,6 +23,7 @@ from edgekit.kinds.variant import Compatibility, Variant
 from edgekit.model import Kind, Model, Tensor
 from edgekit.wrappers.python import npz
 from edgekit.wrappers.python.manifest import host_abi, host_os
+from tests.engines.wrappers.small_attention import attend
 from tests.engines.wrappers.small_models import END, TEMPLATE, VOCABULARY, write_llm
 from tests.unit.wrappers.python import golden_cases
 
@@ -119,12 +120,15 @@ def seal_llm(
     border: int | None = None,
     begins: bool = False,
     adapters: tuple[str, ...] = (),
+    int8_cache: bool = False,
 ) -> Path:
-    """The model of small_models.py."""
+    """The model of small_models.py; with `int8_cache`, that of small_attention.py."""
     name = "small-pruned" if pruned else "small-bordered" if border else "small-begun" if begins else "small-llm"
     made_with: dict[str, Any] = {"max_length": max_length, "pruned": pruned, "border": border, "begins": begins}
     made_with["adapters"] = adapters
     write_llm(folder / name / "model", template=template, **made_with)
+    if int8_cache:
+        attend(folder / name / "model", max_length)
     contract = LlmContract(
         eos_token_ids=(END,),
         context_length=max_length,
