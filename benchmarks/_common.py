@@ -39,6 +39,18 @@ def others(since: tuple[float, float, float] = _BEGAN) -> float:
     return max(0.0, work - mine) / seconds
 
 
+def pictures(folder: Path, count: int = 48) -> Path:
+    """Lines of text as they come, every other one upside down."""
+    from edgekit.inputs import drawings, synthetic
+
+    folder.mkdir()
+    words = [line for line in synthetic.sentences() if line.isascii()]
+    for at in range(count):
+        text = words[at * 11 % len(words)][: 12 + at % 20].strip()
+        drawings.line(text, 5000 + at, 48, 192).rotate(180 * (at % 2)).save(folder / f"{at:02}.png")
+    return folder
+
+
 def alternate(rounds: int, **runs: Callable[[], float]) -> dict[str, list[float]]:
     """Take the runs in turn, so that what else the machine does falls on all of them."""
     found: dict[str, list[float]] = {name: [] for name in runs}
