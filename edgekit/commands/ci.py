@@ -52,7 +52,7 @@ def _refuse_many(jobs: int, most: int) -> None:
 
 
 @command.command()
-@click.argument("system", type=click.Choice(["github", "gitlab"]))
+@click.argument("system", type=click.Choice(["github", "gitlab", "azure"]))
 @click.option(
     "--edgekit",
     "origin",
@@ -63,7 +63,7 @@ def _refuse_many(jobs: int, most: int) -> None:
 @click.option("--mobile", is_flag=True, help="And build the apps: Android, its emulator, iOS, its simulator, Windows.")
 @click.option("--force", is_flag=True, help="Replace a workflow that is there.")
 def init(system: str, origin: str, mobile: bool, force: bool) -> None:
-    """Write the workflow of SYSTEM that builds the project: .github/workflows/edgekit.yml, or .gitlab-ci.yml."""
+    """Write SYSTEM's workflow for the project: .github/workflows/edgekit.yml, .gitlab-ci.yml or azure-pipelines.yml."""
     from edgekit import output
     from edgekit.commands import _project
     from edgekit.project import ci, lock
@@ -85,6 +85,8 @@ def init(system: str, origin: str, mobile: bool, force: bool) -> None:
     locked = (home / lock.NAME).is_file()
     if system == "gitlab":
         output.write(path, ci.pipeline(pairs, home, locked=locked, origin=origin))
+    elif system == "azure":
+        output.write(path, ci.azure(pairs, home, locked=locked, origin=origin))
     else:
         output.write(path, ci.workflow(pairs, locked=locked, origin=origin, mobile=mobile))
     if console.json_mode():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from edgekit import __version__, files, kinds
 from edgekit.project.pairs import Pair
 from edgekit.wrappers.python.manifest import abi
 
-WORKFLOWS = {"github": Path(".github/workflows/edgekit.yml"), "gitlab": Path(".gitlab-ci.yml")}
-MOST = {"github": 256, "gitlab": 200}  # jobs that each lets one matrix have
+WORKFLOWS = {
+    "github": Path(".github/workflows/edgekit.yml"),
+    "gitlab": Path(".gitlab-ci.yml"),
+    "azure": Path("azure-pipelines.yml"),
+}
+MOST = {"github": 256, "gitlab": 200, "azure": 256}  # jobs that each lets one matrix have
 APPS = ("android", "ios", "windows")
 # By CPU, GitHub's own machines with Windows, and what vcpkg calls its libraries there.
 WINDOWS = {"x86_64": ("windows-latest", "x64-windows"), "aarch64": ("windows-11-arm", "arm64-windows")}
@@ -67,24 +72,48 @@ def workflow(pairs: Sequence[Pair], *, locked: bool, origin: str = "", mobile: b
 
 def pipeline(pairs: Sequence[Pair], home: Path, *, locked: bool, origin: str = "") -> str:
     """The text of GitLab's pipeline, in which the jobs stand; as for `workflow`."""
-    devices = matrix(pairs, home, devices=True)["include"]
     text = files.resource("project/gitlab.yml").read_text(encoding="utf-8")
-    text = text.replace("@PAIRS@", _entries(matrix(pairs, home)["include"]))
     device = files.resource("project/gitlab_device.yml").read_text(encoding="utf-8")
-    text = text.replace("@DEVICES@\n", device.replace("@PAIRS@", _entries(devices)) if devices else "")
-    return _filled(text, pairs, locked, origin)
+    return _filled(_with_jobs(text, device, pairs, home, _entries), pairs, locked, origin)
+
+
+def azure(pairs: Sequence[Pair], home: Path, *, locked: bool, origin: str = "") -> str:
+    """The text of Azure's pipeline, in which the jobs stand; as for `workflow`."""
+    text = files.resource("project/azure.yml").read_text(encoding="utf-8")
+    device = files.resource("project/azure_device.yml").read_text(encoding="utf-8")
+    text = text.replace("@LOCKFILE@", " | edgekit.lock" if locked else "")
+    return _filled(_with_jobs(text, device, pairs, home, _legs), pairs, locked, origin)
+
+
+def _with_jobs(
+    text: str, device: str, pairs: Sequence[Pair], home: Path, written: Callable[[Sequence[dict[str, Any]]], str]
+) -> str:
+    """A pipeline with its jobs, and with those for devices where there are some."""
+    devices = matrix(pairs, home, devices=True)["include"]
+    text = text.replace("@PAIRS@", written(matrix(pairs, home)["include"]))
+    return text.replace("@DEVICES@\n", device.replace("@PAIRS@", written(devices)) if devices else "")
+
+
+def _legs(jobs: Sequence[dict[str, Any]]) -> str:
+    """The jobs as legs of Azure's matrix: a name of letters, digits and underscores, and variables, which are texts."""
+    lines = []
+    for at, job in enumerate(jobs, start=1):
+        lines.append(f"      pair_{at}_{re.sub('[^A-Za-z0-9]', '_', job['name'])[:80]}:")
+        lines += [f"        {key}: {json.dumps(word)}" for key, word in _words(job).items()]
+    return "\n".join(lines)
+
+
+def _words(job: dict[str, Any]) -> dict[str, str]:
+    """A job as variables."""
+    return {key.upper(): ("yes" if value else "no") if isinstance(value, bool) else value for key, value in job.items()}
 
 
 def _entries(jobs: Sequence[dict[str, Any]]) -> str:
     """The jobs as entries of GitLab's matrix, whose values are texts; a dollar would begin a variable there."""
     lines = []
     for job in jobs:
-        words = {
-            key.upper(): ("yes" if value else "no") if isinstance(value, bool) else value for key, value in job.items()
-        }
-        lines += [
-            f"      {'- ' if at == 0 else '  '}{key}: {_quoted(word)}" for at, (key, word) in enumerate(words.items())
-        ]
+        words = enumerate(_words(job).items())
+        lines += [f"      {'- ' if at == 0 else '  '}{key}: {_quoted(word)}" for at, (key, word) in words]
     return "\n".join(lines)
 
 

@@ -56,6 +56,27 @@ def test_the_workflow(jobs: list[pairs.Pair], locked: bool) -> None:
     assert read["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.parametrize("locked", [True, False])
+def test_azures_pipeline_does_what_gitlabs_does(tmp_path: Path, jobs: list[pairs.Pair], locked: bool) -> None:
+    """GitLab's jobs are run in a test; Azure's have the same commands, in the same order, and as many legs."""
+    text = ci.azure(jobs, tmp_path, locked=locked)
+    assert not re.search(r"@[A-Z]+@", text)
+    azure: dict[str, Any] = yaml.safe_load(text)
+    gitlab: dict[str, Any] = yaml.safe_load(ci.pipeline(jobs, tmp_path, locked=locked))
+    for job in azure["jobs"]:
+        told = gitlab[job["job"]]
+        lines = [step["bash"] for step in job["steps"] if "bash" in step and not step["bash"].startswith("mkdir")]
+        wanted = [line.replace("$EDGEKIT_FROM", "${EDGEKIT_FROM:-$EDGEKIT_BY_DEFAULT_FROM}") for line in told["script"]]
+        assert [line.replace("$PIPELINE_WORKSPACE/$NAME/$NAME.zip", "$BUNDLE.zip") for line in lines] == wanted
+        assert list(job["strategy"]["matrix"].values()) == told["parallel"]["matrix"]
+        assert all(re.fullmatch(r"[A-Za-z]\w{0,99}", name) for name in job["strategy"]["matrix"])
+        # A value of the matrix reaches a shell through its environment alone: a name could be a command.
+        assert not any("$(" in line for line in lines)
+    assert [job["job"] for job in azure["jobs"]] == ["build", "device"]
+    assert ("edgekit.lock" in azure["jobs"][0]["steps"][1]["inputs"]["key"]) is locked
+    assert azure["variables"]["EDGEKIT_BY_DEFAULT_FROM"] == f"=={__version__}"
+
+
 def test_where_the_workflow_finds_edgekit(jobs: list[pairs.Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     class Installed:
         def __init__(self, origin: str | None) -> None:
