@@ -29,9 +29,6 @@ TENSOR_WEIGHTS = 6.0
 LOADED = 600_000_000
 # A process that runs a net beside its source, or looks at it: ONNX Runtime, and copies of the graph and the answers.
 ONNX_ENGINE = 0.25e9
-# The float reference: torch, keys and values and logits of what is answered at once (jobs/reference.py).
-TORCH_ENGINE = 2.4e9
-FLOAT32, SPARE = 4, 1.25  # bytes of a float weight, and what a model takes beside its weights
 SMALL = 32_000_000  # bytes of weights up to which a net's stages keep one core busy: they are loading and bookkeeping
 ALL_CORES = 1 << 20
 
@@ -49,13 +46,20 @@ def memory(model: Model, running: int, *, quantized_first: bool, free: int | Non
         free: bytes of memory that are free here, which decide how the gate reads the source; None: not known, enough.
         gate: the bundle is compared with its source.
     """
-    ends = model.llm.vocab_size * model.llm.hidden_size if model.llm is not None else 0
-    parts = [quantizing(model.parameters, ends, quantized_first), RUNNER + running]
-    if gate:
-        whole = FLOAT * model.parameters
-        by_layer = free is not None and whole > SHARE * free
-        parts.append(RUNNER + LIBRARIES + (4 * ends + LOGITS if by_layer else whole))
-    return int(max(parts))
+    parts = [quantizing(model.parameters, _ends(model), quantized_first), RUNNER + running]
+    return int(max([*parts, *([gating(model, free)] if gate else [])]))
+
+
+def _ends(model: Model) -> int:
+    """Weights of the largest matrix."""
+    return model.llm.vocab_size * model.llm.hidden_size if model.llm is not None else 0
+
+
+def gating(model: Model, free: int | None) -> float:
+    """Peak bytes of the gate's float source; as for `memory`."""
+    whole = FLOAT * model.parameters
+    by_layer = free is not None and whole > SHARE * free
+    return RUNNER + LIBRARIES + (4 * _ends(model) + LOGITS if by_layer else whole)
 
 
 def quantizing(parameters: int, largest: int, quantized_first: bool) -> float:
@@ -83,12 +87,12 @@ def tensor_cores(stage: str, weights: int) -> int:
     return 1 if weights <= SMALL or stage in ("compile", "seal") else ALL_CORES
 
 
-def language_stage(stage: str, parameters: int, quantized_first: bool) -> int:
-    """Peak bytes of a stage of a language model: quantizing, the float reference of the gate, or a session."""
+def language_stage(stage: str, model: Model, running: int, *, quantized_first: bool, free: int) -> int:
+    """Peak bytes of a stage of a language model: quantizing, the gate's float source, or a run of the bundle."""
     if stage == "optimize":
-        return int(quantizing(parameters, parameters, quantized_first))  # at most: as if it were one matrix
-    weights = parameters * FLOAT32 * SPARE
-    return int(weights + (TORCH_ENGINE if stage == "gate" else ONNX_ENGINE))
+        return int(quantizing(model.parameters, _ends(model), quantized_first))
+    run = RUNNER + running
+    return int(max(gating(model, free), run) if stage == "gate" else run)
 
 
 def language_cores(stage: str) -> int:

@@ -18,6 +18,7 @@ from edgekit.build import Built, Job, Stage, Steps
 from edgekit.data import digest
 from edgekit.errors import EdgekitError
 from edgekit.jobs import layered
+from edgekit.plan import footprint
 from edgekit.predict import build as predicted
 from edgekit.project import schedule
 from edgekit.project.schedule import Budget, Task
@@ -113,22 +114,23 @@ class Graph:
         steps = [digest(key) for key in _steps(line.job)] if stage == "optimize" else []
         needs = frozenset(self._makers[step] for step in steps if step in self._makers)
         self._makers = dict.fromkeys(steps, name) | self._makers
-        taken, cores = takes(line.job, stage)
+        taken, cores = takes(line.job, stage, self.limits.memory)
         if taken > self.limits.memory and self.named:
             told = f"{stage} may take {taken / 1e9:.1f} GB of memory (estimated), {self.limits.memory / 1e9:.1f} GB are"
             line.context.run(console.detail, f"{told} free for it: nothing is built beside it")
         return Task(name, taken, lambda: self._next(line), needs, cores, (1, line.at))
 
 
-def takes(job: Job, stage: Stage) -> tuple[int, int]:
-    """Bytes and cores of a stage of a pair, as predicted."""
+def takes(job: Job, stage: Stage, free: int) -> tuple[int, int]:
+    """Bytes and cores of a stage of a pair, as predicted for so much free memory."""
     model, plan = job.source.model, job.plan
     if model.llm is None:
         weights = sum(model.weight_bytes_by_op.values())
         return predicted.tensor_stage(stage, weights), predicted.tensor_cores(stage, weights)
     passes = [step["type"] for step in plan.optimize_step(plan.main).config.get("passes", {}).values()]
-    quantized = predicted.on_torch(passes)
-    return predicted.language_stage(stage, model.parameters, quantized), predicted.language_cores(stage)
+    quantized, running = predicted.on_torch(passes), footprint(plan, model, job.target).predicted_peak_bytes
+    taken = predicted.language_stage(stage, model, running, quantized_first=quantized, free=free)
+    return taken, predicted.language_cores(stage)
 
 
 def _steps(job: Job) -> Iterator[dict[str, Any]]:
