@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar, copy_context
 from typing import Any
 
-COUNT = re.compile(r"(\d[\d,.]*)(?:/| of )(\d[\d,.]*)")
+COUNT = re.compile(r"(\d[\d,.]*)(?:/| of )(\d[\d,.]*)(?: to (\d[\d,.]*))?")
 MINUTE = 60.0  # seconds between two lines of a log
 who: ContextVar[str] = ContextVar("edgekit_progress_who", default="")  # whose steps these are, where several go on
 
@@ -37,7 +37,7 @@ class Running:
         return self._clock() - self._began
 
     def tell(self, text: str) -> None:
-        """What it does now; "12/64" and "12 of 64" in it say how much of that is done."""
+        """What it does now; "12/64", "12 of 64" and "12 of 10 to 64" in it say how much of that is done."""
         self._text, now = text, self._clock()
         done = _number(count[1]) if (count := COUNT.search(text)) else 0.0
         if (phase := COUNT.sub("", text)) != self._phase:
@@ -52,13 +52,15 @@ class Running:
         count = COUNT.search(self._text)
         if count is None or done <= before:
             return None
-        ahead = (last - began) * (_number(count[2]) - done) / (done - before)
+        ahead = (last - began) * (_number(count[3] or count[2]) - done) / (done - before)
         return max(0.0, ahead - (self._clock() - last))
 
     def __str__(self) -> str:
         told = ": ".join(filter(None, (self.title, self._text)))
         left = self.left()
-        return f"{told}, {_clocked(self.elapsed)}" + (f", {_clocked(left)} left" if left is not None else "")
+        count = COUNT.search(self._text) if self._seconds is None else None
+        most = "at most " if count and count[3] else ""  # it may end before
+        return f"{told}, {_clocked(self.elapsed)}" + (f", {most}{_clocked(left)} left" if left is not None else "")
 
 
 _steps: list[Running] = []  # that are shown, the innermost last

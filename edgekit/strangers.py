@@ -43,6 +43,8 @@ def toml(path: Path) -> dict[str, Any]:
         table = tomllib.loads(text(path))
     except RecursionError:
         raise ValueError(_DEEP) from None
+    except ValueError as error:
+        raise _worded(error) from None
     bounded(table)
     return table
 
@@ -53,6 +55,8 @@ def from_json(path: Path, most: int = MOST) -> Any:
         data = json.loads(text(path, most))
     except RecursionError:
         raise ValueError(_DEEP) from None
+    except ValueError as error:
+        raise _worded(error) from None
     bounded(data, finite=True)
     return data
 
@@ -68,15 +72,21 @@ def bounded(data: Any, *, finite: bool = False) -> None:
         if below > DEPTH:
             raise ValueError(_DEEP)
         if any(type(value) is int and not -WHOLE <= value < WHOLE for value in level):
-            raise ValueError("a whole number in it is longer than 64 bits")
+            raise ValueError(_LONG)
         if finite and any(isinstance(value, float) and not math.isfinite(value) for value in level):
             raise ValueError("a number in it is not finite")
         level = [inner for value in level if isinstance(value, dict | list) for inner in _inside(value)]
         below += 1
 
 
+def _worded(error: ValueError) -> ValueError:
+    """Python's parsers advise a function of its own where a number has thousands of digits."""
+    return ValueError(_LONG) if "set_int_max_str_digits" in str(error) else error
+
+
 def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
 
 
+_LONG = "a whole number in it is longer than 64 bits"
 _DEEP = f"it is nested more than {DEPTH} deep"

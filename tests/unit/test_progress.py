@@ -28,6 +28,7 @@ class Clock:
         (((5, "loading"),), "quality: loading, 0:05"),
         (((0, "answers 0/64"), (10, "answers 16/64")), "quality: answers 16/64, 0:10, 0:30 left"),
         (((0, "downloading x: 0 of 1,000 MB"), (8, "downloading x: 100 of 1,000 MB")), "1,000 MB, 0:08, 1:12 left"),
+        (((0, "trial 1 of 10 to 30"), (60, "trial 11 of 10 to 30")), "11 of 10 to 30, 1:00, at most 1:54 left"),
         (((90, "inputs 0/9"), (100, "source: inputs 5/9")), "source: inputs 5/9, 1:40"),  # another phase: no pace yet
         (((0, "inputs 8/8"), (3700, "inputs 8/8")), "inputs 8/8, 1:01:40"),
     ],
