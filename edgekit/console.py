@@ -98,9 +98,11 @@ def tick(text: str) -> None:
 
 
 def out(text: str = "") -> None:
-    """One line of result, to stdout; nothing in --json mode, whose document is the result."""
+    """One line of result, to stdout, folded between words on a terminal; nothing in --json mode."""
     if not _settings.json:
-        _write(plain.line(text) + "\n")
+        line, width = plain.line(text), _width()
+        indent = line[: len(line) - len(line.lstrip())]
+        _write((columns_.pair(indent, line[len(indent) :], width) if len(line) > width else line) + "\n")
 
 
 def page(text: str) -> None:
@@ -142,9 +144,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
 
 def pairs(rows: Sequence[tuple[str, ...]]) -> None:
     """Results beside their names, to stdout; what is too long for a terminal folds between words."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
     for name, value in rows:
-        page(columns_.pair(f"  {plain.line(name):<18}", plain.line(value), width))
+        page(columns_.pair(f"  {plain.line(name):<18}", plain.line(value), _width()))
 
 
 def document(schema: str, data: object, *, exit_code: int = 0, error: EdgekitError | None = None) -> None:
@@ -169,6 +170,11 @@ def failure(error: EdgekitError) -> None:
 def _json(data: object, indent: int | None = None) -> str:
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     return json.dumps(data, indent=indent, ensure_ascii=not unicode, allow_nan=False)
+
+
+def _width() -> int:
+    """Columns of the terminal that stdout is; a pipe or a log has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
 
 
 def _write(text: str) -> None:

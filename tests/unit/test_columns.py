@@ -66,3 +66,15 @@ def test_a_terminal_gets_pairs_that_fold(capsys: pytest.CaptureFixture[str], mon
     console.pairs([("why", WHY)])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and lines[1].startswith(" " * 20) and all(len(line) <= 80 for line in lines)
+
+
+def test_a_terminal_gets_lines_that_fold(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "  " + "edgekit models show NAME: facts, scores with their sources; " * 3
+    console.out(long)
+    assert capsys.readouterr().out == long + "\n"  # a log has no width
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    console.out(long)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(line.startswith("  ") and len(line) <= 80 for line in lines)
+    assert " ".join(line.strip() for line in lines) == " ".join(long.split())
