@@ -34,4 +34,5 @@ def words(parameters: int) -> str:
     if it is None:
         return "unknown, no build was timed for an estimate (docs/choosing.md)"
     minutes = it.seconds * parameters / it.parameters / 60
-    return f"{minutes:,.2g} min, in proportion to one build of {it.model} on {it.machine}"
+    time = f"{minutes:,.2g} min" if minutes >= 1 else f"{max(60 * minutes, 1):.2g} s"
+    return f"{time}, in proportion to one build of {it.model} on {it.machine}"

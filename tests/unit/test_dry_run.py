@@ -64,6 +64,7 @@ def test_another_builds_time_is_in_proportion(monkeypatch: pytest.MonkeyPatch) -
     it = timed.Timed(model="tiny", parameters=10**8, seconds=90, machine="2 cores", date="2026-11-30")
     monkeypatch.setattr(timed, "read", lambda: it)
     assert timed.words(10**9) == "15 min, in proportion to one build of tiny on 2 cores"
+    assert timed.words(10**4).startswith("1 s, ")
     monkeypatch.setattr(timed, "read", lambda: None)
     assert timed.words(10**9).startswith("unknown, no build was timed")
 
