@@ -7,6 +7,7 @@ One text is read up to half the context, for reading it is what costs.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,7 +36,8 @@ def measure(ctx: GateContext) -> list[Measurement]:
     [deep] = [place for place in everywhere if place.name == PLACE]
     if deep.why:
         return [not_measured(metric, deep.why) for metric in METRICS]
-    told = _reference.deep_logits(ctx, [place for place in everywhere if not place.why]) / "windows.json"
+    bare = replace(ctx, adapter=None)  # whose text it is, whatever is on
+    told = _reference.deep_logits(bare, [place for place in everywhere if not place.why]) / "windows.json"
     ids = next(it["ids"] for it in json.loads(told.read_text(encoding="utf-8")) if it["kind"] == PLACE)
     places = [(0, min(FIRST, deep.start)), (deep.start, deep.end)]
     request = {"action": "compare", "ids": ids, "places": places}
