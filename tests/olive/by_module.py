@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import plan, sources, target
+from edgekit.data import file_digest
 from edgekit.inputs.llm_texts import open_text
 from edgekit.jobs.olive import builder, checkpoint, run, surgeries
 from edgekit.plan import Plan
@@ -83,6 +84,80 @@ def as_it_is() -> None:
     builder.install = surgeries.install = lambda: None
 
 
+def cut(out: Path) -> dict[str, list[str]]:
+    """The digests of a graph's files, by Olive's pass with each of these surgeons, and then by ours."""
+    from olive.model import ONNXModelHandler
+    from olive.passes.olive_pass import create_pass_from_dict
+    from olive.passes.onnx.graph_surgeries import GraphSurgeries
+
+    from edgekit import registry
+    from edgekit.passes import PASSES
+    from edgekit.recipes import _olive
+
+    source = small_graph(out / "graph")
+    named = {"source": str(source)}
+    surgeons: dict[str, list[dict[str, str]]] = {
+        "halves": [{"surgeon": "EdgekitHalfWeights"}],
+        "tables": [{"surgeon": "EdgekitLocalRope", **named}, {"surgeon": "EdgekitNormEpsilon", **named, "key": "none"}],
+        "whole": [{"surgeon": "InferShapes"}, {"surgeon": "EdgekitHalfWeights"}],
+    }
+    for step in surgeons.values():
+        for surgeon in step:
+            if surgeon["surgeon"] in PASSES:
+                registry.named(PASSES[surgeon["surgeon"]].module)
+    told: dict[str, list[str]] = {}
+    for whose in ("olive", "ours"):
+        if whose == "ours":
+            surgeries.install()
+        for name, step in surgeons.items():
+            pass_ = create_pass_from_dict(GraphSurgeries, {"surgeries": step, **_olive.ONE_FILE}, disable_search=True)
+            made = pass_.run(ONNXModelHandler(str(source), onnx_file_name="model.onnx"), str(out / whose / name))
+            files = sorted(Path(made.model_path).parent.iterdir())
+            told.setdefault(name, []).append(" ".join(f"{path.name} {file_digest(path)}" for path in files))
+    return told
+
+
+def small_graph(folder: Path) -> Path:
+    """A graph with two equal matrices and the tables of Gemma 3's local layers, all of it beside the graph."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"rope_scaling": {"factor": 8}, "rope_local_base_freq": 10000.0}))
+    draw = np.random.default_rng(0)
+    matrix = draw.standard_normal((64, 96)).astype(np.float32)
+    weights = {
+        "embeddings": draw.standard_normal((700, 64)).astype(np.float32),
+        "left": matrix,
+        "right": matrix.copy(),
+        "cos_cache_local": np.ones((40, 8), np.float32),
+        "sin_cache_local": np.zeros((40, 8), np.float32),
+        "bias": np.ones(96, np.float32),
+    }
+    nodes = [
+        helper.make_node("Gather", ["embeddings", "input_ids"], ["states"]),
+        helper.make_node("MatMul", ["states", "left"], ["a"]),
+        helper.make_node("MatMul", ["states", "right"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["sum"]),
+        helper.make_node("Add", ["sum", "bias"], ["logits"]),
+        helper.make_node("SimplifiedLayerNormalization", ["logits", "bias"], ["normal"]),
+        helper.make_node("Add", ["cos_cache_local", "sin_cache_local"], ["tables"]),
+    ]
+    outputs = {"normal": ["rows", "columns", 96], "tables": [40, 8]}
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["rows", "columns"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    beside = {"save_as_external_data": True, "location": "model.onnx.data", "size_threshold": 0}
+    onnx.save_model(model, str(folder / "model.onnx"), **beside)
+    return folder
+
+
 def main(out: Path, cases: list[str]) -> None:
     """Each case by both, the first killed too."""
     import olive.workflows  # noqa: F401
@@ -106,6 +181,7 @@ def main(out: Path, cases: list[str]) -> None:
         if name in AT:
             told[name]["killed"] = apart(lambda: do("killed"), home / "killed.txt", AT[name])
             told[name]["resumed"] = apart(lambda: do("resumed"), home / "resumed.txt")
+    (out / "cut.json").write_text(json.dumps(cut(out / "cut")))
     print(json.dumps(told))
 
 

@@ -54,6 +54,14 @@ def test_the_bytes_are_olives(built: tuple[Path, Told], case: str) -> None:
 
 
 @needs.linux
+@pytest.mark.parametrize("case", ["halves", "tables", "whole"])
+def test_a_graph_is_cut_as_olive_cuts_it(built: tuple[Path, Told], case: str) -> None:
+    """With surgeons that ask for some weights, and with one of Olive's that gets the model whole."""
+    theirs, ours = json.loads((built[0] / "cut.json").read_text())[case]
+    assert ours == theirs and "model.onnx.data" in ours
+
+
+@needs.linux
 @pytest.mark.parametrize("case", ["tied", "calibrated"])
 def test_a_killed_build_goes_on_where_it_was(built: tuple[Path, Told], case: str) -> None:
     home, told = built
