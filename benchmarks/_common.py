@@ -64,7 +64,8 @@ def smollm2() -> Path:
     """SmolLM2's bundle: the one on the command line, or built now if need be."""
     if len(sys.argv) > 1:
         return Path(sys.argv[1])
-    command = [*EDGEKIT, "build", "smollm2-135m-instruct", "--target", "linux-cpu", "--quality", "fast", "--json"]
+    how = ("--effort", "quick", "--quality", "fast", "--json")
+    command = [*EDGEKIT, "build", "smollm2-135m-instruct", "--target", "linux-cpu", *how]
     done = subprocess.run([*command, "-o", str(ROOT / ".cache/bundles")], stdout=subprocess.PIPE, check=True)
     return Path(json.loads(done.stdout)["data"]["bundles"][0]["path"])
 

@@ -37,6 +37,7 @@ from edgekit.int8_cache import CHILD as INT8_CACHE
 from edgekit.int8_cache import int8_cached
 from edgekit.partition import inspect
 from edgekit.plan import Plan
+from edgekit.predict import effort
 from edgekit.quality import GateContext, Mode
 from edgekit.quality._inputs import data_of, feeds_of, remarks, shipped_of, shown, suit, truth_of
 from edgekit.recipes import load as load_recipe
@@ -168,6 +169,7 @@ def planned(source: Source, one: Target, calibration: Calibration | None, option
         require_ep=options.require_ep,
         trust_remote_code=source.trust_remote_code,
         remarks=(*how_made(source.model), *source.remarks, *shown(source, calibration)),
+        machine=effort.here(),
     )
 
 

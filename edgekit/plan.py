@@ -15,8 +15,9 @@ from edgekit.data import Strict, digest
 from edgekit.errors import BuildError, SourceError, UsageError
 from edgekit.kinds import Footprint, Form, Settings
 from edgekit.kinds.variant import Chosen, Variant
-from edgekit.model import NORM_EPSILON, SMALL, Kind, Model
+from edgekit.model import NORM_EPSILON, Kind, Model
 from edgekit.predict import weights
+from edgekit.predict.effort import REFERENCE, Machine
 from edgekit.recipes import Recipe, _int8_cache
 from edgekit.recipes._workflow import workflow
 from edgekit.target import Target
@@ -90,6 +91,7 @@ def make(
     require_ep: bool = False,
     trust_remote_code: bool = False,
     remarks: tuple[str, ...] = (),
+    machine: Machine = REFERENCE,
 ) -> Plan:
     """The plan for one model and one target.
 
@@ -100,6 +102,7 @@ def make(
         require_ep: the accelerator the target is named after must be used, or nothing is built.
         trust_remote_code: the source needs code of its own, and the user trusts it.
         remarks: what else of the source a reader of the plan must know.
+        machine: that builds; it decides what an effort affords.
 
     Raises:
         UsageError: a recipe of the other model kind, or one that needs calibration data without any; an int8 cache
@@ -118,7 +121,7 @@ def make(
             next=f"leave out --require-ep to build for {settings.ep}, or take a target that can: {others}",
         )
     max_length, window = settings.lengths(model)
-    choice = _Choice(model, target, settings, form, recipe, calibration, card, trust_remote_code)
+    choice = _Choice(model, target, settings, form, recipe, calibration, card, trust_remote_code, machine)
     offered: Sequence[Variant] = settings.variants()
     said: tuple[str, ...] = ()
     if card is not None and recipe is None and not model.quantized:
@@ -164,10 +167,11 @@ class _Choice:
     calibration: dict[str, Any] | None
     card: Card | None
     trusted: bool
+    machine: Machine
 
     def variant(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
         """The variant with its recipe loaded and checked, and the Olive workflow that makes it."""
-        chosen, reason = self._choose(variant)
+        chosen, reason, settings = self._choose(variant)
         if chosen.kind != self.model.kind:
             fitting = ", ".join(recipes.names(self.model.kind))
             raise UsageError(
@@ -178,7 +182,7 @@ class _Choice:
             raise UsageError(f"recipe {chosen.name} needs calibration data", next=CALIBRATE)
         if self.settings.OWN_TEXT and self.calibration is not None and not chosen.calibrated:
             reason += "; it reads no calibration text"
-        passes = chosen.passes(self.model, self.settings)
+        passes = chosen.passes(self.model, settings)
         planned = variant.model_copy(
             update={
                 "recipe": chosen.name,
@@ -187,35 +191,31 @@ class _Choice:
                 "summary": chosen.summary,
                 "calibrated": chosen.calibrated,
                 "reason": reason,
-                "files": chosen.files(self.model, self.settings) if chosen.files else None,
+                "files": chosen.files(self.model, settings) if chosen.files else None,
             }
         )
         return planned, workflow(self.form, passes, trusted=self.trusted) if passes else {}
 
-    def _choose(self, variant: Variant) -> tuple[Recipe, str]:
+    def _choose(self, variant: Variant) -> tuple[Recipe, str, Settings]:
+        """Recipe, why it is that one, and the settings that it gets."""
         own = next((one.recipe for one in self.settings.variant if one.name == variant.name), "")
+        settings, reason = self.settings, f"the default of {self.target.name} for {self.model.kind} models"
         if self.wanted:
-            return recipes.load(self.wanted), "asked for on the command line"
+            return recipes.load(self.wanted), "asked for on the command line", settings
         if self.model.quantized:
-            return recipes.load("keep"), "the model is already quantized: kept as it is"
-        carded = None if own else self._carded()
-        if carded:
-            name, reason = carded, f"the card of {self.model.name} names it"
-        else:
-            name, reason = self._default(own)
-        recipe = recipes.load(name)
+            return recipes.load("keep"), "the model is already quantized: kept as it is", settings
+        if carded := None if own else self._carded():
+            reason = f"the card of {self.model.name} names it"
+        elif not own:
+            settings, why = settings.resolved(self.model, self.machine, recipes.calibrates(self.model))
+            reason += why
+        recipe = recipes.load(own or carded or settings.recipe)
         if self.form == "onnx" and self.model.dtype in HALF and recipe.precision not in FLOAT:
-            return recipes.load("keep"), f"kept as it is: quantizers take float32 weights, these are {self.model.dtype}"
-        if not recipe.calibrated or self.calibration is not None or self.settings.OWN_TEXT:
-            return recipe, reason
-        return self._uncalibrated(recipe, variant)
-
-    def _default(self, own: str) -> tuple[str, str]:
-        """The target's; `own` is the variant's, or empty."""
-        reason = f"the default of {self.target.name} for {self.model.kind} models"
-        if not own and (small := self.settings.small(self.model)):
-            return small, f"{reason} of under {SMALL // 10**6} million parameters"
-        return own or self.settings.recipe, reason
+            why = f"kept as it is: quantizers take float32 weights, these are {self.model.dtype}"
+            return recipes.load("keep"), why, settings
+        if not recipe.calibrated or self.calibration is not None or settings.OWN_TEXT:
+            return recipe, reason, settings
+        return *self._uncalibrated(recipe, variant), settings
 
     def _carded(self) -> str | None:
         """A card speaks for a target by name, or of a kind of model where the target has no accelerator."""
@@ -253,15 +253,16 @@ def _int8(model: Model, settings: Settings, target: Target, variants: tuple[Vari
 
 
 def _compile(variants: tuple[Variant, ...]) -> tuple[Step, ...]:
+    ahead = [(variant, variant.compile) for variant in variants if variant.compile is not None]
+    why = "compiled ahead for {} (HTP v{}): the device need not do it"
     return tuple(
         Step(
             stage="compile",
-            name=one.compile,
-            reason=f"compiled ahead for {'/'.join(one.soc)} (HTP v{one.htp_arch}): the device need not do it",
-            variants=(one.name,),
+            name=how,
+            reason=why.format("/".join(variant.soc), variant.htp_arch),
+            variants=(variant.name,),
         )
-        for one in variants
-        if one.compile is not None
+        for variant, how in ahead
     )
 
 

@@ -26,7 +26,7 @@ OUT = Path("out")
 BUNDLE = OUT / f"{MODEL}-{TARGET}"
 RESULT, PAGE = (BUNDLE.with_name(f"{BUNDLE.name}.{ending}") for ending in ("result.json", "html"))
 STEPS = (
-    ("build", MODEL, "--target", TARGET, "--quality", "fast", "-o", str(OUT)),
+    ("build", MODEL, "--target", TARGET, "--effort", "quick", "--quality", "fast", "-o", str(OUT)),
     ("check", str(BUNDLE), "--quick"),
     ("report", str(RESULT), "-o", str(PAGE)),
     ("run", str(BUNDLE), QUESTION),
@@ -34,7 +34,7 @@ STEPS = (
 AFTER = (
     ("inspect", str(BUNDLE)),
     ("check", str(BUNDLE), "--budget", "decode_tps:min=20"),
-    ("build", MODEL, "--target", "android-cpu", "-o", str(OUT)),
+    ("build", MODEL, "--target", "android-cpu", "--effort", "quick", "-o", str(OUT)),
 )
 MEASURED = Path(__file__).with_name("demo.json")
 

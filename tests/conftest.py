@@ -46,6 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_configure() -> None:
     """One cache for all tests, workers and runs; children import the edgekit of this checkout."""
     os.environ.setdefault("EDGEKIT_CACHE", str(ROOT / ".cache"))
+    os.environ.setdefault("EDGEKIT_EFFORT", "quick")  # what tests build by default is not calibrated
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub is asked, on any machine, but for the tests' own
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))

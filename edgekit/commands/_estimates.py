@@ -35,11 +35,25 @@ def building(job: Job, taken: Footprint, *, gate: bool = True) -> dict[str, Any]
     from edgekit.fit import estimate
 
     if job.source.model.llm is None:  # of other models no build was measured
-        return {"bundle_bytes": taken.mapped_bytes, "memory_bytes": None, "disk_bytes": None, "time": None}
+        nothing = {"bundle_bytes": taken.mapped_bytes, "memory_bytes": None, "disk_bytes": None, "time": None}
+        return nothing | _candidates(job)
     free = _room.free_memory()
     fit = estimate.of_plan(job.plan, job.source.model, job.target, None, None, free=free, gate=gate)
     taken_here = {"memory_bytes": fit.build_memory, "disk_bytes": fit.build_disk}
-    return {"bundle_bytes": fit.bundle, **taken_here, "time": fit.build_time}
+    return {"bundle_bytes": fit.bundle, **taken_here, "time": fit.build_time} | _candidates(job)
+
+
+def _candidates(job: Job) -> dict[str, Any]:
+    """Where an effort chose the recipe: what each candidate takes here and gave, and what the next effort buys."""
+    from edgekit.predict import effort
+    from edgekit.recipes import calibrates
+
+    table, model = job.target.settings(job.plan.kind), job.source.model
+    if table.recipe != effort.BY_EFFORT or "effort" not in job.plan.main.reason:
+        return {"candidates": [], "further": ""}
+    here, asked = effort.here(), {"calibrates": calibrates(model), "sized": getattr(table, "size", None) is not None}
+    choice = effort.choose(getattr(table, "effort", "normal"), model.parameters, here, **asked)
+    return {"candidates": effort.listed(model.parameters, here), "further": choice.further}
 
 
 def built(takes: dict[str, Any]) -> str:
@@ -49,6 +63,16 @@ def built(takes: dict[str, Any]) -> str:
         return f"building (estimated): {bundle} beside its runtime; memory and time unknown: no such build was measured"
     here = f"{_mb(takes['memory_bytes'])} of memory, {_mb(takes['disk_bytes'])} of disk"
     return f"building (estimated): {bundle}, {here}; time {takes['time']}"
+
+
+def afforded(takes: dict[str, Any]) -> list[str]:
+    """A line for each recipe that an effort chooses from, without the gate, and what the next effort buys."""
+    lines = [
+        f"{each['recipe']}: {each['seconds'] / 60:,.2g} min, {_mb(each['memory_bytes'])} of memory (estimated); of the "
+        f"board's model {each['board_mb']:g} MB at KL {each['board_kl']:g}"
+        for each in takes["candidates"]
+    ]
+    return [*lines, takes["further"]] if lines else []
 
 
 COLUMNS = ("bundle", "memory there", "memory here", "time here")

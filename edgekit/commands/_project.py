@@ -34,7 +34,7 @@ def check_words(ctx: click.Context) -> None:
         if (
             parameter.expose_value
             and name not in FREE
-            and ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+            and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
         ):
             word = parameter.opts[-1]
             raise UsageError(

@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     from edgekit.build import Job
 
 
-def refuse_auto(sized: bool) -> None:
-    """Stop at a size for a ladder of sizes.
-
-    Raises:
-        UsageError: one is asked for.
-    """
-    if sized:
-        raise UsageError("--recipe auto finds the size itself", next="leave out --size, or --recipe auto")
-
-
 def refuse(jobs: Iterable[Job]) -> None:
     """Stop where a plan has no pass that fits matrices into a size.
 

@@ -17,6 +17,7 @@ EXCLUSIVE: dict[str, tuple[tuple[str, tuple[str, ...], str], ...]] = {
     "build": (
         ("--recipe auto", ("--dry-run",), "it builds to find out, and has no plan to show"),
         ("--recipe auto", ("--quality off",), "it chooses by what the gate says"),
+        ("--recipe auto", ("--size",), "it finds the size itself"),
         ("--quality off", ("--limit", "--text"), "nothing is judged"),
     ),
     "check": (

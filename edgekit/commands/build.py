@@ -46,6 +46,13 @@ if TYPE_CHECKING:
 @click.option(
     "--cache-bits", type=click.Choice(["8", "32"]), help="Language models: of the key-value cache.  [default: target's]"
 )
+@click.option(
+    "--effort",
+    type=click.Choice(["quick", "normal", "best"]),
+    envvar="EDGEKIT_EFFORT",
+    help="How much a language model's default recipe may take: quick calibrates nothing, best has no limit of time."
+    "  [default: the target's, normal]",
+)
 @click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy; or text.")
 @click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")
 @click.option(
@@ -96,6 +103,7 @@ def command(
     recipe: str | None,
     size: str | None,
     cache_bits: str | None,
+    effort: str | None,
     calibration: Path | None,
     labels: Path | None,
     inputs: tuple[str, ...],
@@ -159,7 +167,7 @@ def command(
     with cache.session(refresh=refresh), warm.kept():
         _build(
             source,
-            _tuned(targets, size, cache_bits),
+            _tuned(targets, size, cache_bits, effort),
             options,
             dry_run,
             _room.asked(on, ram),
@@ -168,7 +176,7 @@ def command(
         )
 
 
-def _tuned(names: tuple[str, ...], size: str | None, cache_bits: str | None) -> list[Target]:
+def _tuned(names: tuple[str, ...], size: str | None, cache_bits: str | None, effort: str | None) -> list[Target]:
     """Each target once, with what is asked of its settings."""
     from edgekit import target
     from edgekit.predict import allocation
@@ -177,7 +185,8 @@ def _tuned(names: tuple[str, ...], size: str | None, cache_bits: str | None) -> 
     if size is not None:
         allocation.size(size)
     bits = None if cache_bits is None else int(cache_bits)
-    return [tuned(target.load(name), size=size, cache_bits=bits) for name in dict.fromkeys(names)]
+    asked = {"size": size, "cache_bits": bits, "effort": effort}
+    return [tuned(target.load(name), **asked) for name in dict.fromkeys(names)]
 
 
 def _build(
@@ -196,7 +205,6 @@ def _build(
     from edgekit.project import graph
 
     if options.recipe == "auto":
-        _sized.refuse_auto(sized)
         _climb(source, names, options)
         return
     if not dry_run:
@@ -267,7 +275,9 @@ def _show_plans(jobs: list[Job], *, gate: bool) -> None:
             [[step.stage, step.name, ", ".join(step.variants), step.reason] for step in plan.steps],
         )
         console.out(_estimates.words(each))
-        console.out(_estimates.built(_estimates.building(job, each, gate=gate)))
+        takes = _estimates.building(job, each, gate=gate)
+        for line in (_estimates.built(takes), *_estimates.afforded(takes)):
+            console.out(line)
         for note in plan.notes:
             console.out(f"note: {note}")
         console.out(f"files: {', '.join(plan.expected_files)}")

@@ -10,6 +10,7 @@ from edgekit import ep
 from edgekit.data import Strict, nearest
 from edgekit.kinds.variant import Asked, Variant
 from edgekit.model import Kind, Model, kinds
+from edgekit.predict.effort import Machine
 from edgekit.results import metrics
 from edgekit.results.metrics import Limit
 from edgekit.wrappers.python import guard
@@ -123,9 +124,9 @@ class Settings(Strict):
             for variant in self.variant or (PORTABLE,)
         )
 
-    def small(self, model: Model) -> str:
-        """The recipe for a model that is too small for `recipe`; empty where that serves any."""
-        return ""
+    def resolved(self, model: Model, machine: Machine, calibrates: bool) -> tuple[Self, str]:
+        """With the recipe for this model on the machine that builds it, and why where it is not `recipe` itself."""
+        return self, ""
 
     @property
     def least_engine(self) -> str:

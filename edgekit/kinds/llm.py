@@ -12,6 +12,7 @@ from edgekit.kinds._bench import Bench, Trials
 from edgekit.kinds._kind import Built, Footprint, Generating, Kind, Rule
 from edgekit.kinds._settings import Settings
 from edgekit.model import SMALL, Answers, DecoderFacts, Model
+from edgekit.predict.effort import Effort, Machine, afforded
 from edgekit.results import metrics as m
 
 INT8_CACHE, BITS_OF_INT8 = "1.27.0", 8  # the first ONNX Runtime whose CPU kernel of attention takes scales
@@ -44,6 +45,7 @@ class LlmSettings(Settings):
     embedding_bits: Literal[4, 8, 16] | None = Field(
         default=None, description="of the embeddings; 16: not quantized; None: the recipe's own"
     )
+    effort: Effort = Field(default="normal", description="which recipe is taken where `recipe` is by-effort")
     samples: int = Field(default=64, ge=1, description="calibrated recipes: pieces of text, of 512 tokens each at most")
     size: str | None = Field(default=None, description="int4_gptq_mixed: of the whole bundle, as 130MB")
     average_bits: float = Field(default=5.5, ge=4, le=9, description="int4_gptq_mixed without a size: bits of a weight")
@@ -58,9 +60,13 @@ class LlmSettings(Settings):
     max_length: int = Field(default=4096, description="tokens of prompt and answer; the key-value cache is this long")
     window: int | None = Field(default=None, description="tokens a call of a static graph takes; None where any number")
 
-    def small(self, model: Model) -> str:
-        """`recipe_small` for one of under half a billion parameters."""
-        return self.recipe_small or "" if model.parameters < SMALL else ""
+    def resolved(self, model: Model, machine: Machine, calibrates: bool) -> tuple[Self, str]:
+        """`recipe_small` for one of under half a billion parameters, or what the effort affords."""
+        small = self.recipe_small if model.parameters < SMALL else None
+        asked = (small or self.recipe, self.effort, self.size is not None, model.parameters, machine)
+        update, why = afforded(*asked, calibrates=calibrates)
+        under = f" of under {SMALL // 10**6} million parameters" if small else ""
+        return self.model_copy(update=update), under + why
 
     @property
     def least_engine(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from edgekit import strangers
 from edgekit.data import Strict, first_fault, nearest
 from edgekit.errors import UsageError
+from edgekit.predict.effort import Effort
 from edgekit.results import metrics
 from edgekit.results.metrics import FoundBy, Limit, LimitError
 
@@ -26,6 +27,7 @@ class Choices(Strict):
     recipe: str | None = Field(default=None, description="a quantization recipe's name or .py file")
     size: str | None = Field(default=None, description="of a language model's bundle, as 130MB: bits are found for it")
     cache_bits: Literal[8, 32] | None = Field(default=None, description="of a language model's key-value cache")
+    effort: Effort | None = Field(default=None, description="quick, normal or best: what a default recipe may take")
     calibration: str | None = Field(default=None, description="folder of pictures, recordings, texts or arrays")
     labels: str | None = Field(default=None, description="CSV of the calibration files and their classes")
     text: str | None = Field(default=None, description="text for the gate instead of the one that ships")

@@ -10,6 +10,7 @@ from edgekit import kinds, target
 from edgekit.build import Options
 from edgekit.data import nearest
 from edgekit.errors import UsageError
+from edgekit.predict.effort import of_environment
 from edgekit.project.file import Choices, ModelEntry, Project, targets_of
 from edgekit.results import metrics
 from edgekit.results.metrics import Limit
@@ -128,7 +129,8 @@ def _pair(project: Project, name: str, entry: ModelEntry, word: str, home: Path,
         zip=project.zip,
     )
     profile = budgeted(target.load(_path(word, home, ".toml") or word), budget)
-    profile = tuned(profile, size=both["size"], cache_bits=both["cache_bits"])
+    asked = {key: both[key] for key in ("size", "cache_bits")}
+    profile = tuned(profile, **asked, effort=both["effort"] or of_environment())
     return Pair(name, _ref(entry.source, home), profile, options, project.devices.get(word, ""))
 
 

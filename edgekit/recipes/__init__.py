@@ -95,6 +95,11 @@ def load(name: str) -> Recipe:
     return _recipe(name, registry.member("edgekit.recipes", name))
 
 
+def calibrates(model: Model) -> bool:
+    """Whether there is a calibrated recipe for a model whose `by-effort` recipe is to be found."""
+    return load("int4_gptq_mixed").suits(model)[0]
+
+
 def candidates(kind: Kind) -> tuple[Candidate, ...]:
     """The recipes of a kind that say where they stand on the ladder, the smallest first."""
     rungs = []

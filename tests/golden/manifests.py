@@ -163,7 +163,8 @@ def built(folder: Path, names: Sequence[str]) -> dict[str, dict[str, dict[str, A
     data = inputs(folder / "inputs")
     found: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in names}
     sources = {"net": net(folder / "small net.onnx"), "llm": tiny_llm.llama(folder / "tiny")}
-    options = {"net": ("--calibration", str(data), "--quality", "fast"), "llm": ("--quality", "off")}
+    quick = ("--quality", "off", "--effort", "quick")
+    options = {"net": ("--calibration", str(data), "--quality", "fast"), "llm": quick}
     for case, into in (("net", names), ("llm", portable)):
         words = [word for name in into for word in ("--target", name)]
         command = ["build", str(sources[case]), *words, *options[case], "-o", str(folder / case)]

@@ -37,6 +37,7 @@ def test_a_model_of_the_catalogue_is_planned_from_its_card(capsys: pytest.Captur
     assert plan["model"] == MODEL and "neither its files nor its weights were fetched" in plan["steps"][0]["reason"]
     assert building["bundle_bytes"] > taken["mapped_bytes"] > 1e8 and building["memory_bytes"] > 1e8
     assert building["time"]
+    assert [each["recipe"].split()[0] for each in building["candidates"]][:2] == ["int4_mixed", "int4_gptq_mixed"]
     assert not any(tmp_path.rglob("*.safetensors"))
     assert commands.main(["build", MODEL, "--target", "linux-cpu", "--dry-run"]) == 0
     shown = capsys.readouterr().out
@@ -46,7 +47,24 @@ def test_a_model_of_the_catalogue_is_planned_from_its_card(capsys: pytest.Captur
 def test_a_folder_is_planned_from_config_and_headers(tmp_path: Path) -> None:
     folder = save_llama(tmp_path / "llama")
     (job,) = build.prepare(str(folder), ["linux-cpu"], Options(tmp_path, accept_source=True), read=False)
-    assert job.plan.main.recipe == "int4_mixed"
+    assert job.plan.main.recipe == "int4_gptq_mixed"  # so small a model is calibrated in no time
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--size", "130"), "'130' is no size of a bundle"),
+        (("--size", "1KB"), "cannot be reached: from "),
+        (("--size", "9GB", "--effort", "quick"), "cannot be reached: from "),
+        (("--size", "1MB", "--recipe", "int4_rtn"), "recipe int4_rtn has a size of its own"),
+    ],
+)
+def test_a_size_that_nothing_can_keep_is_refused_by_the_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    folder = str(save_llama(tmp_path / "llama"))
+    assert commands.main(["build", folder, "--target", "linux-cpu", "--accept-source", "--dry-run", *words]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_build_still_says_what_it_lacks() -> None:

@@ -19,9 +19,9 @@ def model(*, parameters: int = 134_515_008, window: int = 8192) -> Model:
     return llama(parameters, window=window)
 
 
-def test_the_default_recipe_keeps_more_bits_in_a_small_model_than_in_a_large_one() -> None:
-    small = plan.make(model(), target.load("linux-cpu"))
-    large = plan.make(model(parameters=3_800_000_000), target.load("linux-cpu"))
+def test_what_is_not_calibrated_keeps_more_bits_in_a_small_model_than_in_a_large_one() -> None:
+    small = plan.make(model(), target.load("linux-cpu"), recipe="int4_mixed")
+    large = plan.make(model(parameters=3_800_000_000), target.load("linux-cpu"), recipe="int4_mixed")
     kinds = [[one["type"] for one in made.steps[0].config["passes"].values()] for made in (small, large)]
     assert kinds[0][0] == "Rtn"
     assert kinds[1][0] == "SelectiveMixedPrecision"

@@ -14,6 +14,7 @@ from edgekit.commands import main
 from edgekit.commands.targets import begin
 from edgekit.ep._releases import releases
 from edgekit.errors import TargetError
+from edgekit.predict.effort import BY_EFFORT
 
 pytestmark = pytest.mark.unit
 
@@ -47,8 +48,10 @@ def test_recipes_of_targets_are_of_the_right_kind(name: str) -> None:
     found = target.load(name)
     wanted = {kind: [one.recipe for one in getattr(found, kind).variants()] for kind in ("llm", "tensor")}
     wanted["llm"].append(found.llm.recipe_small or found.llm.recipe)
+    llm = target.load(name).llm
+    assert (llm.recipe == BY_EFFORT) == (llm.ep == "cpu")
     for kind, asked in wanted.items():
-        assert set(asked) <= set(recipes.names(kind))
+        assert set(asked) - {BY_EFFORT} <= set(recipes.names(kind))
 
 
 @pytest.mark.parametrize("name", target.names())
