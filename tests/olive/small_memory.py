@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import torch
 
-from edgekit.jobs import layered, reference
+from edgekit.jobs import answering, layered
 
 IDS = [[(7 * at + 3) % 600 for at in range(40)]]
 PROMPTS = [[5, 9, 2, 33], [8, 1]]
@@ -26,7 +26,7 @@ def heard(model: Any) -> tuple[torch.Tensor, list[list[int]]]:
     """Logits of a text, and greedy answers."""
     with torch.inference_mode():
         logits = model(torch.tensor(IDS)).logits
-    return logits, reference._answer(model, PROMPTS, [0], 6, lambda event, **data: None)
+    return logits, answering.answers(model, PROMPTS, [0], 6, lambda event, **data: None)
 
 
 def main(folder: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgekit import tools
-from edgekit.jobs import layered, reference
+from edgekit.jobs import answering, layered
 from tests import needs
 from tests.olive import tiny_llm
 
@@ -58,11 +58,11 @@ def test_answers_that_have_ended_are_left_out_and_the_others_stay_the_same(tmp_p
     model = AutoModelForCausalLM.from_pretrained(tiny_llm.llama(tmp_path / "net"), dtype=torch.float32).eval()
     draw = np.random.default_rng(3)
     prompts = [draw.integers(6, tiny_llm.VOCAB, length).tolist() for length in (3, 9, 20, 4, 12, 7)]
-    alone = [reference._together(model, [prompt], [], 3 * reference.ROUND)[0] for prompt in prompts]
-    eos = [alone[0][2], alone[1][reference.ROUND + 1]]  # some end in the first round, some later
+    alone = [answering._together(model, [prompt], [], 3 * answering.ROUND)[0] for prompt in prompts]
+    eos = [alone[0][2], alone[1][answering.ROUND + 1]]  # some end in the first round, some later
     ended = [answer[: min((answer.index(end) + 1 for end in eos if end in answer), default=None)] for answer in alone]
-    assert len({-(-len(answer) // reference.ROUND) for answer in ended}) > 1
+    assert len({-(-len(answer) // answering.ROUND) for answer in ended}) > 1
     if not memory:
         generate = model.generate
         model.generate = lambda **words: GenerateDecoderOnlyOutput(sequences=generate(**words).sequences)
-    assert reference._together(model, prompts, eos, 3 * reference.ROUND) == ended
+    assert answering._together(model, prompts, eos, 3 * answering.ROUND) == ended
