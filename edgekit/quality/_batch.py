@@ -1,8 +1,9 @@
 """Greedy answers of a built language model to many prompts at once, in half the time of one after the other.
 
 The engine takes several prompts too, but runs every row until the last has ended: twice the work for SmolLM2, half of
-whose answers end within a fifth of the longest. Here what has ended is left out. Prompts are filled up on the right, as
-the engine does it: GroupQueryAttention reads each row's length from its mask, and does not look beyond.
+whose answers end within a fifth of the longest. Here what has ended is left out: GroupQueryAttention reads each row's
+length from its mask, and does not look beyond. Prompts are read one by one, behind what all of them begin with: that is
+the chat template's, and read once. It is a third of the work of prompts that are filled up to one length.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from edgekit.quality._session import LAST_ONLY, Caches, Session, cannot
 
 CACHE_BYTES = 768 * 2**20  # of the keys and values of a batch: decides how many prompts are answered at once
-LOGITS_BYTES = 128 * 2**20  # of the prompts that are read at once
 
 
 def answers(session: Session, prompts: Sequence[list[int]], eos: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -47,42 +47,60 @@ class _Batch:
     def answers(self, eos: frozenset[int]) -> list[list[int]]:
         """Read the prompts, then take the likeliest token of every row that has not ended."""
         said: list[list[int]] = [[] for _ in self._prompts]
-        rows, best = list(range(len(said))), self._read()
-        while True:
-            goes_on = []
-            for at, (row, token) in enumerate(zip(rows, best.tolist(), strict=True)):
-                if token in eos:
-                    continue
-                said[row].append(token)
-                if len(said[row]) < self._most:
-                    goes_on.append(at)
-            if not goes_on:
-                return said
-            if len(goes_on) < len(rows):
-                rows, best, self._lengths = [rows[at] for at in goes_on], best[goes_on], self._lengths[goes_on]
-                self._caches = {name: (output, cache[goes_on]) for name, (output, cache) in self._caches.items()}
-            self._lengths = self._lengths + 1
-            feed = {"input_ids": best[:, None], "position_ids": self._lengths[:, None] - 1}
-            best = self._run(slice(None), feed)[:, -1].argmax(-1)
+        best = self._read()
+        rows = list(range(len(said)))  # whose answers go on, in the order of the caches
+        while rows:
+            for at in reversed(range(len(rows))):
+                token, answer = int(best[at]), said[rows[at]]
+                if token not in eos:
+                    answer.append(token)
+                if token in eos or len(answer) == self._most:
+                    rows[at] = rows[-1]
+                    rows.pop()
+                    self._move(len(rows), at, best)
+            going = slice(len(rows))
+            if rows:
+                self._lengths[going] += 1
+                feed = {"input_ids": best[going, None], "position_ids": self._lengths[going, None] - 1}
+                best = self._run(going, self._lengths[going], feed)[:, -1].argmax(-1)
+        return said
+
+    def _move(self, at: int, to: int, best: NDArray[np.int64]) -> None:
+        """Put what is known of an answer in the place of another's, which has ended."""
+        best[to], self._lengths[to] = best[at], self._lengths[at]
+        for _, cache in self._caches.values():
+            cache[to, :, : self._lengths[to]] = cache[at, :, : self._lengths[at]]
 
     def _read(self) -> NDArray[np.int64]:
-        """The first token of every answer. All logits of a prompt are made, so a few rows are read at a time."""
+        """The first token of every answer."""
+        shared = _common(self._prompts)
+        if shared:
+            self._tokens(0, self._prompts[0][:shared], 0)
         best = []
-        step = max(1, LOGITS_BYTES // (int(self._lengths.max()) * self._session.vocabulary * 4))
-        for start in range(0, len(self._prompts), step):
-            rows = slice(start, start + step)
-            lengths, wide = self._lengths[rows], int(self._lengths[rows].max())
-            ids = np.array([prompt + [0] * (wide - len(prompt)) for prompt in self._prompts[rows]])
-            values = self._run(rows, {"input_ids": ids, "position_ids": np.arange(wide)[None].repeat(len(ids), 0)})
-            best.append(values[np.arange(len(ids)), lengths - 1].argmax(-1))
-        return np.concatenate(best)
+        for row, prompt in enumerate(self._prompts):
+            for _, cache in self._caches.values():
+                cache[row, :, :shared] = cache[0, :, :shared]
+            best.append(self._tokens(row, prompt[shared:], shared)[-1].argmax())
+        return np.array(best)
 
-    def _run(self, rows: slice, feed: dict[str, NDArray[np.int64]]) -> NDArray[Any]:
-        """The logits after the last of the tokens in the caches, [rows, tokens, vocabulary]."""
-        lengths = self._lengths[rows, None]
-        mask = (np.arange(int(lengths.max())) < lengths).astype(np.int64)
+    def _tokens(self, row: int, ids: list[int], begin: int) -> NDArray[Any]:
+        """The logits of tokens of one row behind the `begin` tokens that its cache holds, [tokens, vocabulary]."""
+        feed = {"input_ids": np.array([ids]), "position_ids": np.arange(begin, begin + len(ids))[None]}
+        values: NDArray[Any] = self._run(slice(row, row + 1), np.array([begin + len(ids)]), feed)[0]
+        return values
+
+    def _run(self, rows: slice, lengths: NDArray[np.int64], feed: dict[str, NDArray[np.int64]]) -> NDArray[Any]:
+        """The logits of the last tokens of these rows, of so many tokens then, [rows, tokens, vocabulary]."""
+        mask = (np.arange(int(lengths.max())) < lengths[:, None]).astype(np.int64)
         caches = {name: (output, cache[rows]) for name, (output, cache) in self._caches.items()}  # the same memory
         values = self._session.in_place(feed | {"attention_mask": mask}, caches)
         if values.shape[1] != feed["input_ids"].shape[1]:
             raise cannot(LAST_ONLY)
         return values
+
+
+def _common(prompts: Sequence[list[int]]) -> int:
+    """How many tokens all begin with; each has more."""
+    least = min(map(len, prompts)) - 1
+    same = (len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False))
+    return min(least, next((at for at, alike in enumerate(same) if not alike), least))
