@@ -48,9 +48,11 @@ def test_float_bytes_are_read_from_the_headers(tmp_path: Path) -> None:
     assert layered.float_bytes(tmp_path) is None
 
 
-@pytest.mark.parametrize("memory", [True, False])
-def test_answers_that_have_ended_are_left_out_and_the_others_stay_the_same(tmp_path: Path, memory: bool) -> None:
-    """With its keys and values kept between rounds, and of an architecture that keeps none."""
+@pytest.mark.parametrize(("memory", "alike"), [(True, 0), (True, 2), (False, 2)])
+def test_answers_that_have_ended_are_left_out_and_the_others_stay_the_same(
+    tmp_path: Path, memory: bool, alike: int
+) -> None:
+    """With keys and values kept between rounds, and of an architecture that keeps none; prompts that begin alike."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.generation import GenerateDecoderOnlyOutput
@@ -58,6 +60,7 @@ def test_answers_that_have_ended_are_left_out_and_the_others_stay_the_same(tmp_p
     model = AutoModelForCausalLM.from_pretrained(tiny_llm.llama(tmp_path / "net"), dtype=torch.float32).eval()
     draw = np.random.default_rng(3)
     prompts = [draw.integers(6, tiny_llm.VOCAB, length).tolist() for length in (3, 9, 20, 4, 12, 7)]
+    prompts = [prompts[0][:alike] + prompt[alike:] for prompt in prompts]
     alone = [answering._together(model, [prompt], [], 3 * answering.ROUND)[0] for prompt in prompts]
     eos = [alone[0][2], alone[1][answering.ROUND + 1]]  # some end in the first round, some later
     ended = [answer[: min((answer.index(end) + 1 for end in eos if end in answer), default=None)] for answer in alone]
@@ -65,4 +68,5 @@ def test_answers_that_have_ended_are_left_out_and_the_others_stay_the_same(tmp_p
     if not memory:
         generate = model.generate
         model.generate = lambda **words: GenerateDecoderOnlyOutput(sequences=generate(**words).sequences)
+    assert answering._beginning(model, prompts)[1] == alike
     assert answering._together(model, prompts, eos, 3 * answering.ROUND) == ended
