@@ -2,8 +2,8 @@
 
 The runner is built by g++ with the first two sanitizers and takes the tests of the runner and of what all runtimes do
 alike; its first finding, or a leak when a request is served, ends it, and so the test. The core takes its own tests so
-(test_core.py), and once more under ThreadSanitizer; its readers take the fuzzers' corpus. Words after the command go to
-pytest. What clang-tidy finds without running anything is scripts/tidy.py's.
+(test_core.py), and once more under ThreadSanitizer; its readers take the fuzzers' corpus, jni.cpp a JVM. Words after
+the command go to pytest. What clang-tidy finds without running anything is scripts/tidy.py's.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ TESTS = (
     "test_app.py",
     "test_core.py",
     "test_fuzz.py::test_the_corpus_is_read",
+    "../kotlin/test_jni.py",
     # Dawn and the emulator do not run beside AddressSanitizer: with options that end before they compute.
     "test_provider_options.py::test_webgpu_takes_its_options[own-options2-False]",
     "test_provider_options.py::test_genai_hands_the_options_on[own-1]",
@@ -49,7 +50,7 @@ def build(which: str, *targets: str) -> Path:
 def runner() -> Path:
     """The sanitized runner, with the engines of the plain one beside it, the core's own tests, and its readers."""
     plain = _runner.build(_runner.platform(f"linux-{_runner.host_abi()}"))
-    folder = build("ON", _runner.NAME, *STUB_TARGETS, "core-fuzz")
+    folder = build("ON", _runner.NAME, *STUB_TARGETS, "core-fuzz", "edgekit")
     for library in plain.parent.glob("libonnxruntime*.so*"):
         link = folder / library.name
         link.unlink(missing_ok=True)
@@ -64,6 +65,7 @@ def test(runner: Path, words: list[str]) -> int:
         "EDGEKIT_RUNNER": str(runner),
         "EDGEKIT_CORE_TEST": str(runner.with_name("core-test")),
         "EDGEKIT_CORE_FUZZ": str(runner.with_name("core-fuzz")),
+        "EDGEKIT_JNI_SANITIZED": str(runner.parent),
         # Leaks are looked for when a request is served (protocol.cpp): at exit ONNX Runtime has some of its own.
         "ASAN_OPTIONS": "detect_stack_use_after_return=1:leak_check_at_exit=0:verify_asan_link_order=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,9 @@ def readme_lines() -> str:
     return str(lines).rstrip()
 
 
-def compile_jni(library: Path, folder: Path, source: Path = SOURCES / "jni.cpp") -> Path:
+def compile_jni(library: Path, folder: Path, source: Path = SOURCES / "jni.cpp", compiler: Sequence[str] = ()) -> Path:
     """The JNI library beside nothing; it finds libedgekit where that was built."""
-    words = _runner.compiler(_runner.platform(f"linux-{host_abi()}"))
+    words = compiler or _runner.compiler(_runner.platform(f"linux-{host_abi()}"))
     java = Path(str(shutil.which("javac"))).resolve().parents[1] / "include"
     headers = [f"-I{_runner.SOURCES / 'src'}", "-isystem", java, "-isystem", java / "linux"]
     linked = [library, f"-Wl,-rpath,{library.parent}", "-Wl,--no-undefined", "-o", folder / JNI]
