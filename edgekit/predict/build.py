@@ -15,11 +15,11 @@ RUNNER = 0.25e9  # edgekit's own process, beside one that runs the bundle or the
 # Where the graph is built of float weights: 39 GB, of Phi-4-mini's shape (3.84e9 parameters, tied).
 BUILT_FIRST = 39e9 / 3.836e9
 # The gate's float source: whole where it takes no more than this share of what is free (jobs/layered.py), else a layer
-# at a time: the largest matrix in float32, and the logits of one pass in three forms.
+# at a time: the largest matrix in float32, and the logits of one pass.
 FLOAT, SHARE = 5.0, 0.5
-LIBRARIES, LOGITS = 0.6e9, 3.2e9
+LIBRARIES, LOGITS = 0.4e9, 1.3e9
 # Disk, in bytes of the bundle's weights: the checkpoint, the graph as it is built, the finished one and Olive's copy.
-COPIES = 4.4
+COPIES = 4.0
 # Of models other than language models, as the peak of all processes of a build with shared pages counted once: 839 MB
 # with 10.9 MB of weights (ppocrv4-rec, float32), 798 MB with 90 MB (all-minilm-l6-v2, int8_dynamic): the engines, which
 # those of larger models are added to: the graph, its copies in the optimizer, the result, and a session of each.
