@@ -24,6 +24,7 @@ P = ParamSpec("P")
 _read_before: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
 
 
+_writing = threading.Lock()
 _open = threading.local()  # .memos: those that a thread has open, by their file
 
 
@@ -41,11 +42,18 @@ def kept(path: Path, most: int) -> Iterator[dict[str, Any]]:
     finally:
         del memos[path]
     if len(memo) != before:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data.write_atomic(path, _text(dict(list(memo.items())[-most:])))
-        except OSError as error:
-            console.detail(f"the memo {path.name} could not be written: {error}")
+        with _writing:  # one thread after another: a later one often finds that nothing is missing any more
+            _write(path, {**_read(path), **memo}, most)
+
+
+def _write(path: Path, known: dict[str, Any], most: int) -> None:
+    if (before := _read_before.get(path)) and known == before[1] and path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data.write_atomic(path, _text(dict(list(known.items())[-most:])))
+    except OSError as error:
+        console.detail(f"the memo {path.name} could not be written: {error}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,3 +155,31 @@ def test_an_answer_of_a_tree_is_given_again_until_a_file_below_it_changes(tmp_pa
     assert answer("x", package=tmp_path)["c.py"] == "34"
     (tmp_path / "c.py").unlink()
     assert answer("x", package=tmp_path) == {"b.py": "1"}
+
+
+def test_threads_that_find_out_at_once_lose_nothing_and_write_the_same_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, both, write = tmp_path / "memo.json", threading.Barrier(2, timeout=30), data.write_atomic
+    written: list[Path] = []
+
+    def counted(path: Path, text: str) -> None:
+        written.append(path)
+        write(path, text)
+
+    def find_out(own: str) -> None:
+        with memo.kept(path, 10) as known:
+            both.wait()
+            known |= {"same": 1, own: 2}
+
+    monkeypatch.setattr(data, "write_atomic", counted)
+    for names in (("a", "b"), ("c", "c")):
+        threads = [threading.Thread(target=find_out, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with memo.kept(path, 10) as known:
+        assert known == {"same": 1, "a": 2, "b": 2, "c": 2}
+    assert len(written) == 3, "the second of two that found out the same had nothing to write"
+    assert list(tmp_path.iterdir()) == [path]
