@@ -95,9 +95,14 @@ def _put(url: str, folder: Path, replace: bool) -> None:
         return
     system.makedirs(PurePosixPath(path).parent.as_posix(), exist_ok=True)
     whole = system.transaction  # nobody sees a part of it
-    with whole, system.open(path, "wb") as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
-        for file in sorted(folder.rglob("*")):
-            archive.add(file, file.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+    try:
+        with whole, system.open(path, "wb") as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
+            for file in sorted(folder.rglob("*")):
+                archive.add(file, file.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+    except Exception:  # Azure's refuses one of two that write the same at once
+        system.invalidate_cache()
+        if replace or not system.exists(path):
+            raise
     console.detail(f"stored: {url}")
 
 
