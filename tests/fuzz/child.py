@@ -25,7 +25,7 @@ BATCH = 200
 
 
 def main(group: Mapping[str, Callable[[], Fuzzed]], seconds: float, start: int, folder: Path) -> None:
-    """Fuzz each reader for its share of the seconds, and tell how many inputs it read."""
+    """Fuzz each reader for its share of the seconds, with one input at least, and tell how many inputs it read."""
     readers = {name: make() for name, make in group.items()}
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
@@ -33,7 +33,7 @@ def main(group: Mapping[str, Callable[[], Fuzzed]], seconds: float, start: int, 
         sys.stderr.write(f"reader: {name}\n")
         deadline = time.monotonic() + seconds / len(readers)
         inputs = 0
-        while time.monotonic() < deadline:
+        while not inputs or time.monotonic() < deadline:
             inputs += batch(fuzzed, start + inputs, folder, deadline)
         sys.stdout.write(f"{inputs} {name}\n")
 
@@ -54,7 +54,7 @@ def batch(fuzzed: Fuzzed, number: int, folder: Path, deadline: float) -> int:
     @given(data=fuzzed.inputs)
     def once(data: bytes) -> None:
         nonlocal count, failed
-        if not failed and time.monotonic() > deadline:
+        if count and not failed and time.monotonic() > deadline:
             return
         count += 1
         try:
