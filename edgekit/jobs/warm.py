@@ -37,9 +37,15 @@ def main(libraries: Sequence[str]) -> int:
             return 0
         os.environ[PARENT] = str(os.getpid())
         if os.fork() == 0:
-            asked.close()
+            _onto(os.open(os.devnull, os.O_RDONLY), asked.detach())  # were it closed, the next file would be the input
             _wait(json.loads(message), pipes[0])
         os.close(pipes[0])
+
+
+def _onto(handle: int, number: int) -> None:
+    """Have a file under another number, and under that alone."""
+    os.dup2(handle, number)
+    os.close(handle)
 
 
 def _wait(job: dict[str, Any], events: int) -> NoReturn:
@@ -62,10 +68,8 @@ def _run(job: dict[str, Any], events: int) -> NoReturn:
     os.setpgid(0, 0)
     os.chdir(job["folder"])
     os.write(events, f'{{"forked": {os.getpid()}}}\n'.encode())  # before any event of its own
-    log = os.open(job["log"], os.O_WRONLY | os.O_APPEND)
-    for handle, number in ((os.open(os.devnull, os.O_RDONLY), 0), (events, 1), (log, 2)):
-        os.dup2(handle, number)
-        os.close(handle)
+    _onto(events, 1)
+    _onto(os.open(job["log"], os.O_WRONLY | os.O_APPEND), 2)
     os.environ.update(job["environment"])
     for name in [name for name in sys.modules if name.partition(".")[0] == "edgekit"]:
         del sys.modules[name]

@@ -246,8 +246,10 @@ from pathlib import Path
 import own_library
 from edgekit.used import serve
 def handler(request, emit):
-    print("said by the handler")
+    print("said by the handler", flush=True)
     emit("progress", text="at work")
+    if request["number"] == -2:
+        raise ValueError(f"no number, {sys.stdin.read()!r} was asked")
     if request["number"] < 0:
         os._exit(3)
     here = Path(own_library.__file__).parent
@@ -309,6 +311,20 @@ def test_libraries_are_loaded_once_for_all_jobs(own: Own) -> None:
     first, home, alone = own.loaded
     assert first == alone == "elsewhere" and not Path(home).exists(), "its folder goes with it"
     assert psutil.Process().children() == []
+
+
+@needs.linux
+def test_what_nobody_expected_is_told_by_a_forked_job_as_by_any(own: Own) -> None:
+    """Its log has what it printed and its traceback, and it reads nothing of what others ask its worker."""
+    with warm.kept():
+        for forked in (True, False):
+            log = Path(tempfile.mkdtemp(dir=own.folder)) / "log.txt"
+            program, env = tools.module("own_job"), {"HF_HOME": "elsewhere"}
+            with warm.apart(alone=not forked), pytest.raises(BuildError) as caught:
+                tools.job(program, {"number": -2}, log.parent, timeout=60, what="the child", env=env)
+            assert "(exit 1): ValueError: no number, '' was asked" in str(caught.value)
+            written = log.read_text()
+            assert "said by the handler" in written and "Traceback" in written
 
 
 @needs.linux
