@@ -285,6 +285,11 @@ class Own:
         return tools.job(program, request, folder, timeout=60, what="the child", on_event=told.append, env=env)
 
 
+def workers() -> list[psutil.Process]:
+    """Those that have libraries loaded: other tests' servers are children of the same process."""
+    return [child for child in psutil.Process().children() if warm.PROGRAM[-1] in child.cmdline()]
+
+
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Own:
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
@@ -310,7 +315,7 @@ def test_libraries_are_loaded_once_for_all_jobs(own: Own) -> None:
     assert forked[0]["used"]["files"] == fresh["used"]["files"]
     first, home, alone = own.loaded
     assert first == alone == "elsewhere" and not Path(home).exists(), "its folder goes with it"
-    assert psutil.Process().children() == []
+    assert workers() == []
 
 
 @needs.linux
@@ -340,7 +345,7 @@ def test_a_worker_serves_several_at_once(own: Own) -> None:
 def test_a_worker_that_died_is_replaced(own: Own) -> None:
     with warm.kept():
         own.run(1)
-        (worker,) = psutil.Process().children()
+        (worker,) = workers()
         worker.kill()
         worker.wait()
         assert own.run(2)["doubled"] == 4
@@ -352,7 +357,7 @@ def test_a_job_whose_worker_dies_is_over(own: Own) -> None:
     """The system ends it with the one it was forked from, and whoever waits for it is told."""
 
     def kill(event: tools.Event) -> None:
-        (worker,) = psutil.Process().children()
+        (worker,) = workers()
         worker.kill()
 
     folder = Path(tempfile.mkdtemp(dir=own.folder))
@@ -374,7 +379,7 @@ def test_what_a_request_leaves_running_ends_with_it(own: Own) -> None:
         with pytest.raises(KeyboardInterrupt):
             tools.job(program, request, folder, timeout=60, what="the child", on_event=leave)
         own.run(1)
-        (worker,) = psutil.Process().children()
+        (worker,) = workers()
         while worker.children():
             time.sleep(0.01)
     assert len(own.loaded) == 1

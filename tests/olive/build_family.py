@@ -2,7 +2,7 @@
 
 python -m tests.olive.build_family OUT NAME...
 
-Each with its default recipe for linux-cpu and in float32: OUT/NAME/source, OUT/NAME/default/model and
+Each with the recipe that linux-cpu has without calibration and in float32: OUT/NAME/source, OUT/NAME/default/model and
 OUT/NAME/llm_float32/model. Prints {"NAME RECIPE": error or ""} as its last line.
 """
 
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from edgekit import plan, sources, target
+from edgekit.project.pairs import tuned
 from tests.olive import family
 from tests.olive.build_recipes import error_of
 
@@ -25,7 +26,7 @@ def main(out: Path, names: list[str]) -> None:
         make = family.FAMILY.get(name) or family.OTHERS[name]
         source = sources.open_source(str(make(out / name / "source")))
         for asked in (None, EXACT):
-            made = plan.make(source.model, target.load("linux-cpu"), recipe=asked)
+            made = plan.make(source.model, tuned(target.load("linux-cpu"), effort="quick"), recipe=asked)
             work = out / name / ("default" if asked is None else EXACT)
             errors[f"{name} {made.main.recipe}"] = error_of(made, source.path, work)
     print(json.dumps(errors))

@@ -63,6 +63,7 @@ RUN = {
         "edgekit status",
         "edgekit ci init github",
         "edgekit ci init gitlab",
+        "edgekit ci init azure",
         "edgekit ci matrix --json",
         "edgekit ci comment RESULT.json --baselines FOLDER -o comment.md",
     ],
@@ -100,7 +101,12 @@ ELSEWHERE: dict[str, list[tuple[str, str, str]]] = {  # the command, what it nee
             'edgekit run BUNDLE "Is the lamp on?" --tools tools.json --call "python lamp.py"',
             "a model that calls functions",
             "tests/nightly/test_function_calls.py",
-        )
+        ),
+        (
+            'edgekit run BUNDLE "Rewrite this as JSON: ..." --speculate ngram',
+            "an engine of 0.16 or later",
+            "tests/engines/wrappers/test_speculation.py",
+        ),
     ],
     "docs/checking.md": [
         (

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit import build, sources
+from edgekit import build, sources, target
 from edgekit.errors import SourceError
+from edgekit.project.pairs import tuned
 from tests import needs
 from tests.unit.jobs.test_gguf import BF16, Q8_0, random_weights, spm_vocabulary, write
 
@@ -61,7 +62,8 @@ def test_a_plan_needs_the_light_core_alone_and_no_weights(tmp_path: Path) -> Non
     for data in weights.values():
         data[...] = np.nan
     path = write(tmp_path / "m.gguf", weights)
-    (job,) = build.prepare(str(path), ["linux-cpu"], build.Options(out=tmp_path, quality="off"), read=False)
+    quick = tuned(target.load("linux-cpu"), effort="quick")
+    (job,) = build.prepare(str(path), [quick], build.Options(out=tmp_path, quality="off"), read=False)
     assert job.plan.variants[0].recipe == "int4_mixed"
     assert any("tensors in F32" in line for line in job.source.origin)
     with pytest.raises(SourceError, match="task"):
