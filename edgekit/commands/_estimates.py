@@ -52,7 +52,7 @@ def _candidates(job: Job) -> dict[str, Any]:
     if table.recipe != effort.BY_EFFORT or "effort" not in job.plan.main.reason:
         return {"candidates": [], "further": ""}
     here, asked = effort.here(), {"calibrates": calibrates(model), "sized": getattr(table, "size", None) is not None}
-    choice = effort.choose(getattr(table, "effort", "normal"), model.parameters, here, **asked)
+    choice = effort.choose(getattr(table, "effort", "quick"), model.parameters, here, **asked)
     return {"candidates": effort.listed(model.parameters, here), "further": choice.further}
 
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     type=click.Choice(["quick", "normal", "best"]),
     envvar="EDGEKIT_EFFORT",
     help="How much a language model's default recipe may take: quick calibrates nothing, best has no limit of time."
-    "  [default: the target's, normal]",
+    "  [default: the target's, quick]",
 )
 @click.option("--calibration", type=PLACE, help="Folder of pictures, .wav, .npz or .npy; or text.")
 @click.option("--labels", type=PLACE, help="CSV of the calibration files and their classes.")

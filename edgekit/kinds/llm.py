@@ -45,7 +45,7 @@ class LlmSettings(Settings):
     embedding_bits: Literal[4, 8, 16] | None = Field(
         default=None, description="of the embeddings; 16: not quantized; None: the recipe's own"
     )
-    effort: Effort = Field(default="normal", description="which recipe is taken where `recipe` is by-effort")
+    effort: Effort = Field(default="quick", description="which recipe is taken where `recipe` is by-effort")
     samples: int = Field(default=64, ge=1, description="calibrated recipes: pieces of text, of 512 tokens each at most")
     size: str | None = Field(default=None, description="int4_gptq_mixed: of the whole bundle, as 130MB")
     average_bits: float = Field(default=5.5, ge=4, le=9, description="int4_gptq_mixed without a size: bits of a weight")

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit import build, commands, extras, sources
+from edgekit import build, commands, extras, sources, target
 from edgekit.build import Options
 from edgekit.errors import EdgekitError, NotMeasured, ToolMissing, UsageError
 from edgekit.fit import timed
 from edgekit.inputs.calibration import Calibration
 from edgekit.inputs.labels import Truth
+from edgekit.project.pairs import tuned
 from edgekit.quality import _inputs
 from tests.unit.sources.tiny_models import save_llama
 
@@ -46,8 +47,11 @@ def test_a_model_of_the_catalogue_is_planned_from_its_card(capsys: pytest.Captur
 
 def test_a_folder_is_planned_from_config_and_headers(tmp_path: Path) -> None:
     folder = save_llama(tmp_path / "llama")
-    (job,) = build.prepare(str(folder), ["linux-cpu"], Options(tmp_path, accept_source=True), read=False)
-    assert job.plan.main.recipe == "int4_gptq_mixed"  # so small a model is calibrated in no time
+    profile = target.load("linux-cpu")
+    for effort, recipe in ((None, "int4_mixed"), ("normal", "int4_gptq_mixed")):  # so small a model takes no time
+        asked = tuned(profile, effort=effort)
+        (job,) = build.prepare(str(folder), [asked], Options(tmp_path, accept_source=True), read=False)
+        assert job.plan.main.recipe == recipe
 
 
 @pytest.mark.parametrize(

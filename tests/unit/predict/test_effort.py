@@ -97,11 +97,11 @@ def planned(**settings: Any) -> plan.Plan:
 
 
 def test_a_plan_takes_the_recipe_and_its_settings_and_says_why() -> None:
-    made = planned()
+    made = planned(effort="normal")
     assert made.main.recipe == "int4_gptq_mixed" and made.main.reason.endswith("the best that effort normal affords")
     text = made.optimize_step(made.main).config["passes"]["p1_edgekitgptq"]["config"]["data_config"]
     assert text["load_dataset_config"]["params"]["samples"] == 64
-    assert planned(effort="quick").main.recipe == "int4_mixed"
+    assert planned().main.recipe == planned(effort="quick").main.recipe == "int4_mixed"
     assert planned(effort="quick", size="100MB").main.recipe == "int4_gptq_mixed"
 
 
