@@ -24,7 +24,7 @@ EXCLUSIVE: dict[str, tuple[tuple[str, tuple[str, ...], str], ...]] = {
         ("--goldens-only", (*TIMED, "--ab", "--blocks"), "nothing is timed"),
         ("--ab", ("--sustain", "--processes", "--quick", "--budget", *_WRITTEN), "it gives ratios of two bundles"),
         ("--sustain", ("--processes", "--quick"), "it is one long run"),
-        ("--quick", ("--meter", "--processes"), "it is a few runs, and no power is measured"),
+        ("--quick", ("--meter",), "it is a few runs, and no power is measured"),
     ),
     "run": (
         ("--input", (*ASKED, *ANSWERED), "it is for tensors, and that for language models"),

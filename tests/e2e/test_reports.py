@@ -54,7 +54,7 @@ def test_a_language_model_over_a_grid_in_two_processes(
     edgekit: Callable[..., str], catalogue_bundle: Bundles, tmp_path: Path
 ) -> None:
     bundle, out = catalogue_bundle("smollm2-135m-instruct"), tmp_path / "r.json"
-    edgekit("check", bundle, "--quick", "-q", "--prompts", "16,64", "--depths", "32", "-o", out)
+    edgekit("check", bundle, "--quick", "-q", "--prompts", "16,64", "--depths", "32", "--processes", "2", "-o", out)
     report = json.loads(out.read_text(encoding="utf-8"))
     found = {one["metric"]: one.get("value") for one in report["measurements"]}
     assert found["ttft_ms@pp16"] < found["ttft_ms@pp64"] and found["decode_tps@d32"] > 0
