@@ -68,8 +68,6 @@ def free_memory() -> int | None:
 
 def machine_memory() -> int | None:
     """Bytes of memory of this machine; None where nothing says so."""
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return int(psutil.virtual_memory().total)
+    from edgekit.predict import effort
+
+    return effort.here().memory

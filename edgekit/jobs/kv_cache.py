@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit import files
 from edgekit.contract import genai_config
 from edgekit.errors import SourceError
+from edgekit.jobs.olive.calibration_text import documents
 from edgekit.sources.facts import kv_cache
 from edgekit.sources.facts.kv_cache import Attention
 from edgekit.sources.facts.onnx_graph import parse
 from edgekit.used import Emit, serve
 
-SEPARATOR = "\n\f\n"  # between the documents of the shipped text
 LEAST = 16  # tokens of a usable piece
 FOLDER = "session.model_external_initializers_file_folder_path"
 Arrays = dict[str, NDArray[np.float32]]
@@ -131,13 +130,12 @@ def _texts(folder: Path, pieces: int, tokens: int, long: int) -> Iterator[list[i
     from tokenizers import Tokenizer  # type: ignore[import-untyped]
 
     tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    shipped = files.resource("recipes/data/calibration.txt").read_text(encoding="utf-8").split(SEPARATOR)
-    documents = [list(tokenizer.encode(text).ids) for text in shipped]
-    usable = [document[:tokens] for document in documents if len(document[:tokens]) >= min(LEAST, tokens)]
+    shipped = [list(tokenizer.encode(text).ids) for text in documents("")]
+    usable = [document[:tokens] for document in shipped if len(document[:tokens]) >= min(LEAST, tokens)]
     if not usable:
         raise SourceError("the calibration text becomes too few tokens", next="check the model's tokenizer")
     yield from usable[:pieces]
-    joined = [token for document in documents for token in document]
+    joined = [token for document in shipped for token in document]
     if long > tokens:
         yield joined[:long]
 
